@@ -1,0 +1,33 @@
+# A folder is a static library; files are found, not listed, so that adding a file is adding a file.
+
+# What every target of ours has in common. The include root is the project root: "replication/lsn.hpp".
+function(verdigris_build_settings target)
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_compile_definitions(${target} PRIVATE VERDIGRIS_VERSION="${PROJECT_VERSION}")
+  if(VERDIGRIS_TEST_BUILD)
+    target_compile_definitions(${target} PRIVATE VERDIGRIS_TEST_BUILD=1)
+  endif()
+  set_target_properties(${target} PROPERTIES
+    ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}" RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+  verdigris_warnings(${target})
+  verdigris_sanitizers(${target})
+endfunction()
+
+# verdigris_library(<target> <folder> [EXCEPT <file>...]): every .cpp below the folder.
+function(verdigris_library target folder)
+  cmake_parse_arguments(arg "" "" "EXCEPT" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/${folder}/*.cpp")
+  list(REMOVE_ITEM sources ${arg_EXCEPT})
+  list(TRANSFORM sources PREPEND "${PROJECT_SOURCE_DIR}/")
+  if(NOT sources)
+    # A library needs one source; the folder's first file takes its place without an edit here.
+    set(sources "${PROJECT_BINARY_DIR}/empty/${target}.cpp")
+    file(WRITE "${sources}" "// ${folder}/ has no .cpp file yet.\n")
+  endif()
+  add_library(${target} STATIC ${sources})
+  verdigris_build_settings(${target})
+endfunction()
+
+function(verdigris_folder folder)
+  verdigris_library(verdigris_${folder} ${folder} ${ARGN})
+endfunction()
