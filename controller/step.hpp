@@ -1,0 +1,33 @@
+// A step: one act of a plan, in one file, that can be repeated until it succeeds. check() only reads and asks the
+// servers, never memory; apply() and undo() are idempotent and correct after a half-finished apply(). A dry run is
+// describe() and check() of the same steps. Logging, error handling and order belong to the runner.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "replication/connection.hpp"
+#include "replication/deadline.hpp"
+
+namespace verdigris {
+
+struct Ready {};              // apply() would do something
+struct Done {};               // apply() would change nothing
+struct Blocked { std::string why; std::string hint; };  // apply() must not be tried
+using Readiness = std::variant<Ready, Done, Blocked>;
+
+class Step {
+ public:
+  virtual ~Step() = default;
+  virtual std::string_view name() const = 0;  // stable: the journal stores it
+  virtual std::string describe() const = 0;   // one sentence, printed by plan and --dry-run
+  virtual Readiness check(Deadline deadline) = 0;
+  // Returns what was seen or done, for the operator: "2/2 poolers, no server connection left".
+  virtual std::string apply(Deadline deadline) = 0;
+  // The part of undoing that must commit together with the record `undone` (opening the source); on its lease session.
+  virtual void undo_with_decision(Transaction& /*decision*/) {}
+  virtual void undo(Deadline /*deadline*/) {}
+};
+
+}  // namespace verdigris

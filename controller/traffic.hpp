@@ -1,0 +1,60 @@
+// What holds clients and moves them from one server to the other. Safety never rests on it (the fence does); it is what
+// spares clients an error. One object for all instances together: all are paused or none.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replication/deadline.hpp"
+
+namespace verdigris {
+
+// Where a pooler sends its clients.
+struct Endpoint {
+  std::string host;  // a host name, an address, or the directory of a unix socket
+  std::string port;
+  std::string dbname;
+  bool operator==(const Endpoint&) const = default;
+};
+
+struct TrafficState {
+  std::string instance;              // "pooler a": how messages name it
+  std::string alias;                 // the pooler's name of the database
+  bool is_paused = false;
+  Endpoint target;                   // as the running process has it, not as the file says
+  int waiting_clients = 0;
+  int server_connections = 0;        // of this database
+};
+
+// When clients were held: steady clock, for the report.
+struct PauseTimes {
+  std::optional<std::chrono::steady_clock::time_point> first_pause_sent;
+  std::optional<std::chrono::steady_clock::time_point> last_resume_acknowledged;
+  int waiting_clients = 0;           // seen just before RESUME, summed over instances
+};
+
+class Traffic {
+ public:
+  virtual ~Traffic() = default;
+  // Everything that can be wrong is found here, while it costs nobody anything: reaches each instance, knows that it is
+  // the process meant and that it reads the file meant, pool mode, time-outs against the pause budget, no-op RELOAD and
+  // read-back. Throws Refused. Changes nothing lasting.
+  virtual void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) = 0;
+  // Writes the file for the new target beside the old one, fsynced, so that only rename remains in the window. Idempotent.
+  virtual void stage(const Endpoint& target, Deadline deadline) = 0;
+  virtual void discard_staged() = 0;
+  // Holds new transactions on all instances at once and waits until no server connection of the database is left.
+  // Throws (after which resume() must be called) if one instance does not get there in time.
+  virtual void pause(Deadline deadline) = 0;
+  // Releases clients wherever they are held, also after a half-finished pause() of another process; reads back paused=0.
+  virtual void resume(Deadline deadline) = 0;
+  // Moves the file into place, reloads, and reads back the running target on every instance. Idempotent.
+  virtual void point_to(const Endpoint& target, Deadline deadline) = 0;
+  virtual std::vector<TrafficState> state(Deadline deadline) = 0;
+  virtual PauseTimes pause_times() const = 0;
+  virtual std::string describe() const = 0;  // "2 PgBouncer processes, database orders"
+};
+
+}  // namespace verdigris

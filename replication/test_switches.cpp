@@ -1,0 +1,20 @@
+#include "replication/test_switches.hpp"
+
+#ifdef VERDIGRIS_TEST_BUILD
+#include <csignal>
+#include <cstdlib>
+
+namespace verdigris {
+
+bool is_mutant(std::string_view name) {
+  const char* chosen = std::getenv("VERDIGRIS_MUTANT");
+  return chosen != nullptr && name == chosen;
+}
+
+void crash_point(std::string_view name) {
+  const char* chosen = std::getenv("VERDIGRIS_CRASH");
+  if (chosen != nullptr && name == chosen) std::raise(SIGKILL);
+}
+
+}  // namespace verdigris
+#endif

@@ -1,0 +1,17 @@
+// Seeded faults for tests: VERDIGRIS_MUTANT names a safety act to leave out, VERDIGRIS_CRASH a point at which the process
+// kills itself. Compiled into test builds only; in the release build both are constants and cost nothing.
+#pragma once
+
+#include <string_view>
+
+namespace verdigris {
+
+#ifdef VERDIGRIS_TEST_BUILD
+bool is_mutant(std::string_view name);
+void crash_point(std::string_view name);  // SIGKILL to self if VERDIGRIS_CRASH equals the name
+#else
+constexpr bool is_mutant(std::string_view) { return false; }
+constexpr void crash_point(std::string_view) {}
+#endif
+
+}  // namespace verdigris
