@@ -55,6 +55,19 @@ std::string sqlstate_of(const std::string& message) {
 
 }  // namespace
 
+namespace {
+
+// The client's half of the keepalives: a server whose host vanished is noticed in about 6 s, not after hours.
+Conninfo with_keepalives(Conninfo conninfo) {
+  const std::pair<const char*, const char*> defaults[] = {
+      {"keepalives_idle", "3"}, {"keepalives_interval", "1"}, {"keepalives_count", "3"}, {"tcp_user_timeout", "6000"}};
+  for (const auto& [key, value] : defaults)
+    if (!conninfo.has(key)) conninfo = conninfo.with(key, value);
+  return conninfo;
+}
+
+}  // namespace
+
 std::string text_array(const std::vector<std::string>& values) {
   std::string out = "{";
   for (const auto& value : values) {
@@ -106,7 +119,7 @@ Connection Connection::open_plain(const Conninfo& conninfo, const SessionOptions
 }
 
 Connection Connection::open(const Conninfo& conninfo, const SessionOptions& options, Deadline deadline) {
-  auto pinned = conninfo;
+  auto pinned = with_keepalives(conninfo);
   // Server-side keepalives free the lease of a vanished host in about 6 s (faults P33).
   std::string settings =
       "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 "

@@ -1,0 +1,127 @@
+#include "replication/access.hpp"
+
+namespace verdigris {
+namespace {
+
+// Runs as a superuser or the database's owner. A grant can only be revoked as its grantor, hence the role changes.
+constexpr auto kSetConnect = BasicSqlText<>(R"(
+  CREATE OR REPLACE FUNCTION verdigris.set_connect(grantor oid, grantee oid, is_grantable bool, is_granted bool)
+  RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  DECLARE
+    owner oid := (SELECT datdba FROM pg_database WHERE datname = current_database());
+    who text := CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END;
+  BEGIN
+    IF grantor <> owner THEN PERFORM set_config('role', pg_get_userbyid(grantor), true); END IF;
+    IF is_granted THEN
+      EXECUTE format('GRANT CONNECT ON DATABASE %I TO %s', current_database(), who)
+        || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END;
+    ELSE
+      EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %s CASCADE', current_database(), who);
+    END IF;
+    IF grantor <> owner THEN PERFORM set_config('role', 'none', true); END IF;
+  END $$)");
+
+constexpr auto kConnectGrants = BasicSqlText<>(R"(
+  CREATE OR REPLACE FUNCTION verdigris.connect_grants()
+  RETURNS TABLE (grantor oid, grantee oid, is_grantable bool, by_owner bool)
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.grantor, a.grantee, a.is_grantable, a.grantor = d.datdba
+    FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+    WHERE d.datname = current_database() AND a.privilege_type = 'CONNECT' $$)");
+
+constexpr auto kCloseAccess = BasicSqlText<>(R"(
+  CREATE OR REPLACE FUNCTION verdigris.close_access(for_deployment text, keep text[])
+  RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  DECLARE
+    g record;
+    owner oid := (SELECT datdba FROM pg_database WHERE datname = current_database());
+  BEGIN
+    IF EXISTS (SELECT FROM verdigris.saved WHERE deployment = for_deployment AND key = 'access') THEN RETURN; END IF;
+    INSERT INTO verdigris.saved (deployment, key, value)
+      SELECT for_deployment, 'access', jsonb_build_object(
+        'limit', (SELECT datconnlimit FROM pg_database WHERE datname = current_database()),
+        'grants', coalesce((SELECT jsonb_agg(jsonb_build_object(
+          'grantor', c.grantor, 'grantee', c.grantee, 'grantable', c.is_grantable, 'by_owner', c.by_owner))
+          FROM verdigris.connect_grants() c), '[]'));
+    FOR g IN SELECT oid FROM pg_roles WHERE rolname = ANY (keep) LOOP
+      PERFORM verdigris.set_connect(owner, g.oid, false, true);
+    END LOOP;
+    FOR g IN SELECT * FROM verdigris.connect_grants() ORDER BY by_owner LOOP
+      IF g.grantee = 0 OR pg_get_userbyid(g.grantee) <> ALL (keep) OR NOT g.by_owner THEN
+        -- one that a CASCADE before it has already taken away is no error: REVOKE of nothing is allowed
+        PERFORM verdigris.set_connect(g.grantor, g.grantee, false, false);
+      END IF;
+    END LOOP;
+    EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database());
+  END $$)");
+
+constexpr auto kOpenAccess = BasicSqlText<>(R"(
+  CREATE OR REPLACE FUNCTION verdigris.open_access(for_deployment text)
+  RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  DECLARE
+    was jsonb;
+    g record;
+  BEGIN
+    DELETE FROM verdigris.saved WHERE deployment = for_deployment AND key = 'access' RETURNING value INTO was;
+    IF was IS NULL THEN RETURN; END IF;
+    EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT %s', current_database(), was ->> 'limit');
+    FOR g IN SELECT * FROM jsonb_to_recordset(was -> 'grants')
+                    AS t(grantor oid, grantee oid, grantable bool, by_owner bool) ORDER BY by_owner DESC LOOP
+      PERFORM verdigris.set_connect(g.grantor, g.grantee, g.grantable, true);
+    END LOOP;
+    FOR g IN SELECT c.grantor, c.grantee FROM verdigris.connect_grants() c
+             EXCEPT SELECT t.grantor, t.grantee FROM jsonb_to_recordset(was -> 'grants') AS t(grantor oid, grantee oid) LOOP
+      PERFORM verdigris.set_connect(g.grantor, g.grantee, false, false);
+    END LOOP;
+  END $$)");
+
+}  // namespace
+
+std::string ForeignSession::describe() const {
+  return "pid " + std::to_string(pid) + " (" + user + ", application \"" + application + "\", " +
+         (address.empty() ? "local" : address) + ", " + state + " for " +
+         std::to_string(static_cast<long>(seconds_in_state)) + " s)";
+}
+
+void install_access_functions(Transaction& transaction) {
+  transaction.execute(Sql(kSetConnect));
+  transaction.execute(Sql(kConnectGrants));
+  transaction.execute(Sql(kCloseAccess));
+  transaction.execute(Sql(kOpenAccess));
+  transaction.execute(Sql("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA verdigris FROM PUBLIC"));
+}
+
+void close_access(Transaction& transaction, const std::string& deployment, const std::vector<std::string>& keep) {
+  transaction.query(Sql("SELECT verdigris.close_access($1, $2::text[])"), {deployment, text_array(keep)});
+}
+
+void open_access(Transaction& transaction, const std::string& deployment) {
+  transaction.query(Sql("SELECT verdigris.open_access($1)"), {deployment});
+}
+
+bool is_access_closed(Connection& on, const std::string& deployment, Deadline deadline) {
+  return on
+      .query(Sql(R"(
+        SELECT datconnlimit = 0 AND EXISTS (SELECT FROM verdigris.saved WHERE deployment = $1 AND key = 'access')
+        FROM pg_database WHERE datname = current_database())"),
+             {deployment}, deadline)
+      .one_row(1)
+      .boolean(0);
+}
+
+std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline) {
+  const auto result = on.query(Sql(R"(
+    SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(host(client_addr), ''),
+           coalesce(state, 'unknown'), coalesce(extract(epoch FROM clock_timestamp() - state_change), 0)::float8
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+      AND NOT (starts_with(application_name, 'verdigris/' || $1 || '/') AND usename = session_user)
+    ORDER BY backend_start)"),
+                               {deployment}, deadline);
+  std::vector<ForeignSession> out;
+  for (const auto& row : result.rows(6))
+    out.push_back({static_cast<int>(row.integer(0)), row.text(1), row.text(2), row.text(3), row.text(4), row.real(5)});
+  return out;
+}
+
+}  // namespace verdigris

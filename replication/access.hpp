@@ -1,0 +1,30 @@
+// The connection fence of one database: CONNECTION LIMIT 0 and no CONNECT for anybody but ours. The second lock beside
+// the write fence. What was there is saved in the same transaction and put back exactly, grantor by grantor. Sessions
+// that already run are not touched by it: foreign_sessions() lists them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "replication/connection.hpp"
+
+namespace verdigris {
+
+struct ForeignSession {
+  int pid;
+  std::string user, application, address, state;
+  double seconds_in_state;
+  std::string describe() const;  // "pid 812 (etl, app \"psql\", local, idle for 4 s)"
+};
+
+void install_access_functions(Transaction& transaction);
+// keep: roles that must still connect (ours); superusers pass anyway. Idempotent: saves only the first time.
+void close_access(Transaction& transaction, const std::string& deployment, const std::vector<std::string>& keep);
+// Puts back what close_access() saved and forgets it; without a saved value nothing is done.
+void open_access(Transaction& transaction, const std::string& deployment);
+bool is_access_closed(Connection& on, const std::string& deployment, Deadline deadline);
+
+// Client sessions of this database that are not the controller's, oldest first.
+std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline);
+
+}  // namespace verdigris

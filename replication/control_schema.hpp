@@ -1,0 +1,30 @@
+// The schema `verdigris` on each side: identity, journal, marker, values to put back, and the functions of the fences.
+// Owned by the controller's role, nothing in it for PUBLIC: who can write the journal chooses the winner (faults S16).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "replication/connection.hpp"
+
+namespace verdigris {
+
+// Idempotent; leaves what is there as it is. `side` is "blue" or "green"; the identity token is made once.
+void install_control_schema(Connection& on, const std::string& deployment, const std::string& side, Deadline deadline);
+// Publications that list the marker must be gone before. Idempotent.
+void remove_control_schema(Connection& on, Deadline deadline);
+bool has_control_schema(Connection& on, Deadline deadline);
+
+// What must be put back later, written in the same transaction as the change itself, so that neither exists without the
+// other. The first value wins and is never overwritten: a repeated step must not save its own change. JSON text.
+void save_value(Connection& in_transaction, const std::string& deployment, const std::string& key,
+                const std::string& value, Deadline deadline);
+std::optional<std::string> saved_value(Connection& on, const std::string& deployment, const std::string& key,
+                                       Deadline deadline);
+std::vector<std::pair<std::string, std::string>> saved_values(Connection& on, const std::string& deployment,
+                                                              const std::string& key_prefix, Deadline deadline);
+void forget_value(Connection& on, const std::string& deployment, const std::string& key, Deadline deadline);
+
+}  // namespace verdigris

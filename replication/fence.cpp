@@ -1,0 +1,176 @@
+#include "replication/fence.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace verdigris {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Every table a client could write to, with what we must know about its trigger.
+Result fence_catalog(Connection& on, Deadline deadline) {
+  return on.query(Sql(R"(
+    SELECT n.nspname, c.relname,
+           EXISTS (SELECT FROM pg_trigger t
+                   WHERE t.tgrelid = c.oid AND t.tgname = 'verdigris_fence' AND t.tgenabled = 'O'
+                     AND t.tgtype = 62  /* before, statement, insert, delete, update, truncate */
+                     AND t.tgfoid = to_regprocedure('verdigris.fence()'))
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+      AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'verdigris')
+    ORDER BY n.nspname, c.relname)"),
+                  deadline);
+}
+
+std::string controller_role(Connection& on, Deadline deadline) {
+  return on.query(Sql("SELECT session_user"), deadline).one_row(1).text(0);
+}
+
+// The bodies; state is read back by comparing with these, so any other text counts as unknown.
+Sql body_of(FenceState state, const std::string& role) {
+  if (state == FenceState::open) return Sql(R"( BEGIN /* verdigris: open */ RETURN NULL; END )");
+  if (state == FenceState::following)
+    return Sql(R"( BEGIN /* verdigris: following */
+  IF session_user <> {} THEN
+    RAISE EXCEPTION 'verdigris: % is closed for writes, it follows the serving side', TG_RELID::regclass
+      USING ERRCODE = 'read_only_sql_transaction', HINT = 'Connect to the serving side.';
+  END IF;
+  RETURN NULL;
+END )",
+               Literal(role));
+  return Sql(R"( BEGIN /* verdigris: closed */
+  RAISE EXCEPTION 'verdigris: % is closed for writes on this server', TG_RELID::regclass
+    USING ERRCODE = 'read_only_sql_transaction', HINT = 'Connect to the serving side.';
+END )");
+}
+
+FenceState state_of(Connection& on, const char* function, Deadline deadline) {
+  const auto result = on.query(Sql(R"(
+    SELECT p.prosrc, pg_get_userbyid(p.proowner) FROM pg_proc p
+    WHERE p.oid = to_regprocedure($1))"),
+                               {std::string(function)}, deadline);
+  const auto row = result.at_most_one_row(2);
+  if (!row) return FenceState::absent;
+  for (const auto state : {FenceState::open, FenceState::following, FenceState::closed})
+    if (row->text(0) == body_of(state, row->text(1)).text()) return state;
+  return FenceState::unknown;
+}
+
+void replace_body(Transaction& transaction, const QualifiedName& function, FenceState state) {
+  const std::string role = controller_role(transaction.connection(), transaction.deadline());
+  transaction.execute(Sql(R"(
+    CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp AS {})",
+                          function, Literal(body_of(state, role).text())));
+}
+
+void set_lock_timeout(Connection& on, milliseconds timeout, Deadline deadline) {
+  on.execute(Sql("SET LOCAL lock_timeout = {}", Number(timeout.count())), deadline);
+}
+
+// Runs one short DDL transaction; tries again while another session holds the table, until the deadline.
+template <class Act>
+void with_retries(Connection& on, milliseconds lock_timeout, Deadline deadline, Act act) {
+  for (;;) {
+    try {
+      Transaction transaction(on, deadline);
+      set_lock_timeout(on, lock_timeout, deadline);
+      act(transaction);
+      transaction.commit();
+      return;
+    } catch (const ServerError& error) {
+      const bool is_busy = error.sqlstate() == "55P03" || error.sqlstate() == "40P01";
+      if (!is_busy || deadline.has_passed()) throw;
+    }
+    std::this_thread::sleep_for(milliseconds(50));  // give the queue behind us its turn
+  }
+}
+
+}  // namespace
+
+std::string_view to_text(FenceState state) {
+  switch (state) {
+    case FenceState::absent: return "absent";
+    case FenceState::open: return "open";
+    case FenceState::following: return "following";
+    case FenceState::closed: return "closed";
+    case FenceState::unknown: return "unknown";
+  }
+  return "unknown";
+}
+
+FenceState fence_state(Connection& on, Deadline deadline) { return state_of(on, "verdigris.fence()", deadline); }
+
+FenceState marker_fence_state(Connection& on, Deadline deadline) {
+  return state_of(on, "verdigris.marker_fence()", deadline);
+}
+
+void set_fence(Transaction& transaction, FenceState state) {
+  replace_body(transaction, QualifiedName("verdigris", "fence"), state);
+}
+
+void set_marker_fence(Transaction& transaction, FenceState state) {
+  replace_body(transaction, QualifiedName("verdigris", "marker_fence"), state);
+}
+
+void install_marker_fence(Transaction& transaction) {
+  auto& on = transaction.connection();
+  if (marker_fence_state(on, transaction.deadline()) == FenceState::absent)
+    set_marker_fence(transaction, FenceState::open);
+  const auto there = on.query(Sql(R"(
+    SELECT count(*) FROM pg_trigger WHERE tgrelid = 'verdigris.marker'::regclass AND tgname = 'verdigris_marker_fence')"),
+                              transaction.deadline());
+  if (there.one_row(1).integer(0) > 0) return;
+  transaction.execute(Sql(R"(
+    CREATE TRIGGER verdigris_marker_fence BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON verdigris.marker
+    FOR EACH STATEMENT EXECUTE FUNCTION verdigris.marker_fence())"));
+}
+
+std::vector<QualifiedName> tables_without_fence(Connection& on, Deadline deadline) {
+  std::vector<QualifiedName> out;
+  const auto result = fence_catalog(on, deadline);
+  for (const auto& row : result.rows(3))
+    if (!row.boolean(2)) out.emplace_back(row.text(0), row.text(1));
+  return out;
+}
+
+void install_fence_triggers(Connection& on, milliseconds lock_timeout, Deadline deadline) {
+  for (const auto& table : tables_without_fence(on, deadline))
+    with_retries(on, lock_timeout, deadline, [&](Transaction& transaction) {
+      transaction.execute(Sql("SET LOCAL client_min_messages = warning"));
+      transaction.execute(Sql("DROP TRIGGER IF EXISTS verdigris_fence ON {}", table));
+      transaction.execute(Sql(R"(
+        CREATE TRIGGER verdigris_fence BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {}
+        FOR EACH STATEMENT EXECUTE FUNCTION verdigris.fence())",
+                              table));
+    });
+}
+
+void remove_fence_triggers(Connection& on, milliseconds lock_timeout, Deadline deadline) {
+  const auto result = on.query(Sql(R"(
+    SELECT n.nspname, c.relname FROM pg_trigger t
+    JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE t.tgname = 'verdigris_fence' AND NOT t.tgisinternal AND t.tgparentid = 0)"),
+                               deadline);
+  for (const auto& row : result.rows(2)) {
+    const QualifiedName table(row.text(0), row.text(1));
+    with_retries(on, lock_timeout, deadline,
+                 [&](Transaction& transaction) { transaction.execute(Sql("DROP TRIGGER verdigris_fence ON {}", table)); });
+  }
+}
+
+int close_fence(Connection& on, milliseconds lock_timeout, Deadline deadline) {
+  const auto result = fence_catalog(on, deadline);
+  std::vector<QualifiedName> tables;
+  for (const auto& row : result.rows(3)) tables.emplace_back(row.text(0), row.text(1));
+  Transaction transaction(on, deadline);
+  set_lock_timeout(on, lock_timeout, deadline);
+  set_fence(transaction, FenceState::closed);
+  if (!tables.empty())
+    transaction.execute(Sql("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE", Sql::joined(tables, ", ONLY ")));
+  transaction.commit();
+  return static_cast<int>(tables.size());
+}
+
+}  // namespace verdigris

@@ -1,0 +1,40 @@
+// The write fence. A statement trigger on every member of every user table's partition tree, published or not, enabled
+// from installation on; what its function's body says is the fence (cutover.md, "Objects"). Replacing the body takes no
+// table lock, so opening fits into the transaction of a deciding record. Closing also locks every table: the proof that
+// no writer is in flight. The apply worker runs as replica and passes. nextval, DDL and large objects pass too.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "replication/connection.hpp"
+
+namespace verdigris {
+
+// open: everybody writes. following: nobody but the controller's role (migrations on green). closed: nobody.
+enum class FenceState { absent, open, following, closed, unknown };
+std::string_view to_text(FenceState state);
+
+// From the function's body, compared to the letter; a body that is not ours is `unknown`.
+FenceState fence_state(Connection& on, Deadline deadline);
+FenceState marker_fence_state(Connection& on, Deadline deadline);
+
+// Creates or replaces the function; inside a transaction, decides when that commits. Two at once: the second fails with
+// "tuple concurrently updated" (ServerError XX000), which means that another controller acted.
+void set_fence(Transaction& transaction, FenceState state);
+void set_marker_fence(Transaction& transaction, FenceState state);
+// The marker's trigger and, if there is none yet, its function (open).
+void install_marker_fence(Transaction& transaction);
+
+// Tables without our enabled trigger that calls verdigris.fence() for all four events.
+std::vector<QualifiedName> tables_without_fence(Connection& on, Deadline deadline);
+// Creates the missing triggers, each in its own transaction under lock_timeout, tried again until the deadline: a VACUUM
+// or an index build in the way costs time, never a queue of writers.
+void install_fence_triggers(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline);
+void remove_fence_triggers(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline);
+
+// One transaction: body closed, LOCK TABLE of all in SHARE ROW EXCLUSIVE MODE, commit. Throws ServerError 55P03 when a
+// writer or VACUUM does not let go within lock_timeout; nothing is changed then. Returns the number of tables.
+int close_fence(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline);
+
+}  // namespace verdigris

@@ -1,0 +1,54 @@
+#include "replication/marker.hpp"
+
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "replication/fence.hpp"
+
+namespace verdigris {
+
+std::int64_t new_marker_id(const std::string& side) {
+  // 51 bits of microseconds, 11 random bits, one bit for the side: fits into a positive bigint until the year 2041.
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  return static_cast<std::int64_t>(micros) * 4096 + static_cast<std::int64_t>(random() % 2048) * 2 +
+         (side == "green" ? 1 : 0);
+}
+
+std::int64_t write_marker(Connection& on, const std::string& side, const std::string& kind, Deadline deadline) {
+  const auto id = new_marker_id(side);
+  on.query(Sql("INSERT INTO verdigris.marker (id, kind, side) VALUES ($1, $2, $3)"), {std::to_string(id), kind, side},
+           deadline);
+  return id;
+}
+
+bool marker_arrived(Connection& on, std::int64_t id, Deadline deadline) {
+  return on.query(Sql("SELECT EXISTS (SELECT FROM verdigris.marker WHERE id = $1)"), {std::to_string(id)}, deadline)
+      .one_row(1)
+      .boolean(0);
+}
+
+void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline) {
+  while (!marker_arrived(on, id, deadline)) {
+    if (deadline.has_passed())
+      throw DeadlinePassed(on.server() + ": marker " + std::to_string(id) + " did not arrive in time",
+                           "Look for errors of the apply worker in that server's log.");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+FinalMarker write_final_marker(Connection& on, const std::string& side, Deadline deadline) {
+  FinalMarker marker{new_marker_id(side), Lsn{}};
+  Transaction transaction(on, deadline);
+  transaction.execute(Sql("LOCK TABLE verdigris.marker IN SHARE ROW EXCLUSIVE MODE"));
+  transaction.query(Sql("INSERT INTO verdigris.marker (id, kind, side) VALUES ($1, 'final', $2)"),
+                    {std::to_string(marker.id), side});
+  marker.position = transaction.query(Sql("SELECT pg_current_wal_insert_lsn()")).one_row(1).lsn(0);
+  set_marker_fence(transaction, FenceState::closed);
+  transaction.commit();
+  return marker;
+}
+
+}  // namespace verdigris

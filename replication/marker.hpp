@@ -1,0 +1,29 @@
+// The barrier row: applied on the target means that every earlier commit of the source is applied. Rows live in
+// verdigris.marker, published both ways. Ids are unique over both sides and over time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "replication/connection.hpp"
+
+namespace verdigris {
+
+// One bit for the side, the clock, and random bits: two controllers, or the two sides, never make the same id.
+std::int64_t new_marker_id(const std::string& side);
+
+// Commits synchronously, which also flushes every earlier asynchronous commit of that server. Returns the id.
+std::int64_t write_marker(Connection& on, const std::string& side, const std::string& kind, Deadline deadline);
+bool marker_arrived(Connection& on, std::int64_t id, Deadline deadline);
+// Polls each millisecond; throws DeadlinePassed naming the marker.
+void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline);
+
+struct FinalMarker {
+  std::int64_t id;
+  Lsn position;  // read inside the marker's transaction after the INSERT: reached when the marker is applied
+};
+// The last marker of a source: takes SHARE ROW EXCLUSIVE on the table (a heartbeat in flight would commit after it),
+// inserts, reads the position, and closes the marker's own fence, in one synchronously committed transaction.
+FinalMarker write_final_marker(Connection& on, const std::string& side, Deadline deadline);
+
+}  // namespace verdigris

@@ -1,0 +1,27 @@
+#include "replication/origin.hpp"
+
+namespace verdigris {
+
+std::string origin_name(unsigned subscription_oid) { return "pg_" + std::to_string(subscription_oid); }
+
+std::optional<Lsn> origin_progress(Connection& receiver, unsigned subscription_oid, Deadline deadline) {
+  return receiver
+      .query(Sql("SELECT pg_replication_origin_progress($1, true)"), {origin_name(subscription_oid)}, deadline)
+      .one_row(1)
+      .lsn_or_null(0);
+}
+
+void advance_origin(Connection& receiver, unsigned subscription_oid, Lsn to, Deadline deadline) {
+  receiver.query(Sql("SELECT pg_replication_origin_advance($1, $2::pg_lsn)"),
+                 {origin_name(subscription_oid), to.text()}, deadline);
+}
+
+Lsn wal_insert_position(Connection& on, Deadline deadline) {
+  return on.query(Sql("SELECT pg_current_wal_insert_lsn()"), deadline).one_row(1).lsn(0);
+}
+
+void make_wal_durable(Connection& on, Deadline deadline) {
+  on.execute(Sql("SELECT pg_logical_emit_message(true, 'verdigris', 'line')"), deadline);
+}
+
+}  // namespace verdigris
