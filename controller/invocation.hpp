@@ -1,0 +1,64 @@
+// What the command line said, as plain values. Made by parse_command_line(); commands only read it. An option that does
+// not belong to the command keeps its default.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace verdigris {
+
+struct SandboxUpOptions {
+  int blue = 15, green = 17;  // majors
+  std::filesystem::path dir;  // empty: chosen by the sandbox
+  std::string user = "nobody";
+  std::vector<std::filesystem::path> bindirs;
+  int tables = 40, megabytes = 300;
+};
+
+struct SandboxLoadOptions {
+  std::filesystem::path dir, ledger;
+  int rate = 300, seconds = 30, clients = 8;
+};
+
+struct SandboxDownOptions {
+  std::filesystem::path dir;
+};
+
+struct SandboxLedgerOptions {
+  std::filesystem::path dir, ledger;
+};
+
+struct SandboxDemoOptions {
+  int blue = 15, green = 17;
+  int tables = 40, megabytes = 300, rate = 300, seconds = 10;
+  std::vector<std::filesystem::path> bindirs;
+  std::string user = "nobody";
+  std::string fault;  // empty, controller, source, target or pooler
+  bool keep = false;
+};
+
+struct Invocation {
+  std::string command;  // "switch", "sandbox up"
+  std::filesystem::path playbook = "verdigris.yaml";
+  bool json = false, no_color = false, quiet = false, verbose = false, yes = false;
+  bool dry_run = false;                                // switch, rollback, recover
+  std::optional<std::string> confirm;                  // switch, rollback, finish, abandon
+  std::optional<std::chrono::milliseconds> timeout;    // how long a wait outside the window may take
+  std::optional<std::chrono::milliseconds> max_pause;  // switch, rollback: instead of the playbook's
+  std::string mode = "full";                           // verify: counts, sample or full
+  std::vector<std::string> tables;                     // verify: empty means all
+  bool drop_green = false;                             // abandon
+  bool now = false, purge = false, open_blue = false;  // finish
+  bool source_not_restored = false;                    // recover
+  bool offline = false;                                // check
+  SandboxUpOptions sandbox_up;
+  SandboxLoadOptions sandbox_load;
+  SandboxDownOptions sandbox_down;
+  SandboxLedgerOptions sandbox_ledger;
+  SandboxDemoOptions sandbox_demo;
+};
+
+}  // namespace verdigris

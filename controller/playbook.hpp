@@ -1,0 +1,79 @@
+// A playbook, decoded: what to move, from where to where, within which limits. Plain values; controller/config.hpp
+// makes one out of YAML and vouches for every range. Durations are milliseconds, sizes bytes. No secret stands in it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replication/conninfo.hpp"
+
+namespace verdigris {
+
+enum class IdentityMode { automatic, refuse };          // tables without replica identity: make one, or refuse
+enum class SchemaMode { dump, present };                // carry the schema over, or find it on green already
+enum class ReverseMode { required, best_effort, off };  // the way back
+
+struct PoolerInstance {
+  std::string name;            // how messages name it: the stem of its file, or its number if two stems are equal
+  Conninfo admin;              // the admin console
+  std::filesystem::path file;  // absolute
+};
+
+struct Waiver {
+  std::string id, reason, until;  // until: YYYY-MM-DD, the last day on which it holds (UTC)
+};
+
+struct ReplicationSettings {
+  Conninfo to_blue, to_green;  // as the servers reach each other
+  std::vector<std::string> include{"*.*"}, exclude;
+  int copy_workers = 2;
+  IdentityMode identity = IdentityMode::automatic;
+  SchemaMode schema = SchemaMode::dump;
+  ReverseMode reverse = ReverseMode::required;
+  std::int64_t max_slot_wal_bytes = 0;  // 0: no limit of ours
+};
+
+struct MigrationSettings {
+  std::optional<std::filesystem::path> dir;  // absolute
+  std::chrono::milliseconds lock_timeout{2000};
+};
+
+struct PoolerSettings {
+  std::string driver = "pgbouncer";  // pgbouncer | none
+  std::vector<PoolerInstance> instances;
+  std::vector<std::string> databases;  // the pooler's names of the database
+  std::chrono::milliseconds pause_timeout{2000};
+};
+
+struct FenceSettings {
+  std::string bypass = "refuse";
+  std::chrono::milliseconds lock_timeout{500};
+};
+
+struct CutoverSettings {
+  std::chrono::milliseconds max_pause{5000};
+};
+
+struct RollbackSettings {
+  std::chrono::milliseconds keep{0};
+};
+
+struct Playbook {
+  std::filesystem::path file;
+  std::string name;  // [a-z][a-z0-9_]{0,39}
+  Conninfo blue, green;
+  std::string tls = "verify-full";  // the weakest sslmode accepted towards a remote host
+  ReplicationSettings replication;
+  MigrationSettings migrations;
+  PoolerSettings pooler;
+  FenceSettings fence;
+  CutoverSettings cutover;
+  RollbackSettings rollback;
+  std::vector<Waiver> waivers;
+};
+
+}  // namespace verdigris
