@@ -1,0 +1,149 @@
+#include "replication/publication.hpp"
+
+#include <algorithm>
+
+#include "replication/lock_retry.hpp"
+
+namespace verdigris {
+namespace {
+
+const QualifiedName& marker_table() {
+  static const QualifiedName name("verdigris", "marker");
+  return name;
+}
+
+struct Publication {
+  bool is_ours_in_form;   // a table list, neither FOR ALL TABLES nor of schemas
+  bool has_our_settings;  // all four actions, leaf by leaf
+  std::vector<PublishedTable> tables;
+};
+
+// to_jsonb: column lists exist from 15 on, and one statement serves all majors.
+std::vector<PublishedTable> read_tables(Connection& on, const Stream& stream, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
+    SELECT n.nspname, c.relname, a.attname
+    FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
+    JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_attribute a ON a.attrelid = c.oid
+      AND to_jsonb(r) -> 'prattrs' @> to_jsonb(a.attnum)
+    WHERE p.pubname = $1
+    ORDER BY n.nspname, c.relname, a.attnum)"),
+                                 {stream.name}, deadline);
+  std::vector<PublishedTable> tables;
+  for (const Row& row : answer.rows(3)) {
+    QualifiedName name(row.text(0), row.text(1));
+    if (tables.empty() || tables.back().name != name) tables.push_back({std::move(name)});
+    if (const auto column = row.text_or_null(2)) tables.back().columns.emplace_back(*column);
+  }
+  return tables;
+}
+
+std::optional<Publication> read_publication(Connection& on, const Stream& stream, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
+    SELECT p.puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate AND NOT pubviaroot
+    FROM pg_publication p WHERE p.pubname = $1)"),
+                                 {stream.name}, deadline);
+  const auto row = answer.at_most_one_row(2);
+  if (!row) return std::nullopt;
+  bool has_schemas = false;
+  if (on.major() >= 15)
+    has_schemas = on.query(Sql(R"(
+      SELECT EXISTS (SELECT FROM pg_publication_namespace s JOIN pg_publication p ON p.oid = s.pnpubid
+                     WHERE p.pubname = $1))"),
+                           {stream.name}, deadline)
+                      .one_row(1)
+                      .boolean(0);
+  return Publication{!row->boolean(0) && !has_schemas, row->boolean(1), read_tables(on, stream, deadline)};
+}
+
+// ONLY: a parent of plain inheritance would bring its children along; they are in the list by themselves.
+Sql table_list(const std::vector<PublishedTable>& tables) {
+  std::vector<Sql> items;
+  for (const auto& table : tables)
+    items.push_back(table.columns.empty() ? Sql("ONLY {}", table.name)
+                                          : Sql("ONLY {} ({})", table.name, Sql::joined(table.columns, ", ")));
+  return Sql::joined(items, ", ");
+}
+
+std::vector<PublishedTable> with_marker(std::vector<PublishedTable> tables) {
+  if (std::none_of(tables.begin(), tables.end(), [](const auto& table) { return table.name == marker_table(); }))
+    tables.push_back({marker_table()});
+  std::sort(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return tables;
+}
+
+// Column order inside a list means nothing.
+bool is_same(std::vector<PublishedTable> a, std::vector<PublishedTable> b) {
+  for (auto* list : {&a, &b})
+    for (auto& table : *list) std::sort(table.columns.begin(), table.columns.end());
+  return a == b;
+}
+
+void require_column_lists(const Connection& on, const std::vector<PublishedTable>& tables) {
+  if (on.major() >= 15) return;
+  for (const auto& table : tables)
+    if (!table.columns.empty())
+      throw Refused("publication.columns",
+                    on.server() + ": table " + table.name.display() +
+                        " needs a column list in its publication, which "
+                        "PostgreSQL " +
+                        std::to_string(on.major()) + " does not have",
+                    "Leave the table's columns alike on both sides.");
+}
+
+}  // namespace
+
+std::vector<PublishedTable> publishable(const std::vector<Table>& tables) {
+  std::vector<PublishedTable> list;
+  for (const auto& table : tables)
+    if (!table.is_partition && !table.is_unlogged && !table.is_extension_owned) list.push_back({table.name});
+  return list;
+}
+
+void ensure_publication(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,
+                        Deadline deadline) {
+  const auto wanted = with_marker(tables);
+  require_column_lists(on, wanted);
+  const auto found = read_publication(on, stream, deadline);
+  if (found && !found->is_ours_in_form)
+    throw Refused("publication.foreign",
+                  on.server() + ": publication " + stream.name + " exists and is not a list of tables",
+                  "Drop or rename that publication if nothing uses it.");
+  const bool has_tables = found && is_same(found->tables, wanted);
+  if (has_tables && found->has_our_settings) return;
+  // Waits for VACUUM, ANALYZE and concurrent index builds on these tables, not for writers (copy.md section 3).
+  with_lock_retries(on, "publication " + stream.name, kLockTimeout, deadline, [&](Transaction& transaction) {
+    if (!found)
+      transaction.execute(Sql("CREATE PUBLICATION {} FOR TABLE {}", stream.identifier(), table_list(wanted)));
+    else if (!has_tables)
+      transaction.execute(Sql("ALTER PUBLICATION {} SET TABLE {}", stream.identifier(), table_list(wanted)));
+    transaction.execute(
+        Sql("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate', "
+            "publish_via_partition_root = false)",
+            stream.identifier()));
+  });
+}
+
+void drop_publication(Connection& on, const Stream& stream, Deadline deadline) {
+  on.execute(Sql("DROP PUBLICATION IF EXISTS {}", stream.identifier()), deadline);
+}
+
+std::optional<std::vector<PublishedTable>> published_tables(Connection& on, const Stream& stream, Deadline deadline) {
+  const Result answer =
+      on.query(Sql("SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = $1)"), {stream.name}, deadline);
+  if (!answer.one_row(1).boolean(0)) return std::nullopt;
+  auto tables = read_tables(on, stream, deadline);
+  std::erase_if(tables, [](const auto& table) { return table.name == marker_table(); });
+  return tables;
+}
+
+std::vector<QualifiedName> published_leaves(Connection& on, const Stream& stream, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
+    SELECT DISTINCT schemaname, tablename FROM pg_publication_tables WHERE pubname = $1 ORDER BY 1, 2)"),
+                                 {stream.name}, deadline);
+  std::vector<QualifiedName> names;
+  for (const Row& row : answer.rows(2)) names.emplace_back(row.text(0), row.text(1));
+  return names;
+}
+
+}  // namespace verdigris

@@ -1,0 +1,37 @@
+// The publication of a stream: an explicit list of tables, never FOR ALL TABLES (pitfalls D14), always with the marker.
+// Partition trees are named by their roots and sent leaf by leaf (publish_via_partition_root off), so that partitions
+// born later are included. Calls are made by one thread on its own session.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replication/catalog.hpp"
+#include "replication/connection.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+struct PublishedTable {
+  QualifiedName name;
+  std::vector<Identifier> columns = {};  // empty: all. Needs 15; a leaf's list counts, not its root's
+  bool operator==(const PublishedTable&) const = default;
+};
+
+// What of a catalog a publication names: plain tables and roots of partition trees; not partitions, unlogged tables and
+// tables of extensions.
+std::vector<PublishedTable> publishable(const std::vector<Table>& tables);
+
+// Makes the publication hold exactly these tables and verdigris.marker; changes nothing if it does. Throws Refused
+// "publication.foreign" for one FOR ALL TABLES or of schemas, "publication.columns" for column lists before 15.
+void ensure_publication(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,
+                        Deadline deadline);
+void drop_publication(Connection& on, const Stream& stream, Deadline deadline);
+
+// As named, ordered, without verdigris.marker; nullopt if there is no such publication.
+std::optional<std::vector<PublishedTable>> published_tables(Connection& on, const Stream& stream, Deadline deadline);
+// What a subscription must hold: leaves in place of partition trees, ordered, with verdigris.marker.
+std::vector<QualifiedName> published_leaves(Connection& on, const Stream& stream, Deadline deadline);
+
+}  // namespace verdigris

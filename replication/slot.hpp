@@ -1,0 +1,45 @@
+// The logical replication slot of a stream, on the server it leads away from. Made after the publication, before the
+// data is read. A slot of that name with another plugin, of another database, or read by somebody else is not ours and
+// is never touched: Refused "slot.foreign". Calls are made by one thread on its own session, outside of a transaction.
+#pragma once
+
+#include <string>
+
+#include "replication/connection.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+struct SlotState {
+  bool exists = false;
+  bool is_active = false;
+  int active_pid = 0;  // 0 if nobody reads it
+  Lsn restart = {};
+  Lsn confirmed_flush = {};
+  std::string wal_status = {};  // reserved, extended, unreserved, lost
+
+  bool is_usable() const { return exists && wal_status != "lost"; }
+};
+
+SlotState slot_state(Connection& on, const Stream& stream, Deadline deadline);
+
+// Throws Refused "slot.foreign" if the name is taken by a slot that is not ours; nothing if there is none. Our reader
+// is known by its application_name, which is the stream's.
+void require_own_slot(Connection& on, const Stream& stream, Deadline deadline);
+
+// Creates it unless it exists. Creation waits for every transaction that holds an id; it does so in turns of three
+// seconds and throws Error("slot.blockers") with their pids at the deadline. Throws Refused "slot.lost" for an
+// invalidated one.
+void ensure_slot(Connection& on, const Stream& stream, Deadline deadline);
+
+// Idempotent. Waits until nobody reads it; throws Error("slot.active") naming the reader at the deadline.
+void drop_slot(Connection& on, const Stream& stream, Deadline deadline);
+
+// Changes before `to` will not be sent. Does nothing if the slot is past it already.
+void advance_slot(Connection& on, const Stream& stream, Lsn to, Deadline deadline);
+
+// "pid 4711 (app@10.0.0.7, psql), open for 12 s; ...": who holds a transaction id, prepared transactions too. Empty:
+// nobody.
+std::string transactions_with_id(Connection& on, Deadline deadline);
+
+}  // namespace verdigris

@@ -1,0 +1,131 @@
+#include "replication/subscription.hpp"
+
+#include "replication/poll.hpp"
+
+namespace verdigris {
+namespace {
+
+void read_tables(Connection& on, SubscriptionState& state, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
+    SELECT n.nspname, c.relname, r.srsubstate
+    FROM pg_subscription_rel r JOIN pg_class c ON c.oid = r.srrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE r.srsubid = $1 ORDER BY n.nspname, c.relname)"),
+                                 {std::to_string(state.oid)}, deadline);
+  for (const Row& row : answer.rows(3)) {
+    state.tables.emplace_back(row.text(0), row.text(1));
+    if (row.text(2) != "r") state.not_ready.push_back(state.tables.back().display());
+  }
+}
+
+std::int64_t apply_errors(Connection& on, const SubscriptionState& state, Deadline deadline) {
+  if (on.major() < 15) return 0;
+  const Result answer =
+      on.query(Sql("SELECT coalesce(sum(apply_error_count), 0)::int8 FROM pg_stat_subscription_stats WHERE subid = $1"),
+               {std::to_string(state.oid)}, deadline);
+  return answer.one_row(1).integer(0);
+}
+
+// Options that a major does not know are errors there; where it has a default that differs by major we say what we
+// want.
+Sql options_for(const Stream& stream, int receiver_major, int publisher_major, bool origin_none) {
+  std::vector<Sql> options{
+      Sql("connect = true, create_slot = false, copy_data = false, enabled = false"),
+      Sql("slot_name = {}", Literal(stream.name)),
+      Sql("synchronous_commit = 'on'"),
+  };
+  if (receiver_major >= 14) {
+    options.push_back(Sql("binary = false"));
+    options.push_back(publisher_major >= 14 ? Sql("streaming = on") : Sql("streaming = off"));
+  }
+  if (receiver_major >= 15) options.push_back(Sql("disable_on_error = true"));
+  if (origin_none && receiver_major >= 16 && publisher_major >= 16) options.push_back(Sql("origin = none"));
+  return Sql::joined(options, ", ");
+}
+
+void require_complete(Connection& on, const Stream& stream, Deadline deadline) {
+  const auto state = subscription_state(on, stream, deadline);
+  std::string why;
+  for (const auto& table : state.not_ready) why += (why.empty() ? "" : ", ") + table;
+  if (why.empty() && !state.tables.empty()) return;
+  throw Error("subscription.incomplete",
+              on.server() + ": subscription " + stream.name +
+                  " does not hold every table: " + (why.empty() ? "it is empty" : why + " not in state r"),
+              "Repeat the command; if it stays so, check the publication's tables.");
+}
+
+// Any process of the subscription: apply, its parallel helpers, table synchronisation.
+bool has_workers(Connection& on, unsigned subscription, std::vector<std::string>& pids, Deadline deadline) {
+  const Result answer = on.query(Sql("SELECT pid FROM pg_stat_subscription WHERE subid = $1 AND pid IS NOT NULL"),
+                                 {std::to_string(subscription)}, deadline);
+  for (const Row& row : answer.rows(1)) pids.push_back(row.text(0));
+  if (!answer.rows(1).empty()) return true;
+  // The view forgets a worker a moment before its process has ended.
+  return on
+      .query(Sql(R"(
+    SELECT EXISTS (SELECT FROM pg_stat_activity
+                   WHERE pid = ANY ($1::int4[]) AND backend_type LIKE 'logical replication%'))"),
+             {text_array(pids)}, deadline)
+      .one_row(1)
+      .boolean(0);
+}
+
+}  // namespace
+
+SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadline deadline) {
+  // leader_pid (16 and later) is set for parallel helpers; to_jsonb lets one statement serve all majors.
+  const Result answer = on.query(Sql(R"(
+    SELECT s.oid, s.subenabled,
+           (SELECT min(w.pid) FROM pg_stat_subscription w
+            WHERE w.subid = s.oid AND w.relid IS NULL AND to_jsonb(w) ->> 'leader_pid' IS NULL)
+    FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
+    WHERE s.subname = $1 AND d.datname = current_database())"),
+                                 {stream.name}, deadline);
+  const auto row = answer.at_most_one_row(3);
+  if (!row) return {};
+  SubscriptionState state{.exists = true, .is_enabled = row->boolean(1), .oid = static_cast<unsigned>(row->integer(0))};
+  if (!row->is_null(2)) state.worker_pid = static_cast<int>(row->integer(2));
+  read_tables(on, state, deadline);
+  state.apply_errors = apply_errors(on, state, deadline);
+  return state;
+}
+
+void create_subscription(Server& receiver, const Stream& stream, const Conninfo& publisher, int publisher_major,
+                         bool origin_none, Deadline deadline) {
+  Connection& on = receiver.control();
+  if (subscription_state(on, stream, deadline).exists) return;
+  // Its name as application_name is how the slot's reader is recognised as ours (slot.hpp).
+  const Conninfo conninfo = publisher.with("application_name", stream.name);
+  Transaction transaction(on, deadline);
+  // The server connects to the other one: without this it would go on trying after we have given up.
+  transaction.query(Sql("SELECT set_config('statement_timeout', $1, true)"),
+                    {std::to_string(deadline.remaining().count() + 1)});
+  transaction.execute(Sql("CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {} WITH ({})", stream.identifier(),
+                          Literal(conninfo.text()), stream.identifier(),
+                          options_for(stream, on.major(), publisher_major, origin_none)));
+  require_complete(on, stream, deadline);
+  transaction.commit();
+}
+
+void enable_subscription(Connection& on, const Stream& stream, Deadline deadline) {
+  on.execute(Sql("ALTER SUBSCRIPTION {} ENABLE", stream.identifier()), deadline);
+}
+
+void disable_subscription(Connection& on, const Stream& stream, Deadline deadline) {
+  const auto state = subscription_state(on, stream, deadline);
+  if (!state.exists) return;
+  std::vector<std::string> pids;
+  has_workers(on, state.oid, pids, deadline);
+  on.execute(Sql("ALTER SUBSCRIPTION {} DISABLE", stream.identifier()), deadline);
+  if (!wait_until(deadline, [&] { return !has_workers(on, state.oid, pids, deadline); }))
+    throw Error("subscription.worker", on.server() + ": a worker of subscription " + stream.name + " does not end",
+                "Look at the server's log and end the worker with pg_terminate_backend.");
+}
+
+void drop_subscription(Connection& on, const Stream& stream, Deadline deadline) {
+  if (!subscription_state(on, stream, deadline).exists) return;
+  disable_subscription(on, stream, deadline);
+  on.execute(Sql("ALTER SUBSCRIPTION {} SET (slot_name = NONE)", stream.identifier()), deadline);
+  on.execute(Sql("DROP SUBSCRIPTION IF EXISTS {}", stream.identifier()), deadline);
+}
+
+}  // namespace verdigris

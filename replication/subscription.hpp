@@ -1,0 +1,41 @@
+// The subscription of a stream, on the server it leads to. Always created with connect=true, create_slot=false,
+// copy_data=false, enabled=false: only then is pg_subscription_rel filled before the first change arrives, and no
+// change is dropped silently (pitfalls section 0, fact 1). Calls are made by one thread on its own session.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replication/connection.hpp"
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+struct SubscriptionState {
+  bool exists = false;
+  bool is_enabled = false;
+  unsigned oid = 0;
+  std::optional<int> worker_pid = {};
+  std::int64_t apply_errors = 0;            // counted from 15 on, else 0
+  std::vector<std::string> not_ready = {};  // tables in another state than r
+  std::vector<QualifiedName> tables = {};   // leaves in place of partition trees, ordered, with verdigris.marker
+};
+
+SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadline deadline);
+
+// Changes nothing if it exists. publisher is the connection as the receiver's server reaches it. Throws ServerError if
+// that server cannot be reached from there or a published table is missing here, Error("subscription.incomplete") if a
+// table is not in state r; then there is no subscription.
+void create_subscription(Server& receiver, const Stream& stream, const Conninfo& publisher, int publisher_major,
+                         bool origin_none, Deadline deadline);
+
+void enable_subscription(Connection& on, const Stream& stream, Deadline deadline);
+// Returns when no worker of it is left; DISABLE alone returns before (170 ms is usual). Nothing if there is none.
+void disable_subscription(Connection& on, const Stream& stream, Deadline deadline);
+// Disables it, takes its slot's name away and drops it: the slot on the other server is never touched. Idempotent.
+void drop_subscription(Connection& on, const Stream& stream, Deadline deadline);
+
+}  // namespace verdigris
