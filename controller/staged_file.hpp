@@ -1,0 +1,51 @@
+// A file that is replaced whole: the new one is written and fsynced beside it long before, so that only a rename
+// remains in the pause (operator.md 8.3, faults S13). The new file has owner, group, mode and ACL of the old and is
+// never readable by more people than it. Nobody else's edit is lost: the old bytes are compared right before the
+// rename. Used by one thread at a time; the files outlive the object, and a crashed run's leftovers are replaced.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace verdigris {
+
+// Lower-case hexadecimal.
+std::string sha256(const std::string& bytes);
+
+class StagedFile {
+ public:
+  // Follows a symbolic link that stays in its directory; throws Refused "pooler.ini-link" for one that leaves it (a
+  // rename there would go around whoever manages the link), Error "pooler.file" if the file cannot be found.
+  explicit StagedFile(const std::filesystem::path& file);
+
+  // The file itself, links resolved.
+  const std::filesystem::path& path() const { return file_; }
+  // Throws Error "pooler.file".
+  std::string read() const;
+
+  // Writes bytes to <file>.verdigris-staged and the original to <file>.verdigris-backup, both fsynced. original is what
+  // the caller made bytes from; throws Refused "pooler.foreign-edit" if the file holds something else by now.
+  // Idempotent; nothing to do if the file holds bytes already.
+  void stage(const std::string& original, const std::string& bytes);
+  // Renames the staged file over the file and fsyncs the directory; success if the file holds the staged bytes already.
+  // Throws Refused "pooler.foreign-edit" if the file is not what stage() saw, Error "pooler.file" if nothing was
+  // staged.
+  void move_into_place();
+  // Forgets what was staged, also by an earlier run; a backup is removed if it says nothing that the file does not.
+  void discard();
+
+ private:
+  struct Staged {
+    std::string original_digest;
+    std::string digest;
+    std::string bytes;
+  };
+  std::filesystem::path beside(const char* suffix) const;
+  void write_beside(const char* suffix, const std::string& bytes) const;
+
+  std::filesystem::path file_;
+  std::optional<Staged> staged_;
+};
+
+}  // namespace verdigris
