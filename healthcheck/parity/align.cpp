@@ -1,0 +1,159 @@
+#include "healthcheck/parity/align.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "replication/marker.hpp"
+
+namespace verdigris {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kCloseEnough{1000};  // a target further behind is not stopped at a marker: it has to catch up
+constexpr milliseconds kLongestStop{1500};  // below the two seconds after which the locker's session ends itself
+const char* const kLockNotAvailable = "55P03";
+
+void roll_back(Connection& session) {
+  if (!session.is_open()) return;
+  try {
+    session.execute(Sql("ROLLBACK"), Deadline::after(milliseconds{5000}));
+  } catch (const std::exception&) {
+    session.close();
+  }
+}
+
+}  // namespace
+
+Aligner::Aligner(Server& source, Server& target, const Stream& stream, Deadline deadline)
+    : source_(source),
+      target_(target),
+      stream_(stream),
+      source_snapshot_(source.open("snapshot", deadline)),
+      flusher_(source.open("flush", deadline)),
+      target_snapshot_(target.open("snapshot", deadline)),
+      watcher_(target.open("watch", deadline)) {}
+
+SnapshotPair Aligner::make(Deadline deadline) {
+  for (;;) {
+    if (!is_apply_running(deadline))
+      throw Refused("stream.stopped",
+                    target_.color() + ": no apply worker runs for subscription \"" + stream_.name + "\"",
+                    "Look into that server's log; nothing can be compared while the stream stands still.");
+    if (wait_until_close(deadline))
+      if (auto pair = try_once(deadline)) return *pair;
+    release();
+    if (deadline.has_passed())
+      throw DeadlinePassed(target_.color() + ": did not come close enough to " + source_.color() + " in time",
+                           "Wait until the target has caught up, or give a longer --timeout.");
+    std::this_thread::sleep_for(milliseconds{20});
+  }
+}
+
+void Aligner::release() {
+  roll_back(source_snapshot_);
+  roll_back(target_snapshot_);
+  if (!source_snapshot_.is_open()) source_snapshot_ = source_.open("snapshot", Deadline::after(milliseconds{5000}));
+  if (!target_snapshot_.is_open()) target_snapshot_ = target_.open("snapshot", Deadline::after(milliseconds{5000}));
+}
+
+bool Aligner::is_apply_running(Deadline deadline) {
+  const Result answer = watcher_.query(
+      Sql("SELECT count(*) FROM pg_stat_subscription WHERE subname = $1 AND relid IS NULL AND pid IS NOT NULL"),
+      {stream_.name}, deadline);
+  return answer.one_row(1).integer(0) > 0;
+}
+
+// A marker travels in less than a second.
+bool Aligner::wait_until_close(Deadline deadline) {
+  const auto id = write_marker(flusher_, source_.color(), "distance", deadline);
+  const Deadline close = Deadline::after(kCloseEnough).or_earlier(deadline);
+  while (!marker_arrived(watcher_, id, deadline)) {
+    if (close.has_passed()) return false;
+    std::this_thread::sleep_for(milliseconds{1});
+  }
+  return true;
+}
+
+std::optional<SnapshotPair> Aligner::try_once(Deadline deadline) {
+  if (!lock_marker(deadline)) return std::nullopt;
+  const Deadline stop = Deadline::after(kLongestStop).or_earlier(deadline);
+  SnapshotPair pair;
+  try {
+    pair.source = take_source_snapshot(pair.position, deadline);
+    if (!wait_for_apply_at_marker(stop)) {
+      unlock_marker();
+      return std::nullopt;
+    }
+    target_snapshot_.execute(Sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), deadline);
+    pair.target = target_snapshot_.query(Sql("SELECT pg_export_snapshot()"), deadline).one_row(1).text(0);
+  } catch (...) {
+    unlock_marker();
+    throw;
+  }
+  // A lock that was lost on the way had let apply go on before the snapshot.
+  if (!unlock_marker()) return std::nullopt;
+  return pair;
+}
+
+bool Aligner::lock_marker(Deadline deadline) {
+  if (!locker_ || !locker_->is_open()) locker_.emplace(target_.open("align", deadline));
+  try {
+    locker_->execute(Sql(R"(
+      BEGIN;
+      SET LOCAL lock_timeout = '500ms';
+      SET LOCAL idle_in_transaction_session_timeout = '2s';
+      LOCK TABLE verdigris.marker IN SHARE MODE)"),
+                     deadline);
+    return true;
+  } catch (const ServerError& error) {
+    roll_back(*locker_);
+    if (error.sqlstate() == kLockNotAvailable) return false;
+    throw;
+  }
+}
+
+// One string, so that no round trip lies between the marker's commit and the snapshot; asynchronously, because waiting
+// for the disk is what would make the two differ. A commit of another session flushes it: only flushed WAL is decoded.
+std::string Aligner::take_source_snapshot(Lsn& position, Deadline deadline) {
+  const Result answer = source_snapshot_.query(Sql(R"(
+      BEGIN;
+      SET LOCAL synchronous_commit = off;
+      INSERT INTO verdigris.marker (id, kind, side) VALUES ({}, 'align', {});
+      COMMIT;
+      BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+      SELECT pg_export_snapshot(), pg_current_wal_insert_lsn())",
+                                                   Number(new_marker_id(source_.color())), Literal(source_.color())),
+                                               deadline);
+  const Row row = answer.one_row(2);
+  position = row.lsn(1);
+  flusher_.execute(Sql("SELECT pg_logical_emit_message(true, 'verdigris', 'flush')"), deadline);
+  return row.text(0);
+}
+
+// The leader apply worker only: its parallel workers, and any other session, may wait on the table for reasons of
+// theirs.
+bool Aligner::wait_for_apply_at_marker(Deadline deadline) {
+  const Sql is_waiting = watcher_.major() >= 16 ? Sql(R"(SELECT EXISTS (SELECT FROM pg_locks
+                   WHERE relation = 'verdigris.marker'::regclass AND NOT granted AND pid =
+                     (SELECT pid FROM pg_stat_subscription
+                      WHERE subname = {} AND relid IS NULL AND leader_pid IS NULL)))",
+                                                      Literal(stream_.name))
+                                                : Sql(R"(SELECT EXISTS (SELECT FROM pg_locks
+                   WHERE relation = 'verdigris.marker'::regclass AND NOT granted AND pid =
+                     (SELECT pid FROM pg_stat_subscription WHERE subname = {} AND relid IS NULL)))",
+                                                      Literal(stream_.name));
+  while (!watcher_.query(is_waiting, deadline).one_row(1).boolean(0)) {
+    if (deadline.has_passed()) return false;
+    std::this_thread::sleep_for(milliseconds{1});
+  }
+  return true;
+}
+
+bool Aligner::unlock_marker() {
+  roll_back(*locker_);
+  return locker_->is_open();
+}
+
+}  // namespace verdigris

@@ -1,0 +1,44 @@
+// The sessions that compare two sides, opened and warmed before any pause: settings that fix the text of values,
+// catalogs read, hashes probed, statements built, relations and functions loaded in each session. Owned by one thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "healthcheck/parity/agreement.hpp"
+#include "healthcheck/parity/row_hash.hpp"
+#include "replication/connection.hpp"
+#include "replication/server.hpp"
+
+namespace verdigris {
+
+struct SideSessions {
+  std::string color;
+  std::vector<Connection> workers;
+  std::string fingerprint;  // of the catalog that the agreement was made from
+};
+
+class ParitySessions {
+ public:
+  // Throws CannotConnect, ServerError (for example on tables this role may not read), DeadlinePassed.
+  ParitySessions(Server& source, Server& target, int workers, Deadline deadline, const TableFilter& filter = {});
+
+  SideSessions& source() { return source_; }
+  SideSessions& target() { return target_; }
+  const Agreement& agreement() const { return agreement_; }
+  const HashAgreement& hashes() const { return hashes_; }
+  // Throws Refused "schema.drift" if the catalog of a side is no longer the one the agreement was made from.
+  void require_same_catalogs(Deadline deadline);
+  void close();
+
+ private:
+  // Loads into each session what a scan needs, so that the first scan in a pause is as fast as the second.
+  void warm(Deadline deadline);
+
+  SideSessions source_;
+  SideSessions target_;
+  HashAgreement hashes_;
+  Agreement agreement_;
+};
+
+}  // namespace verdigris
