@@ -1,0 +1,167 @@
+#include "controller/cli.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+
+#include "controller/cli_options.hpp"
+#include "controller/commands/version.hpp"
+#include "controller/printable.hpp"
+#include "controller/suggestion.hpp"
+#include "replication/errors.hpp"
+
+namespace verdigris {
+
+namespace {
+
+struct Command {
+  std::string name;  // two words: a command of a group
+  std::string purpose;
+  void (*add_options)(CLI::App&, Invocation&);
+  RunCommand run;
+};
+
+// The commands, in the order of --help. To add one: write controller/commands/<name>.cpp for its header there, include
+// the header above, and add a line here; its options stand in controller/cli_options.cpp already, or no_options.
+const std::vector<Command>& commands() {
+  static const std::vector<Command> kCommands = {
+      {"version", "Print the versions of the program and of what it is built on", no_options, run_version},
+  };
+  return kCommands;
+}
+
+CLI::App& app_of(CLI::App& root, const Command& command) {
+  const auto blank = command.name.find(' ');
+  if (blank == std::string::npos) return *root.add_subcommand(command.name, command.purpose);
+  const std::string group = command.name.substr(0, blank);
+  const auto known = root.get_subcommands([&](const CLI::App* app) { return app->get_name() == group; });
+  CLI::App* parent = known.empty() ? nullptr : known.front();
+  if (parent == nullptr) {
+    parent = root.add_subcommand(group, "A local pair of servers with a pooler, for trying things out");
+    parent->require_subcommand(1);
+  }
+  return *parent->add_subcommand(command.name.substr(blank + 1), command.purpose);
+}
+
+void define(CLI::App& root, Invocation& invocation) {
+  root.fallthrough();  // before the subcommands, which inherit it: global options may stand after the command
+  root.set_help_flag("-h,--help", "print this help");
+  root.require_subcommand(1);
+  add_global_options(root, invocation);
+  for (const Command& command : commands()) {
+    CLI::App& app = app_of(root, command);
+    command.add_options(app, invocation);
+    app.footer("Options for every command: verdigris --help");
+  }
+}
+
+// The innermost command that was recognised.
+CLI::App& deepest(CLI::App& app) {
+  CLI::App* current = &app;
+  while (!current->get_subcommands().empty()) current = current->get_subcommands().front();
+  return *current;
+}
+
+// "switch", "sandbox up", or empty.
+std::string path_of(const CLI::App& app) {
+  if (app.get_parent() == nullptr) return {};
+  const std::string before = path_of(*app.get_parent());
+  return before.empty() ? app.get_name() : before + " " + app.get_name();
+}
+
+std::vector<std::string> names_of_subcommands(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(each->get_name());
+  return names;
+}
+
+std::vector<std::string> names_of_options(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* each = &app; each != nullptr; each = each->get_parent())
+    for (const CLI::Option* option : each->get_options())
+      if (!option->get_group().empty())
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+Error usage(const CLI::App& at, const std::string& text) {
+  const std::string path = path_of(at);
+  const std::string program = path.empty() ? "verdigris" : "verdigris " + path;
+  const std::string operand = at.get_subcommands([](const CLI::App*) { return true; }).empty() ? "" : " COMMAND";
+  return {"usage", text, fmt::format("usage: {}{} [OPTIONS]; \"{} --help\" lists them.", program, operand, program),
+          Failure::usage};
+}
+
+Error unexpected(const CLI::App& at, const std::string& word) {
+  if (word.starts_with("-")) {
+    const std::string name = word.substr(0, word.find('='));
+    return usage(at, fmt::format("\"{}\" is not an option{}", name, suggestion(name, names_of_options(at))));
+  }
+  const auto names = names_of_subcommands(at);
+  if (names.empty()) return usage(at, fmt::format("\"{}\" is not expected here", word));
+  return usage(at, fmt::format("\"{}\" is not a command{}", word, suggestion(word, names)));
+}
+
+// CLI11 asks for a missing subcommand before it looks at the words it did not know.
+Error explain(CLI::App& root, const CLI::ParseError& error) {
+  CLI::App& at = deepest(root);
+  const auto unknown = root.remaining(true);
+  if (!unknown.empty()) return unexpected(at, unknown.front());
+  const bool is_command_missing = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError);
+  if (is_command_missing && !names_of_subcommands(at).empty()) return usage(at, "a command is missing");
+  return usage(at, error.what());
+}
+
+void require_readable(const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const auto refuse = [&](const std::string& why) {
+      return Error("usage", fmt::format("argument {} {}", i + 1, why),
+                   "\"verdigris --help\" lists commands and options.", Failure::usage);
+    };
+    const std::string& text = arguments[i];
+    if (text.empty() || text.ends_with('=')) throw refuse("is empty");
+    for (std::size_t at = 0; at < text.size();) {
+      const auto character = utf8_at(text, at);
+      if (!character) throw refuse(fmt::format("is not UTF-8 at byte {}", at));
+      at += character->bytes;
+    }
+  }
+}
+
+void choose_playbook(const CLI::App& root, Invocation& invocation) {
+  if (root.get_option("--playbook")->count() > 0) return;
+  const char* named = std::getenv("VERDIGRIS_PLAYBOOK");
+  if (named != nullptr && *named != '\0') invocation.playbook = named;
+}
+
+}  // namespace
+
+std::variant<Invocation, Help> parse_command_line(const std::vector<std::string>& arguments) {
+  require_readable(arguments);
+  Invocation invocation;
+  CLI::App root("Moves a PostgreSQL database from one server to another, blue to green, and keeps the way back.",
+                "verdigris");
+  define(root, invocation);
+  try {
+    root.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them from the end
+  } catch (const CLI::CallForHelp&) {
+    return Help{root.help()};
+  } catch (const CLI::ParseError& error) {
+    throw explain(root, error);
+  }
+  choose_playbook(root, invocation);
+  invocation.command = path_of(deepest(root));
+  return invocation;
+}
+
+RunCommand find_command(const Invocation& invocation) {
+  const auto found = std::find_if(commands().begin(), commands().end(),
+                                  [&](const Command& command) { return command.name == invocation.command; });
+  if (found == commands().end()) throw std::logic_error("no command \"" + invocation.command + "\"");
+  return found->run;
+}
+
+}  // namespace verdigris
