@@ -59,7 +59,7 @@ const Refusal kRefusals[] = {
     {{"version", "--jsno"}, "usage: \"--jsno\" is not an option; did you mean \"--json\"?"},
     {{"version", "--frobnicate=1"}, "usage: \"--frobnicate\" is not an option"},
     {{"version", "--json", "--json"}, "usage: --json: At Most 1 required but received 2"},
-    {{"version", "-f", "a", "-f", "b"}, "usage: --playbook: 1 required FILE but received 2"},
+    {{"version", "-f", "a", "-f", "b"}, "usage: --playbook: At Most 1 required but received 2"},
     {{"version", "--timeout"}, "usage: --timeout: 1 required D missing"},
     {{"version", "--timeout", "30"}, "unit: --timeout: \"30\" needs a unit (ms, s, m, h)"},
     {{"version", "--timeout", "0s"}, "range: --timeout: \"0s\" is out of range (100ms to 168h)"},
