@@ -1,0 +1,126 @@
+#include "controller/pgbouncer.hpp"
+
+#include <exception>
+#include <future>
+#include <map>
+
+#include "controller/pgbouncer_instance.hpp"
+#include "replication/errors.hpp"
+
+namespace verdigris {
+namespace {
+
+using Instances = std::vector<std::unique_ptr<PgBouncerInstance>>;
+
+// One failure is thrown as it is; of several the first gives id and hint, the text has all.
+[[noreturn]] void throw_together(const std::vector<std::exception_ptr>& failures) {
+  std::string text;
+  std::exception_ptr first;
+  for (const auto& failure : failures) {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const Error& error) {
+      if (!first) first = failure;
+      text += (text.empty() ? "" : "; ") + std::string(error.what());
+    }  // anything else is a mistake of ours and goes through as it is
+  }
+  if (failures.size() == 1) std::rethrow_exception(first);
+  try {
+    std::rethrow_exception(first);
+  } catch (const Refused& error) {
+    throw Refused(error.id(), text, error.hint());
+  } catch (const Error& error) {
+    throw Error(error.id(), text, error.hint(), error.failure());
+  }
+}
+
+// Runs act on every instance, each in a thread of its own if there are several.
+template <class Act>
+void on_all(const Instances& instances, Act act) {
+  std::vector<std::future<void>> running;
+  const auto policy = instances.size() > 1 ? std::launch::async : std::launch::deferred;
+  running.reserve(instances.size());
+  for (const auto& instance : instances) running.push_back(std::async(policy, [&act, &instance] { act(*instance); }));
+  std::vector<std::exception_ptr> failures;
+  for (auto& one : running) {
+    try {
+      one.get();
+    } catch (...) {
+      failures.push_back(std::current_exception());
+    }
+  }
+  if (!failures.empty()) throw_together(failures);
+}
+
+}  // namespace
+
+PgBouncerTraffic::PgBouncerTraffic(const PoolerSettings& settings)
+    : aliases_(settings.databases), pause_timeout_(settings.pause_timeout) {
+  for (const auto& instance : settings.instances)
+    instances_.push_back(std::make_unique<PgBouncerInstance>(instance, settings.databases));
+}
+
+PgBouncerTraffic::~PgBouncerTraffic() = default;
+
+void PgBouncerTraffic::require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
+  on_all(instances_, [&](PgBouncerInstance& instance) { instance.require_ready(current, budget, deadline); });
+  std::map<pid_t, std::string> names;
+  for (const auto& instance : instances_) {
+    if (instance->pid() == 0) continue;
+    const auto [other, is_new] = names.emplace(instance->pid(), instance->name());
+    if (!is_new)
+      throw Refused("pooler.same-process",
+                    "poolers " + other->second + " and " + instance->name() + " are one process, pid " +
+                        std::to_string(instance->pid()),
+                    "Name each PgBouncer process once, by its own unix socket directory.");
+  }
+}
+
+void PgBouncerTraffic::stage(const Endpoint& target, Deadline deadline) {
+  on_all(instances_, [&](PgBouncerInstance& instance) { instance.stage(target, deadline); });
+}
+
+void PgBouncerTraffic::discard_staged() {
+  on_all(instances_, [](PgBouncerInstance& instance) { instance.discard_staged(); });
+}
+
+void PgBouncerTraffic::pause(Deadline deadline) {
+  const Deadline limit = Deadline::after(pause_timeout_).or_earlier(deadline);
+  times_ = PauseTimes{};
+  times_.first_pause_sent = std::chrono::steady_clock::now();
+  on_all(instances_, [&](PgBouncerInstance& instance) {
+    instance.send_pause(limit);
+    instance.finish_pause(limit);
+  });
+}
+
+void PgBouncerTraffic::resume(Deadline deadline) {
+  on_all(instances_, [&](PgBouncerInstance& instance) { instance.resume(deadline); });
+  const auto now = std::chrono::steady_clock::now();
+  std::optional<int> released;
+  for (const auto& instance : instances_)
+    if (const auto clients = instance->released_clients()) released = released.value_or(0) + *clients;
+  if (!released) return;  // a repetition that found nothing to do tells nothing about the pause
+  times_.last_resume_acknowledged = now;
+  times_.waiting_clients = *released;
+}
+
+void PgBouncerTraffic::point_to(const Endpoint& target, Deadline deadline) {
+  on_all(instances_, [&](PgBouncerInstance& instance) { instance.point_to(target, deadline); });
+}
+
+std::vector<TrafficState> PgBouncerTraffic::state(Deadline deadline) {
+  std::vector<TrafficState> all;
+  for (const auto& instance : instances_)
+    for (auto& one : instance->state(deadline)) all.push_back(std::move(one));
+  return all;
+}
+
+std::string PgBouncerTraffic::describe() const {
+  std::string text = std::to_string(instances_.size()) + " PgBouncer process" + (instances_.size() == 1 ? "" : "es");
+  text += aliases_.size() == 1 ? ", database " : ", databases ";
+  for (std::size_t i = 0; i < aliases_.size(); ++i) text += (i == 0 ? "" : ", ") + aliases_[i];
+  return text;
+}
+
+}  // namespace verdigris

@@ -1,0 +1,44 @@
+// Traffic through one or more PgBouncer processes (operator.md section 8). Instances are worked on at the same time;
+// each act tries all of them, however many fail, and then throws one error that names those. Used by one thread at a
+// time.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "controller/playbook.hpp"
+#include "controller/traffic.hpp"
+
+namespace verdigris {
+
+class PgBouncerInstance;
+
+class PgBouncerTraffic final : public Traffic {
+ public:
+  explicit PgBouncerTraffic(const PoolerSettings& settings);
+  ~PgBouncerTraffic() override;
+
+  // Refused ids: "pooler.unreachable", "-not-pgbouncer", "-version", "-identity", "-same-process", "-paused",
+  // "-disabled", "-alias-absent", "-session-pool", "-budget", "-unknown-setting", "-target", "-stale-config",
+  // "-console-rights", "-login-in-flight", and those of IniFile and StagedFile.
+  void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) override;
+  void stage(const Endpoint& target, Deadline deadline) override;
+  void discard_staged() override;
+  // Gives up after the playbook's pause timeout, or at the deadline if that is earlier. Error "pooler.pause-timeout"
+  // names who blocks; "pooler.pause-lies" a process that answers PAUSE with transactions open.
+  void pause(Deadline deadline) override;
+  void resume(Deadline deadline) override;
+  void point_to(const Endpoint& target, Deadline deadline) override;
+  std::vector<TrafficState> state(Deadline deadline) override;
+  PauseTimes pause_times() const override { return times_; }
+  std::string describe() const override;
+
+ private:
+  std::vector<std::unique_ptr<PgBouncerInstance>> instances_;
+  std::vector<std::string> aliases_;
+  std::chrono::milliseconds pause_timeout_;
+  PauseTimes times_;
+};
+
+}  // namespace verdigris

@@ -1,0 +1,74 @@
+// One session with the admin console of one PgBouncer process. Speaks the simple protocol only; columns are taken by
+// name, because versions add some. A console that waits in PAUSE answers nothing else: RESUME goes to a second one, and
+// the first is closed, since its PAUSE would never answer (PgBouncer issue 715). Owned by one thread at a time.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "controller/traffic.hpp"
+#include "replication/connection.hpp"
+
+namespace verdigris {
+
+struct PooledDatabase {
+  std::string alias;
+  Endpoint target;        // host empty: the directory of the pooler's own sockets
+  std::string pool_mode;  // empty: the setting pool_mode
+  bool is_paused = false;
+  bool is_disabled = false;
+  std::string definition;  // every column that only a RELOAD may change, to compare two readings
+};
+
+// A server connection of the pooler, with the client that is linked to it.
+struct PooledSession {
+  std::string alias, user, state, application;
+  int backend_pid = 0;
+  std::string client;  // "app@10.0.0.7:5310 (worker)"; empty if none is linked
+};
+
+struct PoolCounts {
+  int waiting_clients = 0;
+  int logins_in_flight = 0;
+  int servers = 0;
+  std::vector<std::string> modes;  // of the alias' pools, e.g. "transaction"
+};
+
+class PgBouncerConsole {
+ public:
+  // Throws CannotConnect. name is what messages call the instance.
+  static PgBouncerConsole open(const std::string& name, const Conninfo& admin, Deadline deadline);
+
+  // "PgBouncer 1.18.0"; throws ServerError if something else answers.
+  std::string version(Deadline deadline);
+  std::vector<PooledDatabase> databases(Deadline deadline);
+  // Throws Error("pooler.alias-gone") if the process does not know the alias.
+  PooledDatabase database(const std::string& alias, Deadline deadline);
+  std::vector<PooledSession> sessions(const std::string& alias, Deadline deadline);
+  PoolCounts pools(const std::string& alias, Deadline deadline);
+  std::map<std::string, std::string> config(Deadline deadline);
+  // True under a global PAUSE, SUSPEND or a shutdown, as far as the version tells (from 1.19).
+  bool is_globally_held(Deadline deadline);
+
+  void reload(Deadline deadline);
+  void set(const std::string& setting, const std::string& value, Deadline deadline);
+  void resume(const std::string& alias, Deadline deadline);
+  // The halves of PAUSE. The tag is PAUSE if no transaction is open; after any WAIT_CLOSE of the past it says
+  // WAIT_CLOSE at once, with transactions open (faults B6).
+  void send_pause(const std::string& alias, Deadline deadline);
+  std::string receive_tag(Deadline deadline);
+
+  bool is_open() const { return connection_.is_open(); }
+  void close() { connection_.close(); }
+  Connection& connection() { return connection_; }
+
+ private:
+  explicit PgBouncerConsole(Connection connection) : connection_(std::move(connection)) {}
+  Connection connection_;
+};
+
+// 11800 for "PgBouncer 1.18.0"; 0 if it cannot be read.
+int pgbouncer_version(const std::string& text);
+
+}  // namespace verdigris

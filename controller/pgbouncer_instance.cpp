@@ -1,0 +1,315 @@
+#include "controller/pgbouncer_instance.hpp"
+
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "controller/ini_file.hpp"
+#include "controller/pgbouncer_readiness.hpp"
+#include "replication/test_switches.hpp"
+
+namespace verdigris {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::milliseconds kPoll{1};
+constexpr std::chrono::milliseconds kBlockerWait{200};  // a failing pause may spend this on naming who blocks it
+constexpr std::chrono::milliseconds kHangUpWait{1000};
+constexpr const char* kLoginRetry = "server_login_retry";
+
+std::optional<std::string> read_include(const fs::path& cwd, const std::string& name) {
+  const fs::path file = fs::path(name).is_absolute() ? fs::path(name) : cwd / name;
+  if (!file.is_absolute()) return std::nullopt;
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+bool is_zero(const std::string& seconds) {
+  return std::strtod(seconds.c_str(), nullptr) <= 0;
+}
+
+}  // namespace
+
+PgBouncerInstance::PgBouncerInstance(PoolerInstance settings, std::vector<std::string> aliases)
+    : settings_(std::move(settings)), aliases_(std::move(aliases)) {}
+
+PgBouncerConsole& PgBouncerInstance::control(Deadline deadline) {
+  if (!control_ || !control_->is_open()) control_ = PgBouncerConsole::open(settings_.name, settings_.admin, deadline);
+  return *control_;
+}
+
+// Runs act on B; a session that was lost since (the process restarted) is opened anew, once. act may run twice.
+template <class Act>
+auto PgBouncerInstance::on_control(Deadline deadline, Act act) {
+  try {
+    return act(control(deadline));
+  } catch (const ConnectionLost&) {
+    is_identified_ = false;
+    return act(control(deadline));
+  }
+}
+
+void PgBouncerInstance::open_holders(Deadline deadline) {
+  for (const auto& alias : aliases_) {
+    const auto found = holders_.find(alias);
+    if (found != holders_.end() && found->second.is_open()) continue;
+    holders_.erase(alias);
+    holders_.emplace(alias, PgBouncerConsole::open(settings_.name, settings_.admin, deadline));
+  }
+}
+
+void PgBouncerInstance::identify_on(PgBouncerConsole& console, Deadline deadline) {
+  config_ = console.config(deadline);
+  process_ = identify_pooler(console, config_, file().path());
+  is_identified_ = true;
+}
+
+void PgBouncerInstance::identify(Deadline deadline) {
+  if (!is_identified_) on_control(deadline, [&](PgBouncerConsole& console) { identify_on(console, deadline); });
+}
+
+StagedFile& PgBouncerInstance::file() {
+  if (!file_) file_.emplace(settings_.file);
+  return *file_;
+}
+
+IniFile PgBouncerInstance::read_file() {
+  const fs::path cwd = process_.cwd;
+  return IniFile::parse(file().path().string(), file().read(),
+                        [cwd](const std::string& name) { return read_include(cwd, name); });
+}
+
+void PgBouncerInstance::require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
+  try {
+    // B anew: one that lies since an earlier attempt may lead to a process that is gone.
+    control_.reset();
+    PgBouncerConsole& console = control(deadline);
+    require_version(console, settings_.name, deadline);
+    identify_on(console, deadline);
+    require_running(console, settings_.name, aliases_, deadline);
+    require_pool_mode(console, settings_.name, aliases_, config_, deadline);
+    require_budget(settings_.name, config_, budget);
+    const IniFile ini = read_file();
+    require_known_settings(settings_.name, ini, config_);
+    for (const auto& alias : aliases_) {
+      const Endpoint running = console.database(alias, deadline).target;
+      if (!is_same_endpoint(running, current, config_) || !is_same_endpoint(ini.target(alias), running, config_))
+        throw Refused("pooler.target",
+                      "pooler " + settings_.name + ": database \"" + alias + "\" goes to " + endpoint_text(running) +
+                          ", its file says " + endpoint_text(ini.target(alias)) + ", expected " +
+                          endpoint_text(current),
+                      "Write the serving server into the file as verdigris names it, and run RELOAD.");
+    }
+    require_noop_reload(console, settings_.name, ini, deadline);
+    require_no_login(console, settings_.name, aliases_, deadline);
+    holders_.clear();
+    open_holders(deadline);
+  } catch (const CannotConnect& error) {
+    throw Refused("pooler.unreachable", error.what(), "Start PgBouncer, or correct admin in the playbook.");
+  }
+}
+
+std::string PgBouncerInstance::bytes_for(const Endpoint& target) {
+  IniFile ini = read_file();
+  for (const auto& alias : aliases_)
+    ini = IniFile::parse(file().path().string(), ini.with_target(alias, target),
+                         [this](const std::string& name) { return read_include(process_.cwd, name); });
+  return ini.bytes();
+}
+
+void PgBouncerInstance::stage(const Endpoint& target, Deadline deadline) {
+  identify(deadline);
+  const std::string original = file().read();
+  file().stage(original, bytes_for(target));
+  staged_for_ = target;
+}
+
+void PgBouncerInstance::discard_staged() {
+  file().discard();
+  staged_for_.reset();
+}
+
+void PgBouncerInstance::send_pause(Deadline deadline) {
+  open_holders(deadline);
+  for (auto& [alias, console] : holders_) console.send_pause(alias, deadline);
+}
+
+void PgBouncerInstance::finish_pause(Deadline deadline) {
+  for (auto& [alias, console] : holders_) {
+    std::string tag;
+    try {
+      tag = console.receive_tag(deadline);
+    } catch (const DeadlinePassed&) {
+      fail_pause(alias, "transactions still run");
+    }
+    if (tag != "PAUSE" && !is_mutant("pause_tag"))
+      throw Error("pooler.pause-lies",
+                  "pooler " + settings_.name + ": PAUSE of \"" + alias + "\" was answered with " + tag +
+                      " while transactions may be open",
+                  "Restart this PgBouncer: after a WAIT_CLOSE it no longer waits in PAUSE.");
+    wait_until_empty(alias, deadline);
+  }
+}
+
+void PgBouncerInstance::wait_until_empty(const std::string& alias, Deadline deadline) {
+  if (is_mutant("pause_servers")) return;
+  while (!control(deadline).sessions(alias, deadline).empty()) {
+    if (deadline.has_passed()) fail_pause(alias, "server connections are left");
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+void PgBouncerInstance::fail_pause(const std::string& alias, const std::string& why) {
+  throw Error("pooler.pause-timeout",
+              "pooler " + settings_.name + ": no pause of \"" + alias + "\" in time, " + why + blockers(alias),
+              "Let the transaction end or end it, then start again.");
+}
+
+std::string PgBouncerInstance::blockers(const std::string& alias) {
+  std::string text;
+  try {
+    const Deadline soon = Deadline::after(kBlockerWait);
+    for (const auto& session : control(soon).sessions(alias, soon)) {
+      if (session.state != "active" && session.state != "tested" && session.state != "login") continue;
+      text +=
+          (text.empty() ? ": backend " : ", backend ") + std::to_string(session.backend_pid) + " of " + session.user;
+      if (!session.client.empty()) text += " for " + session.client;
+    }
+  } catch (const Error&) {
+    return {};  // who blocks is a courtesy; that the pause failed is what counts
+  }
+  return text;
+}
+
+std::vector<std::string> PgBouncerInstance::paused_aliases(PgBouncerConsole& console, Deadline deadline) {
+  std::vector<std::string> paused;
+  for (const auto& alias : aliases_)
+    if (console.database(alias, deadline).is_paused) paused.push_back(alias);
+  return paused;
+}
+
+// Of the file, because a killed run may have left 0 in the process.
+std::string PgBouncerInstance::configured_login_retry(PgBouncerConsole& console, Deadline deadline) {
+  if (const auto found = config_.find(kLoginRetry); found != config_.end() && !is_zero(found->second))
+    return found->second;
+  const std::string running = console.config(deadline)[kLoginRetry];
+  if (!is_zero(running)) return running;
+  try {
+    identify(deadline);
+    return read_file().setting(kLoginRetry).value_or("15");
+  } catch (const Error&) {
+    return "15";  // PgBouncer's default; clients are not kept waiting for the sake of this value
+  }
+}
+
+void PgBouncerInstance::release(PgBouncerConsole& console, const std::vector<std::string>& paused, Deadline deadline) {
+  const std::string retry = configured_login_retry(console, deadline);
+  // A login that fell into the pause blocks its pool for this long, 10 to 15 s by default (faults B8). After RELOAD,
+  // which would undo it.
+  if (!is_mutant("login_retry")) console.set(kLoginRetry, "0", deadline);
+  int waiting = 0;
+  for (const auto& alias : paused) waiting += console.pools(alias, deadline).waiting_clients;
+  released_clients_ = waiting;
+  for (const auto& alias : paused) {
+    try {
+      console.resume(alias, deadline);
+    } catch (const ServerError&) {
+      if (console.database(alias, deadline).is_paused) throw;
+    }
+  }
+  crash_point("after:pooler-resume");
+  const auto still = paused_aliases(console, deadline);
+  console.set(kLoginRetry, retry, deadline);
+  if (!still.empty())
+    throw Error("pooler.still-paused",
+                "pooler " + settings_.name + ": database \"" + still.front() + "\" is paused after RESUME",
+                "Run RESUME " + still.front() + " on its console.");
+}
+
+void PgBouncerInstance::resume(Deadline deadline) {
+  released_clients_.reset();
+  try {
+    on_control(deadline, [&](PgBouncerConsole& console) {
+      const auto paused = paused_aliases(console, deadline);
+      if (!paused.empty()) release(console, paused, deadline);
+    });
+  } catch (...) {
+    holders_.clear();
+    throw;
+  }
+  holders_.clear();
+}
+
+bool PgBouncerInstance::runs_with(const Endpoint& target, Deadline deadline) {
+  return on_control(deadline, [&](PgBouncerConsole& console) {
+    for (const auto& alias : aliases_)
+      if (!is_same_endpoint(console.database(alias, deadline).target, target, config_)) return false;
+    return true;
+  });
+}
+
+// The answer of RELOAD says nothing (faults B9): what runs is read.
+bool PgBouncerInstance::reload_and_see(const Endpoint& target, Deadline deadline) {
+  return on_control(deadline, [&](PgBouncerConsole& console) {
+    try {
+      console.reload(deadline);
+    } catch (const ServerError& error) {
+      reload_error_ = error.what();
+    }
+    return is_mutant("reload_read_back") || runs_with(target, deadline);
+  });
+}
+
+// The second way in: the process reads its file when it has time to.
+bool PgBouncerInstance::hang_up_and_see(const Endpoint& target, Deadline deadline) {
+  if (process_.pid == 0 || ::kill(process_.pid, SIGHUP) != 0) return false;
+  const Deadline patience = Deadline::after(kHangUpWait).or_earlier(deadline);
+  while (!runs_with(target, deadline)) {
+    if (patience.has_passed()) return false;
+    std::this_thread::sleep_for(kPoll);
+  }
+  return true;
+}
+
+void PgBouncerInstance::move_file(const Endpoint& target) {
+  if (staged_for_ != target) {
+    const std::string original = file().read();
+    file().stage(original, bytes_for(target));
+    staged_for_ = target;
+  }
+  file().move_into_place();
+}
+
+void PgBouncerInstance::point_to(const Endpoint& target, Deadline deadline) {
+  identify(deadline);
+  reload_error_.clear();
+  if (staged_for_ != target && bytes_for(target) == file().read() && runs_with(target, deadline)) return;
+  move_file(target);
+  if (reload_and_see(target, deadline)) return;
+  move_file(target);  // the same bytes again, should somebody have been there in between
+  if (reload_and_see(target, deadline)) return;
+  if (hang_up_and_see(target, deadline)) return;
+  throw Error("pooler.not-rerouted",
+              "pooler " + settings_.name + ": RELOAD and SIGHUP did not lead it to " + endpoint_text(target) +
+                  (reload_error_.empty() ? "" : ": " + reload_error_),
+              "See the log of PgBouncer, correct its file, run RELOAD, then \"verdigris recover\".");
+}
+
+std::vector<TrafficState> PgBouncerInstance::state(Deadline deadline) {
+  return on_control(deadline, [&](PgBouncerConsole& console) {
+    std::vector<TrafficState> states;
+    for (const auto& alias : aliases_) {
+      const auto database = console.database(alias, deadline);
+      const auto counts = console.pools(alias, deadline);
+      states.push_back({"pooler " + settings_.name, alias, database.is_paused, database.target, counts.waiting_clients,
+                        counts.servers});
+    }
+    return states;
+  });
+}
+
+}  // namespace verdigris

@@ -1,0 +1,75 @@
+// One PgBouncer process with its file and its consoles: A, one for each alias, which wait in PAUSE, and B, on which
+// everything else is said. Consoles opened before the pause keep their rights even if a broken file takes them from new
+// logins. Used by one thread at a time. Messages begin with "pooler <name>: ".
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controller/pgbouncer_console.hpp"
+#include "controller/pgbouncer_identity.hpp"
+#include "controller/playbook.hpp"
+#include "controller/staged_file.hpp"
+
+namespace verdigris {
+
+class IniFile;
+
+class PgBouncerInstance {
+ public:
+  PgBouncerInstance(PoolerInstance settings, std::vector<std::string> aliases);
+
+  void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
+  void stage(const Endpoint& target, Deadline deadline);
+  void discard_staged();
+
+  // The halves of a pause: all aliases at once; after the second no server connection of them is left.
+  void send_pause(Deadline deadline);
+  void finish_pause(Deadline deadline);
+  // Throws nothing that leaves A open: a console that waits in PAUSE is of no use any more.
+  void resume(Deadline deadline);
+  void point_to(const Endpoint& target, Deadline deadline);
+  std::vector<TrafficState> state(Deadline deadline);
+
+  // Clients that the last resume() let go; nothing if it found no alias paused.
+  std::optional<int> released_clients() const { return released_clients_; }
+  const std::string& name() const { return settings_.name; }
+  pid_t pid() const { return process_.pid; }  // 0 before require_ready(), or if it cannot be seen
+
+ private:
+  PgBouncerConsole& control(Deadline deadline);
+  template <class Act>
+  auto on_control(Deadline deadline, Act act);
+  void open_holders(Deadline deadline);
+  void identify(Deadline deadline);
+  void identify_on(PgBouncerConsole& console, Deadline deadline);
+  StagedFile& file();
+  IniFile read_file();
+  std::string bytes_for(const Endpoint& target);
+  void move_file(const Endpoint& target);
+  bool runs_with(const Endpoint& target, Deadline deadline);
+  bool reload_and_see(const Endpoint& target, Deadline deadline);
+  bool hang_up_and_see(const Endpoint& target, Deadline deadline);
+  void wait_until_empty(const std::string& alias, Deadline deadline);
+  [[noreturn]] void fail_pause(const std::string& alias, const std::string& why);
+  std::string blockers(const std::string& alias);
+  std::vector<std::string> paused_aliases(PgBouncerConsole& console, Deadline deadline);
+  void release(PgBouncerConsole& console, const std::vector<std::string>& paused, Deadline deadline);
+  std::string configured_login_retry(PgBouncerConsole& console, Deadline deadline);
+
+  PoolerInstance settings_;
+  std::vector<std::string> aliases_;
+  std::map<std::string, PgBouncerConsole> holders_;  // A, by alias
+  std::optional<PgBouncerConsole> control_;          // B
+  std::optional<StagedFile> file_;
+  std::optional<Endpoint> staged_for_;
+  bool is_identified_ = false;
+  PoolerProcess process_;
+  std::map<std::string, std::string> config_;
+  std::string reload_error_;
+  std::optional<int> released_clients_;
+};
+
+}  // namespace verdigris

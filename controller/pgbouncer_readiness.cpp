@@ -1,0 +1,178 @@
+#include "controller/pgbouncer_readiness.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <thread>
+
+#include "replication/errors.hpp"
+
+namespace verdigris {
+namespace {
+
+constexpr int kOldestVersion = 11800;
+constexpr std::chrono::milliseconds kLoginWait{500};
+constexpr std::chrono::milliseconds kPoll{5};
+
+std::string value_of(const PoolerConfig& config, const std::string& key) {
+  const auto found = config.find(key);
+  return found == config.end() ? std::string{} : found->second;
+}
+
+bool has_wildcard(const IniFile& file) {
+  return std::any_of(file.entries().begin(), file.entries().end(),
+                     [](const IniEntry& entry) { return entry.section == "databases" && entry.key == "*"; });
+}
+
+[[noreturn]] void refuse_stale(const std::string& name, const std::string& what) {
+  throw Refused("pooler.stale-config", "pooler " + name + ": the running process and its file differ: " + what,
+                "Correct the file, run RELOAD, compare SHOW DATABASES and SHOW CONFIG, then start again.");
+}
+
+// Databases that "*" made on demand come and go by themselves: with it only those known before and after count.
+void require_same_databases(const std::string& name, const IniFile& file, const std::vector<PooledDatabase>& before,
+                            const std::vector<PooledDatabase>& after) {
+  const auto find = [](const std::vector<PooledDatabase>& list, const std::string& alias) {
+    return std::find_if(list.begin(), list.end(), [&](const auto& database) { return database.alias == alias; });
+  };
+  const bool is_open_list = has_wildcard(file);
+  for (const auto& database : before) {
+    const auto now = find(after, database.alias);
+    if (now == after.end() && !is_open_list) refuse_stale(name, "RELOAD removed database \"" + database.alias + "\"");
+    if (now != after.end() && now->definition != database.definition)
+      refuse_stale(name, "RELOAD changed database \"" + database.alias + "\"");
+  }
+  for (const auto& database : after)
+    if (!is_open_list && find(before, database.alias) == before.end())
+      refuse_stale(name, "RELOAD added database \"" + database.alias + "\"");
+  // PgBouncer keeps quiet about a line it cannot read and goes on with what it had.
+  for (const auto& entry : file.entries())
+    if (entry.section == "databases" && entry.key != "*" && find(after, entry.key) == after.end())
+      refuse_stale(name, "database \"" + entry.key + "\" of the file is unknown to it, also after RELOAD");
+}
+
+void require_same_config(const std::string& name, const PoolerConfig& before, const PoolerConfig& after) {
+  for (const auto& [key, value] : before) {
+    // A run of ours that was killed may have left it at 0; RELOAD puts it right.
+    if (key == "server_login_retry") continue;
+    if (const std::string now = value_of(after, key); now != value)
+      refuse_stale(name, "RELOAD changed " + key + " from \"" + value + "\" to \"" + now + "\"");
+  }
+}
+
+std::string without_last_slash(std::string host) {
+  while (host.size() > 1 && host.front() == '/' && host.back() == '/') host.pop_back();
+  return host;
+}
+
+}  // namespace
+
+void require_version(PgBouncerConsole& console, const std::string& name, Deadline deadline) {
+  std::string text;
+  try {
+    text = console.version(deadline);
+  } catch (const ServerError& error) {
+    text = error.what();
+  }
+  if (!text.starts_with("PgBouncer"))
+    throw Refused("pooler.not-pgbouncer", "pooler " + name + ": no PgBouncer console answers: " + text,
+                  "Let admin name the console: dbname=pgbouncer and a user of admin_users.");
+  if (pgbouncer_version(text) < kOldestVersion)
+    throw Refused("pooler.version", "pooler " + name + ": " + text + " is older than 1.18", "Upgrade PgBouncer.");
+}
+
+void require_running(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
+                     Deadline deadline) {
+  const std::string who = "pooler " + name + ": ";
+  if (console.is_globally_held(deadline))
+    throw Refused("pooler.paused", who + "the process is paused or suspended as a whole", "Run RESUME on its console.");
+  const auto databases = console.databases(deadline);
+  for (const auto& alias : aliases) {
+    const auto found =
+        std::find_if(databases.begin(), databases.end(), [&](const auto& d) { return d.alias == alias; });
+    if (found == databases.end())
+      throw Refused("pooler.alias-absent", who + "database \"" + alias + "\" is unknown to the running process",
+                    "Correct pooler.databases in the playbook, or define the database and run RELOAD.");
+    if (found->is_paused)
+      throw Refused("pooler.paused", who + "database \"" + alias + "\" is paused already",
+                    "Find out who paused it; \"verdigris recover\" resumes what a run of ours left behind.");
+    if (found->is_disabled)
+      throw Refused("pooler.disabled", who + "database \"" + alias + "\" is disabled", "Run ENABLE on its console.");
+  }
+}
+
+void require_pool_mode(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
+                       const PoolerConfig& config, Deadline deadline) {
+  for (const auto& alias : aliases) {
+    auto modes = console.pools(alias, deadline).modes;  // a user's own mode shows only here
+    const std::string own = console.database(alias, deadline).pool_mode;
+    modes.push_back(own.empty() ? value_of(config, "pool_mode") : own);
+    for (const auto& mode : modes)
+      if (mode != "transaction" && mode != "statement")
+        throw Refused("pooler.session-pool",
+                      "pooler " + name + ": database \"" + alias + "\" has pool_mode \"" + mode + "\"",
+                      "Set pool_mode to transaction: in session mode a pause waits until each client disconnects.");
+  }
+}
+
+void require_budget(const std::string& name, const PoolerConfig& config, std::chrono::milliseconds budget) {
+  for (const char* key : {"query_wait_timeout", "query_timeout", "client_login_timeout"}) {
+    const std::string text = value_of(config, key);
+    const double seconds = std::strtod(text.c_str(), nullptr);
+    const double most = std::chrono::duration<double>(budget).count();
+    if (seconds <= 0 || most < seconds) continue;
+    throw Refused("pooler.budget",
+                  "pooler " + name + ": the pause may take " + std::to_string(budget.count()) + " ms, " + key +
+                      " ends clients after " + std::to_string(std::llround(seconds * 1000)) + " ms",
+                  "Lower cutover.max_pause or raise " + std::string(key) + " in PgBouncer's file.");
+  }
+}
+
+void require_no_login(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
+                      Deadline deadline) {
+  const Deadline patience = Deadline::after(kLoginWait).or_earlier(deadline);
+  for (const auto& alias : aliases) {
+    while (console.pools(alias, deadline).logins_in_flight > 0) {
+      if (patience.has_passed())
+        throw Refused("pooler.login-in-flight",
+                      "pooler " + name + ": database \"" + alias + "\" has a server login under way that does not end",
+                      "See SHOW SERVERS (state login) and the log of PgBouncer, then start again.");
+      std::this_thread::sleep_for(kPoll);
+    }
+  }
+}
+
+void require_known_settings(const std::string& name, const IniFile& file, const PoolerConfig& config) {
+  for (const auto& entry : file.entries())
+    if (entry.section == "pgbouncer" && !config.contains(entry.key))
+      throw Refused("pooler.unknown-setting",
+                    "pooler " + name + ": " + entry.file + ":" + std::to_string(entry.line) + ": \"" + entry.key +
+                        "\" is not a setting of this version",
+                    "Remove the line: PgBouncer stops reading its file there, although RELOAD reports success.");
+}
+
+void require_noop_reload(PgBouncerConsole& console, const std::string& name, const IniFile& file, Deadline deadline) {
+  const auto databases = console.databases(deadline);
+  const auto config = console.config(deadline);
+  try {
+    console.reload(deadline);
+  } catch (const ServerError& error) {
+    if (std::string_view(error.what()).find("admin access") != std::string_view::npos)
+      throw Refused("pooler.console-rights", error.what(), "Let admin name a user of admin_users, not of stats_users.");
+    refuse_stale(name, error.what());
+  }
+  require_same_databases(name, file, databases, console.databases(deadline));
+  require_same_config(name, config, console.config(deadline));
+}
+
+bool is_same_endpoint(const Endpoint& running, const Endpoint& wanted, const PoolerConfig& config) {
+  const std::string host = running.host.empty() ? value_of(config, "unix_socket_dir") : running.host;
+  return without_last_slash(host) == without_last_slash(wanted.host) && running.port == wanted.port &&
+         running.dbname == wanted.dbname;
+}
+
+std::string endpoint_text(const Endpoint& endpoint) {
+  return endpoint.host + ":" + endpoint.port + "/" + endpoint.dbname;
+}
+
+}  // namespace verdigris

@@ -1,0 +1,41 @@
+// What must be true of a PgBouncer process before its clients may be held: asked outside the pause, where a refusal
+// costs nobody anything (operator.md 8.4 row 0). Each throws Refused with an id of its own. name is how messages call
+// it.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "controller/ini_file.hpp"
+#include "controller/pgbouncer_console.hpp"
+
+namespace verdigris {
+
+using PoolerConfig = std::map<std::string, std::string>;  // SHOW CONFIG
+
+// "pooler.not-pgbouncer", "pooler.version" below 1.18.
+void require_version(PgBouncerConsole& console, const std::string& name, Deadline deadline);
+// "pooler.paused", "pooler.disabled", "pooler.alias-absent".
+void require_running(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
+                     Deadline deadline);
+// "pooler.session-pool": PAUSE would wait until clients leave (faults B3).
+void require_pool_mode(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
+                       const PoolerConfig& config, Deadline deadline);
+// "pooler.budget": these run on while clients wait (faults B11).
+void require_budget(const std::string& name, const PoolerConfig& config, std::chrono::milliseconds budget);
+// "pooler.login-in-flight": it would fail in the pause and block its pool afterwards (faults B8). Waits half a second.
+void require_no_login(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
+                      Deadline deadline);
+// "pooler.unknown-setting": PgBouncer stops reading its file there, whatever RELOAD answers.
+void require_known_settings(const std::string& name, const IniFile& file, const PoolerConfig& config);
+// RELOAD must change nothing, else what runs is not what the file says: "pooler.stale-config"; "pooler.console-rights".
+void require_noop_reload(PgBouncerConsole& console, const std::string& name, const IniFile& file, Deadline deadline);
+
+// Hosts are compared as text; a directory of sockets with or without its last slash. An empty host of the pooler means
+// the directory of its own sockets.
+bool is_same_endpoint(const Endpoint& running, const Endpoint& wanted, const PoolerConfig& config);
+std::string endpoint_text(const Endpoint& endpoint);  // "db1:5432/orders"
+
+}  // namespace verdigris

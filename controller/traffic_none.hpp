@@ -1,0 +1,27 @@
+// Traffic of which verdigris knows nothing (playbook: driver none). The fence alone keeps clients off the source, they
+// meet its errors, and the operator leads them to the target after the switch.
+#pragma once
+
+#include "controller/traffic.hpp"
+
+namespace verdigris {
+
+class NoTraffic final : public Traffic {
+ public:
+  void require_ready(const Endpoint&, std::chrono::milliseconds, Deadline) override {}
+  void stage(const Endpoint&, Deadline) override {}
+  void discard_staged() override {}
+  void pause(Deadline) override;
+  void resume(Deadline) override;
+  void point_to(const Endpoint& target, Deadline) override { target_ = target; }
+  std::vector<TrafficState> state(Deadline) override { return {}; }
+  PauseTimes pause_times() const override { return times_; }
+  // Once the target is known it says what is left to do: "... lead the clients to db2:5432/orders yourself".
+  std::string describe() const override;
+
+ private:
+  PauseTimes times_;
+  std::optional<Endpoint> target_;
+};
+
+}  // namespace verdigris
