@@ -22,6 +22,8 @@ class Step {
   virtual ~Step() = default;
   virtual std::string_view name() const = 0;  // stable: the journal stores it
   virtual std::string describe() const = 0;   // one sentence, printed by plan and --dry-run
+  // False for a step that only looks or waits: its check() never says Done and there is nothing to undo.
+  virtual bool leaves_trace() const { return true; }
   virtual Readiness check(Deadline deadline) = 0;
   // Returns what was seen or done, for the operator: "2/2 poolers, no server connection left".
   virtual std::string apply(Deadline deadline) = 0;

@@ -1,0 +1,26 @@
+// What one crossing learns on its way and hands from step to step: values, not state. After a crash only `line` is needed
+// again, and that stands in the record `committed`.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "healthcheck/parity/parity.hpp"
+#include "replication/identity.hpp"
+#include "replication/lsn.hpp"
+#include "replication/marker.hpp"
+
+namespace verdigris {
+
+struct CutoverFacts {
+  std::optional<FinalMarker> marker;          // the source's last marker
+  std::optional<ParityReport> parity;
+  std::optional<Lsn> line;                    // L: where the reverse stream starts
+  std::int64_t marker_floor = 0;              // markers of this plan have higher ids
+  std::unique_ptr<ParitySessions> sessions;   // opened before the window
+  ServerIdentity source_identity, target_identity;  // of the plan's first record
+};
+
+}  // namespace verdigris

@@ -1,0 +1,198 @@
+#include "controller/database_journal.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <ctime>
+
+#include "controller/phases.hpp"
+#include "replication/control_schema.hpp"
+#include "replication/test_switches.hpp"
+
+namespace verdigris {
+namespace {
+
+std::string wall_clock() {
+  const auto now = std::chrono::system_clock::now();
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 40> text{};
+  const auto length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(text.data() + length, text.size() - length, ".%03dZ", static_cast<int>(millis));
+  return text.data();
+}
+
+std::string this_controller() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return std::string(host.data()) + "/" + std::to_string(getpid());
+}
+
+bool is_equal(const Record& a, const Record& b) {
+  return a.epoch == b.epoch && a.seq == b.seq && a.event == b.event && a.controller == b.controller &&
+         nlohmann::json(a.detail) == nlohmann::json(b.detail);
+}
+
+// The name of a point at which a test may kill the controller: what is being written.
+std::string point_of(const Record& record) {
+  const auto step = record.detail.find("step");
+  return step == record.detail.end() ? record.event : record.event + ":" + step->get<std::string>();
+}
+
+}  // namespace
+
+DatabaseJournal::DatabaseJournal(Server& blue, Server& green, std::string deployment)
+    : blue_(blue), green_(green), deployment_(std::move(deployment)), controller_(this_controller()) {}
+
+std::vector<Record> DatabaseJournal::read_side(Server& server, Deadline deadline) {
+  std::vector<Record> out;
+  if (!has_control_schema(server.control(), deadline)) return out;
+  const auto result = server.control().query(Sql(R"(
+    SELECT epoch, seq, at, controller, event, detail FROM verdigris.journal
+    WHERE deployment = $1 ORDER BY epoch, seq)"),
+                                             {deployment_}, deadline);
+  for (const auto& row : result.rows(6))
+    out.push_back({static_cast<int>(row.integer(0)), static_cast<int>(row.integer(1)), row.text(2), row.text(3),
+                   row.text(4), Json::parse(row.text(5))});
+  return out;
+}
+
+void DatabaseJournal::load(Deadline deadline) {
+  count_.clear();
+  std::map<std::string, std::vector<Record>> found;
+  for (auto* server : {&blue_, &green_}) {
+    if (!server->is_connected()) continue;
+    found[server->color()] = read_side(*server, deadline);
+    count_[server->color()] = found[server->color()].size();
+  }
+  const auto& blue = found["blue"];
+  const auto& green = found["green"];
+  const auto [at_blue, at_green] = std::ranges::mismatch(blue, green, is_equal);
+  if (at_blue != blue.end() && at_green != green.end())
+    throw NeedsHuman("journal.contradiction",
+                     "the journals of blue and green differ at record " + std::to_string(at_blue->seq) +
+                         ": one of the servers is not the one it was",
+                     "Compare verdigris.journal on both servers before anything is opened.");
+  records_ = blue.size() >= green.size() ? blue : green;
+  const auto standing = standing_of(records_);
+  leader_ = standing.serves;
+  if (standing.open) {
+    leader_ = standing.open->source;
+    if (standing.open->is_committed) leader_ = other(leader_);
+  }
+}
+
+std::optional<std::size_t> DatabaseJournal::count_on(const std::string& color) const {
+  const auto found = count_.find(color);
+  return found == count_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::vector<Record> DatabaseJournal::numbered(const std::vector<Entry>& entries) const {
+  int epoch = records_.empty() ? 1 : records_.back().epoch;
+  int seq = records_.empty() ? 0 : records_.back().seq;
+  std::vector<Record> out;
+  for (const auto& entry : entries)
+    out.push_back({epoch, ++seq, wall_clock(), controller_, entry.event, entry.detail});
+  return out;
+}
+
+void DatabaseJournal::insert(Transaction& transaction, const std::vector<Record>& records) {
+  Json rows = Json::array();
+  for (const auto& r : records)
+    rows.push_back({{"epoch", r.epoch}, {"seq", r.seq}, {"at", r.at}, {"controller", r.controller}, {"event", r.event},
+                    {"detail", r.detail}});
+  try {
+    transaction.query(Sql(R"(
+      INSERT INTO verdigris.journal (deployment, epoch, seq, at, controller, event, detail)
+      SELECT $1, epoch, seq, at, controller, event, detail FROM jsonb_to_recordset($2::jsonb)
+        AS t(epoch int, seq int, at text, controller text, event text, detail jsonb))"),
+                      {deployment_, rows.dump()});
+  } catch (const ServerError& error) {
+    // Final: the next number is never tried instead, it would be a second decision (faults P31).
+    if (error.sqlstate() != "23505") throw;
+    throw Error("journal.taken", transaction.connection().server() + ": another controller wrote record " +
+                                     std::to_string(records.front().seq) + " first",
+                "Run: verdigris status", Failure::busy);
+  }
+}
+
+void DatabaseJournal::write_on_leader(const std::vector<Record>& records, Deadline deadline) {
+  const std::string point = point_of(records.back());
+  crash_point("before:" + point);
+  {
+    Transaction transaction(side(leader_).control(), deadline);
+    insert(transaction, records);
+    transaction.commit();
+  }
+  records_.insert(records_.end(), records.begin(), records.end());
+  count_[leader_] = records_.size();
+  crash_point("after:" + point);
+}
+
+// Brings a follower from the prefix that it holds to all that is known.
+void DatabaseJournal::complete(const std::string& color, Deadline deadline) {
+  auto& count = count_[color];
+  if (count >= records_.size()) return;
+  Transaction transaction(side(color).control(), deadline);
+  insert(transaction, {records_.begin() + static_cast<std::ptrdiff_t>(count), records_.end()});
+  transaction.commit();
+  count = records_.size();
+}
+
+void DatabaseJournal::open_plan(const Entry& plan, const std::string& source, Deadline deadline) {
+  leader_ = source;
+  complete(other(leader_), deadline);
+  complete(leader_, deadline);
+  write_on_leader(numbered({plan}), deadline);
+  complete(other(leader_), deadline);
+}
+
+void DatabaseJournal::write(const std::vector<Entry>& entries, Deadline deadline) {
+  write_on_leader(numbered(entries), deadline);
+}
+
+std::string DatabaseJournal::plan_source() const {
+  const auto standing = standing_of(records_);
+  if (!standing.open) throw Error("journal.no-plan", "no plan is open in the journal");
+  return standing.open->source;
+}
+
+void DatabaseJournal::decide_committed(const Json& detail, Deadline deadline) {
+  const std::string source = plan_source();
+  if (!standing_of(records_).open->is_committed) {
+    leader_ = source;
+    write_on_leader(numbered({{"committed", detail}}), deadline);
+  }
+  // The target is opened only when the decision stands on both.
+  crash_point("before:committed_on_target");
+  complete(other(source), deadline);
+  leader_ = other(source);
+  crash_point("after:committed_on_target");
+}
+
+void DatabaseJournal::decide_undone(const Json& detail, const std::function<void(Transaction&)>& together,
+                                    Deadline deadline) {
+  leader_ = plan_source();
+  complete(leader_, deadline);
+  const auto records = numbered({{"undone", detail}});
+  crash_point("before:undone");
+  Transaction transaction(side(leader_).control(), deadline);
+  insert(transaction, records);
+  together(transaction);
+  transaction.commit();
+  records_.push_back(records.front());
+  count_[leader_] = records_.size();
+  crash_point("after:undone");
+}
+
+void DatabaseJournal::close_plan(const Json& detail, Deadline deadline) {
+  write_on_leader(numbered({{"finished", detail}}), deadline);
+  const auto follower = other(leader_);
+  if (side(follower).is_connected()) complete(follower, deadline);
+}
+
+}  // namespace verdigris

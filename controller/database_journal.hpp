@@ -1,0 +1,48 @@
+// The journal as rows of verdigris.journal on both servers, written on the sessions that hold the leases. Reads both sides
+// and holds them against each other: the shorter must be a prefix of the longer, else a person is needed.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "controller/journal.hpp"
+#include "replication/server.hpp"
+
+namespace verdigris {
+
+class DatabaseJournal final : public Journal {
+ public:
+  DatabaseJournal(Server& blue, Server& green, std::string deployment);
+
+  // Reads every side that is connected and has the control schema. Throws NeedsHuman "journal.contradiction".
+  void load(Deadline deadline);
+  // How many of records() stand on a side; empty if it could not be read.
+  std::optional<std::size_t> count_on(const std::string& color) const;
+
+  const std::vector<Record>& records() const override { return records_; }
+  void open_plan(const Entry& plan, const std::string& source, Deadline deadline) override;
+  void write(const std::vector<Entry>& entries, Deadline deadline) override;
+  void decide_committed(const Json& detail, Deadline deadline) override;
+  void decide_undone(const Json& detail, const std::function<void(Transaction&)>& together, Deadline deadline) override;
+  void close_plan(const Json& detail, Deadline deadline) override;
+
+ private:
+  Server& side(const std::string& color) { return color == "blue" ? blue_ : green_; }
+  static std::string other(const std::string& color) { return color == "blue" ? "green" : "blue"; }
+  std::vector<Record> read_side(Server& server, Deadline deadline);
+  std::vector<Record> numbered(const std::vector<Entry>& entries) const;
+  void insert(Transaction& transaction, const std::vector<Record>& records);
+  void write_on_leader(const std::vector<Record>& records, Deadline deadline);
+  void complete(const std::string& color, Deadline deadline);
+  std::string plan_source() const;
+
+  Server& blue_;
+  Server& green_;
+  std::string deployment_;
+  std::string controller_;
+  std::string leader_ = "blue";
+  std::vector<Record> records_;
+  std::map<std::string, std::size_t> count_;
+};
+
+}  // namespace verdigris

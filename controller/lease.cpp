@@ -1,0 +1,57 @@
+#include "controller/lease.hpp"
+
+#include <thread>
+
+namespace verdigris {
+namespace {
+
+// The two halves of the key as pg_locks shows it, for advisory locks of one bigint.
+constexpr auto kHeld = BasicSqlText<>(R"(
+  SELECT l.pid, coalesce(a.application_name, ''), coalesce(host(a.client_addr), 'local'),
+         coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::float8
+  FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+  WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended('verdigris:' || $1, 0))");
+
+bool try_lock(Connection& control, const std::string& deployment, Deadline deadline) {
+  return control
+      .query(Sql("SELECT pg_try_advisory_lock(hashtextextended('verdigris:' || $1, 0))"), {deployment}, deadline)
+      .one_row(1)
+      .boolean(0);
+}
+
+}  // namespace
+
+std::optional<LeaseHolder> lease_holder(Connection& on, const std::string& deployment, Deadline deadline) {
+  const auto result = on.query(Sql(kHeld), {deployment}, deadline);
+  const auto rows = result.rows(4);
+  if (rows.empty()) return std::nullopt;
+  const auto& row = rows.front();
+  return LeaseHolder{static_cast<int>(row.integer(0)), row.text(1), row.text(2), row.real(3)};
+}
+
+bool holds_lease(Connection& control, const std::string& deployment, Deadline deadline) {
+  const auto holder = lease_holder(control, deployment, deadline);
+  return holder && holder->pid == control.backend_pid();
+}
+
+void acquire_lease(Connection& control, const std::string& deployment, std::chrono::milliseconds patience,
+                   Deadline deadline) {
+  if (holds_lease(control, deployment, deadline)) return;
+  const auto until = Deadline::after(patience).or_earlier(deadline);
+  while (!try_lock(control, deployment, deadline)) {
+    if (until.has_passed()) {
+      const auto holder = lease_holder(control, deployment, deadline);
+      const std::string who = holder ? "pid " + std::to_string(holder->pid) + ", \"" + holder->application + "\" from " +
+                                           holder->address + ", for " +
+                                           std::to_string(static_cast<long>(holder->seconds)) + " s"
+                                     : "a session that has just ended";
+      throw Error("lease.held", control.server() + ": another controller works on \"" + deployment + "\": " + who,
+                  "Wait for it, or end that session if its controller is gone.", Failure::busy);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+}  // namespace verdigris

@@ -1,0 +1,26 @@
+// One controller at a time: a session advisory lock of the deployment, on both sides, held by each side's control session.
+// When that session dies the lease is free, and whatever it would have done next cannot run any more.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "replication/connection.hpp"
+
+namespace verdigris {
+
+struct LeaseHolder {
+  int pid;
+  std::string application, address;
+  double seconds;  // age of its session
+};
+
+// Waits at most `patience`: a controller that was killed a moment ago still has its session for some milliseconds. Throws
+// Error (busy) "lease.held" naming the holder. Idempotent: a session that has the lease keeps it.
+void acquire_lease(Connection& control, const std::string& deployment, std::chrono::milliseconds patience,
+                   Deadline deadline);
+bool holds_lease(Connection& control, const std::string& deployment, Deadline deadline);
+std::optional<LeaseHolder> lease_holder(Connection& on, const std::string& deployment, Deadline deadline);
+
+}  // namespace verdigris

@@ -1,0 +1,110 @@
+#include "controller/phases.hpp"
+
+#include <algorithm>
+
+#include "replication/errors.hpp"
+
+namespace verdigris {
+
+// The product's table of contents: what leads from where to where.
+const std::vector<Transition>& transitions() {
+  static const std::vector<Transition> table = {
+      // command     from                           plan               serves    leads to
+      {"prepare",  {Phase::idle, Phase::ready},     PlanKind::prepare, "blue",  Phase::ready},
+      {"switch",   {Phase::ready},                  PlanKind::cutover, "blue",  Phase::switched},
+      {"rollback", {Phase::switched},               PlanKind::cutover, "green", Phase::ready},
+      {"finish",   {Phase::switched},               PlanKind::finish,  "green", Phase::finished},
+      {"abandon",  {Phase::idle, Phase::ready},     PlanKind::abandon, "blue",  Phase::idle},
+  };
+  return table;
+}
+
+namespace {
+
+// Asked for what already stands: no error, nothing to do.
+bool is_where_it_leads(const Standing& standing, const Transition& transition) {
+  return transition.plan != PlanKind::prepare && standing.phase == transition.to;
+}
+
+std::string allowed_commands(Phase phase) {
+  std::string out = "status, check, verify";
+  for (const auto& transition : transitions())
+    if (std::ranges::find(transition.from, phase) != transition.from.end()) out += ", " + std::string(transition.command);
+  return out;
+}
+
+}  // namespace
+
+std::string_view to_text(Phase phase) {
+  switch (phase) {
+    case Phase::idle: return "idle";
+    case Phase::ready: return "ready";
+    case Phase::switched: return "switched";
+    case Phase::finished: return "finished";
+  }
+  return "unknown";
+}
+
+std::string_view to_text(PlanKind kind) {
+  switch (kind) {
+    case PlanKind::prepare: return "prepare";
+    case PlanKind::cutover: return "cutover";
+    case PlanKind::finish: return "finish";
+    case PlanKind::abandon: return "abandon";
+  }
+  return "unknown";
+}
+
+const Transition& transition_of(std::string_view command) {
+  const auto found = std::ranges::find(transitions(), command, &Transition::command);
+  if (found == transitions().end())
+    throw Error("journal.command", "no plan belongs to the command \"" + std::string(command) + "\"",
+                "Use the version of verdigris that wrote this journal.");
+  return *found;
+}
+
+Standing standing_of(const std::vector<Record>& records) {
+  Standing standing;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const auto& record = records[i];
+    if (record.event == "plan") {
+      standing.open = OpenPlan{record.detail.at("command"), record.detail.at("source"), record.detail,
+                               false, false, {}, i};
+    } else if (!standing.open) {
+      continue;
+    } else if (record.event == "committed") {
+      standing.open->is_committed = true;
+      standing.open->committed = record.detail;
+    } else if (record.event == "undone") {
+      standing.open->is_undone = true;
+    } else if (record.event == "finished" && standing.open->is_undone) {
+      standing.open.reset();
+    } else if (record.event == "finished") {
+      const auto& transition = transition_of(standing.open->command);
+      standing.phase = transition.to;
+      if (transition.plan == PlanKind::cutover) standing.serves = standing.open->source == "blue" ? "green" : "blue";
+      standing.open.reset();
+    }
+  }
+  return standing;
+}
+
+Permission require_allowed(const Standing& standing, std::string_view command) {
+  const auto& transition = transition_of(command);
+  const std::string phase(to_text(standing.phase));
+  if (standing.open) {
+    const auto& open = transition_of(standing.open->command);
+    const bool continues = open.command == command && open.plan != PlanKind::cutover;
+    const bool abandons = command == "abandon" && open.plan == PlanKind::prepare;
+    if (continues || abandons) return Permission::run;
+    throw Refused("phase.interrupted", "a " + standing.open->command + " was begun and is not complete",
+                  open.plan == PlanKind::cutover ? "Run: verdigris recover"
+                                                 : "Run: verdigris " + standing.open->command);
+  }
+  if (std::ranges::find(transition.from, standing.phase) != transition.from.end()) return Permission::run;
+  if (is_where_it_leads(standing, transition)) return Permission::already_done;
+  throw Refused("phase.command", std::string(command) + " is not possible in phase " + phase,
+                "Possible now: " + allowed_commands(standing.phase) + ".");
+}
+
+}  // namespace verdigris

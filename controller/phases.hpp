@@ -1,0 +1,54 @@
+// The phase table: idle -> ready -> switched -> finished, and which command runs which plan from where. What stands is
+// read from the journal, never remembered.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controller/journal.hpp"
+
+namespace verdigris {
+
+enum class Phase { idle, ready, switched, finished };
+enum class PlanKind { prepare, cutover, finish, abandon };
+
+std::string_view to_text(Phase phase);
+std::string_view to_text(PlanKind kind);
+
+struct Transition {
+  std::string_view command;
+  std::vector<Phase> from;
+  PlanKind plan;
+  std::string_view source;  // colour of the side that serves before the plan
+  Phase to;
+};
+const std::vector<Transition>& transitions();
+const Transition& transition_of(std::string_view command);
+
+// A plan that was begun and not closed.
+struct OpenPlan {
+  std::string command;
+  std::string source;     // colour
+  Json first_record;      // identities, moments: what the plan started from
+  bool is_committed = false;
+  bool is_undone = false;     // decided; poolers and the like may still have to be put back
+  Json committed;         // detail of the deciding record
+  std::size_t begins_at = 0;  // index of its first record
+};
+
+struct Standing {
+  Phase phase = Phase::idle;
+  std::string serves = "blue";
+  std::optional<OpenPlan> open;
+};
+
+Standing standing_of(const std::vector<Record>& records);
+
+enum class Permission { run, already_done };
+// Throws Refused "phase.*" with the state and the commands allowed in it. A plan of the same command that was
+// interrupted is continued if it has no deciding record to respect (prepare, finish, abandon); else `recover` is named.
+Permission require_allowed(const Standing& standing, std::string_view command);
+
+}  // namespace verdigris

@@ -1,0 +1,240 @@
+#include "controller/runner.hpp"
+
+#include <csignal>
+#include <thread>
+
+#include "controller/phases.hpp"
+
+namespace verdigris {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+volatile std::sig_atomic_t interrupted = 0;
+
+double ms_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+bool may_mend_itself(const Error& error) {
+  return error.id() == "connection-lost" || error.id() == "outcome-unknown" || error.id() == "deadline-passed" ||
+         error.id() == "cannot-connect";
+}
+
+void wait_a_moment() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
+
+class Interrupted : public Error {
+ public:
+  Interrupted() : Error("interrupted", "interrupted by a signal", {}, Failure::undone) {}
+};
+
+}  // namespace
+
+bool was_interrupted() { return interrupted != 0; }
+
+void handle_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = 1; };
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGHUP, &action, nullptr);
+}
+
+Runner::Runner(const Plan& plan, Journal& journal, RunLimits limits, RunObserver& observer,
+               std::function<void(Deadline)> reopen)
+    : plan_(plan), journal_(journal), limits_(limits), observer_(observer), reopen_(std::move(reopen)) {}
+
+bool Runner::is_committed() const {
+  const auto standing = standing_of(journal_.records());
+  return standing.open && standing.open->is_committed;
+}
+
+void Runner::record_end(Deadline deadline) {
+  if (pending_.empty()) return;
+  journal_.write(pending_, deadline);
+  pending_.clear();
+}
+
+void Runner::carry_out_step(Step& step, Deadline deadline) {
+  const auto begin = Clock::now();
+  const Readiness readiness = step.check(deadline);
+  const std::string name(step.name());
+  if (std::holds_alternative<Done>(readiness)) return observer_.skipped(name);
+  if (const auto* blocked = std::get_if<Blocked>(&readiness)) throw Refused("step." + name, blocked->why, blocked->hint);
+  // One commit for the end of the step before and the beginning of this one.
+  auto entries = pending_;
+  entries.push_back({"begin", {{"step", name}}});
+  journal_.write(entries, deadline);
+  pending_.clear();
+  observer_.began(name);
+  StepReport report{name, step.apply(deadline), 0};
+  report.ms = ms_since(begin);
+  pending_.push_back({"end", {{"step", name}, {"ms", report.ms}, {"account", report.account}}});
+  result_.steps.push_back(report);
+  observer_.ended(report);
+}
+
+RunResult Runner::carry_out() {
+  const auto deadline = Deadline::after(limits_.plain);
+  for (std::size_t i = 0; i < plan_.size(); ++i) {
+    if (was_interrupted()) throw Interrupted();
+    carry_out_step(plan_[i], deadline);
+  }
+  record_end(deadline);
+  journal_.close_plan(Json::object(), deadline);
+  return result_;
+}
+
+RunResult Runner::take_back() {
+  const auto deadline = Deadline::after(limits_.plain);
+  for (std::size_t i = plan_.size(); i-- > 0;) {
+    const auto begin = Clock::now();
+    observer_.began(std::string(plan_[i].name()));
+    plan_[i].undo(deadline);
+    result_.steps.push_back({std::string(plan_[i].name()), "undone", ms_since(begin)});
+    observer_.ended(result_.steps.back());
+  }
+  journal_.close_plan(Json::object(), deadline);
+  return result_;
+}
+
+RunResult Runner::cross(const std::function<Json()>& decision) {
+  auto deadline = Deadline::after(limits_.before_window);
+  try {
+    for (std::size_t i = 0; i < plan_.no_return(); ++i) {
+      if (was_interrupted()) throw Interrupted();
+      if (i == plan_.window()) {
+        deadline = Deadline::after(limits_.max_pause);
+        result_.window_was_open = true;
+      }
+      carry_out_step(plan_[i], deadline);
+    }
+    record_end(deadline);
+    if (was_interrupted()) throw Interrupted();
+    if (deadline.has_passed()) throw DeadlinePassed("the pause budget was spent before the line");
+    journal_.decide_committed(decision(), deadline);
+  } catch (const Error& error) {
+    if (is_committed()) return go_forward();  // it stands on the source: never back
+    result_.was_refused = error.failure() == Failure::refused && !result_.window_was_open;
+    if (error.failure() == Failure::busy) throw;
+    return back_out(error.what(), error.hint());
+  } catch (const std::exception& error) {
+    if (is_committed()) return go_forward();
+    return back_out(error.what(), "");
+  }
+  return go_forward();
+}
+
+RunResult Runner::recover() {
+  if (is_committed()) return go_forward();
+  const auto standing = standing_of(journal_.records());
+  if (standing.open && standing.open->is_undone) return clear_after_undone();
+  return back_out("the controller of this plan is gone", "");
+}
+
+// `undone` and the opening of the source, in one transaction. A lost session is opened anew, with its lease, and the
+// journal read again: what was doubtful is settled then.
+void Runner::decide_back(const std::string& reason, Deadline deadline) {
+  for (;;) {
+    try {
+      journal_.decide_undone({{"reason", reason}},
+                             [&](Transaction& transaction) {
+                               for (std::size_t i = plan_.no_return(); i-- > 0;)
+                                 plan_[i].undo_with_decision(transaction);
+                             },
+                             deadline);
+      return;
+    } catch (const Error& error) {
+      if (!may_mend_itself(error) || deadline.has_passed()) throw;
+      observer_.remarked(std::string("undo: ") + error.what() + "; trying again");
+    }
+    wait_a_moment();
+    reopen_(deadline);
+    const auto standing = standing_of(journal_.records());
+    if (standing.open && (standing.open->is_committed || standing.open->is_undone)) return;
+  }
+}
+
+void Runner::undo_steps() {
+  std::string failed;
+  std::string hint;
+  for (std::size_t i = plan_.no_return(); i-- > 0;) {
+    try {
+      plan_[i].undo(Deadline::after(limits_.undo));
+    } catch (const std::exception& error) {
+      // The others are undone all the same: clients held at one pooler must not wait for the fault of another.
+      failed += (failed.empty() ? "" : "; ") + std::string(plan_[i].name()) + ": " + error.what();
+    }
+  }
+  if (!failed.empty())
+    throw NeedsHuman("undo-incomplete", "the source serves again, but not everything was put back: " + failed,
+                     "Mend the cause, then run: verdigris recover");
+}
+
+RunResult Runner::back_out(const std::string& reason, const std::string& hint) {
+  observer_.remarked("undo: " + reason);
+  result_.ending = Ending::undone;
+  result_.reason = reason;
+  result_.reason_hint = hint;
+  pending_.clear();
+  decide_back(reason, Deadline::after(limits_.undo));
+  if (is_committed()) return go_forward();
+  return clear_after_undone();
+}
+
+// The source is open again; what is left is courtesy to clients and tidying. Closes the plan.
+RunResult Runner::clear_after_undone() {
+  result_.ending = Ending::undone;
+  undo_steps();
+  const auto deadline = Deadline::after(limits_.undo);
+  journal_.close_plan(Json::object(), deadline);
+  return result_;
+}
+
+// Tried again until it is done: below the line there is no other way.
+void Runner::forward_step(Step& step, Deadline deadline) {
+  for (;;) {
+    try {
+      carry_out_step(step, deadline);
+      return;
+    } catch (const NeedsHuman&) {
+      throw;
+    } catch (const Error& error) {
+      if (error.failure() == Failure::busy || deadline.has_passed()) throw;
+      observer_.remarked(std::string(step.name()) + ": " + error.what() + "; trying again");
+      wait_a_moment();
+      pending_.clear();
+      if (may_mend_itself(error)) reopen_(deadline);
+    }
+  }
+}
+
+RunResult Runner::go_forward() {
+  const auto deadline = Deadline::after(limits_.forward);
+  result_.ending = Ending::done;
+  try {
+    for (;;) {
+      try {
+        journal_.decide_committed({}, deadline);
+        break;
+      } catch (const Error& error) {
+        if (error.failure() == Failure::busy || deadline.has_passed()) throw;
+        observer_.remarked(std::string("committed on the target: ") + error.what() + "; trying again");
+        wait_a_moment();
+        reopen_(deadline);
+      }
+    }
+    for (std::size_t i = plan_.no_return(); i < plan_.size(); ++i) forward_step(plan_[i], deadline);
+    record_end(deadline);
+    journal_.close_plan(Json::object(), deadline);
+  } catch (const NeedsHuman&) {
+    throw;
+  } catch (const Error& error) {
+    if (error.failure() == Failure::busy) throw;
+    throw NeedsHuman("stuck-forward", std::string("the line is crossed, but the rest could not be carried out: ") + error.what(),
+                     "Mend the cause, then run: verdigris recover");
+  }
+  return result_;
+}
+
+}  // namespace verdigris

@@ -1,0 +1,91 @@
+// The only loop: check, record, apply, record; backwards on failure above the line, forward only below it. All error
+// handling of plans is here. After a crash there are two futures, and one record chooses between them.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "controller/journal.hpp"
+#include "controller/plan.hpp"
+
+namespace verdigris {
+
+struct RunLimits {
+  std::chrono::milliseconds before_window{120'000};  // every step before clients wait, together
+  std::chrono::milliseconds max_pause{5'000};        // from the first step of the window to the line
+  std::chrono::milliseconds undo{30'000};
+  std::chrono::milliseconds forward{60'000};         // below the line, until a person is asked
+  std::chrono::milliseconds plain{std::chrono::hours(24 * 7)};
+};
+
+struct StepReport {
+  std::string step;
+  std::string account;  // what the step said
+  double ms = 0;
+};
+
+// What people see while a plan runs.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void began(const std::string& step) = 0;
+  virtual void ended(const StepReport& report) = 0;
+  virtual void skipped(const std::string& step) = 0;  // check() said Done
+  virtual void remarked(const std::string& text) = 0; // decision, undo, retry
+};
+
+enum class Ending { done, undone };
+
+struct RunResult {
+  Ending ending = Ending::done;
+  std::vector<StepReport> steps;
+  std::string reason;           // why it was undone
+  std::string reason_hint;
+  bool window_was_open = false;
+  bool was_refused = false;     // undone by a guardrail before clients waited
+};
+
+class Runner {
+ public:
+  // reopen: brings sessions, leases and the journal back after a connection was lost, as far as the servers answer;
+  // throws only what trying again cannot mend (another controller, another server behind the address).
+  Runner(const Plan& plan, Journal& journal, RunLimits limits, RunObserver& observer,
+         std::function<void(Deadline)> reopen);
+
+  // A plan without a line: every step until done; an exception leaves the plan open, to be continued.
+  RunResult carry_out();
+  // The steps from the end to the beginning, undone; for abandon.
+  RunResult take_back();
+  // A plan with a line. decision: the detail of `committed`, asked for when every step above the line is done. Throws
+  // NeedsHuman if it got stuck below the line, Error (busy) if another controller decided.
+  RunResult cross(const std::function<Json()>& decision);
+  // After a crash, with a journal just loaded.
+  RunResult recover();
+
+ private:
+  RunResult back_out(const std::string& reason, const std::string& hint);
+  RunResult go_forward();
+  void carry_out_step(Step& step, Deadline deadline);
+  void forward_step(Step& step, Deadline deadline);
+  void record_end(Deadline deadline);
+  bool is_committed() const;
+  void decide_back(const std::string& reason, Deadline deadline);
+  void undo_steps();
+  RunResult clear_after_undone();
+
+  const Plan& plan_;
+  Journal& journal_;
+  RunLimits limits_;
+  RunObserver& observer_;
+  std::function<void(Deadline)> reopen_;
+  RunResult result_;
+  std::vector<Entry> pending_;  // the end of the last step, written together with the beginning of the next
+};
+
+// Set by SIGINT and SIGTERM; asked between steps. Above the line it undoes, below it nothing is interrupted.
+bool was_interrupted();
+void handle_interrupts();
+
+}  // namespace verdigris

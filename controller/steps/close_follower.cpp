@@ -1,0 +1,49 @@
+#include "controller/steps/close_follower.hpp"
+
+#include "replication/access.hpp"
+#include "replication/control_schema.hpp"
+#include "replication/fence.hpp"
+
+namespace verdigris {
+
+std::string CloseFollower::describe() const {
+  return "close " + target_->color() + " for everybody but the controller until it serves";
+}
+
+Readiness CloseFollower::check(Deadline deadline) {
+  auto& on = target_->control();
+  const auto state = fence_state(on, deadline);
+  const bool is_closed = state == FenceState::following || state == FenceState::closed;
+  if (is_closed && marker_fence_state(on, deadline) == FenceState::closed &&
+      is_access_closed(on, target_->deployment(), deadline) && tables_without_fence(on, deadline).empty())
+    return Done{};
+  return Ready{};
+}
+
+std::string CloseFollower::apply(Deadline deadline) {
+  auto& on = target_->control();
+  {
+    Transaction transaction(on, deadline);
+    set_fence(transaction, FenceState::following);
+    set_marker_fence(transaction, FenceState::closed);
+    close_access(transaction, target_->deployment(), keep_);
+    transaction.commit();
+  }
+  install_fence_triggers(on, lock_timeout_, deadline);
+  return target_->color() + ": connections and every table closed";
+}
+
+void CloseFollower::undo(Deadline deadline) {
+  auto& on = target_->control();
+  if (!has_control_schema(on, deadline)) return;
+  {
+    Transaction transaction(on, deadline);
+    if (fence_state(on, deadline) != FenceState::absent) set_fence(transaction, FenceState::open);
+    if (marker_fence_state(on, deadline) != FenceState::absent) set_marker_fence(transaction, FenceState::open);
+    open_access(transaction, target_->deployment());
+    transaction.commit();
+  }
+  remove_fence_triggers(on, lock_timeout_, deadline);
+}
+
+}  // namespace verdigris

@@ -1,0 +1,57 @@
+#include "controller/steps/drain_to_marker.hpp"
+
+#include <thread>
+
+#include "replication/fence.hpp"
+#include "replication/origin.hpp"
+#include "replication/subscription.hpp"
+#include "replication/test_switches.hpp"
+
+namespace verdigris {
+
+std::string DrainToMarker::describe() const {
+  return "write the last marker on " + source_->color() + " and wait until " + target_->color() + " has applied it";
+}
+
+// The newest final marker of this side, on both, with its fence closed: nothing was written behind it.
+Readiness DrainToMarker::check(Deadline deadline) {
+  if (marker_fence_state(source_->control(), deadline) != FenceState::closed) return Ready{};
+  const auto newest = source_->control().query(
+      Sql("SELECT id FROM verdigris.marker WHERE kind = 'final' AND side = $1 ORDER BY id DESC LIMIT 1"),
+      {source_->color()}, deadline);
+  const auto row = newest.at_most_one_row(1);
+  if (row && facts_.marker && facts_.marker->id == row->integer(0) &&
+      marker_arrived(target_->control(), row->integer(0), deadline))
+    return Done{};
+  return Ready{};
+}
+
+void DrainToMarker::require_worker(Deadline deadline) {
+  const auto state = subscription_state(target_->control(), stream_, deadline);
+  if (!state.is_enabled || !state.not_ready.empty())
+    throw Error("drain.subscription", target_->color() + ": subscription " + stream_.name +
+                                          " is disabled or not all of its tables are ready",
+                "Look into that server's log for errors of the apply worker.");
+}
+
+bool DrainToMarker::is_drained(unsigned subscription, Deadline deadline) {
+  if (!marker_arrived(target_->control(), facts_.marker->id, deadline)) return false;
+  const auto progress = origin_progress(target_->control(), subscription, deadline);
+  return progress && *progress >= facts_.marker->position;
+}
+
+std::string DrainToMarker::apply(Deadline deadline) {
+  require_worker(deadline);
+  facts_.marker = write_final_marker(source_->control(), source_->color(), deadline);
+  const auto subscription = subscription_state(target_->control(), stream_, deadline).oid;
+  while (!is_mutant("marker_not_awaited") && !is_drained(subscription, deadline)) {
+    if (deadline.has_passed())
+      throw DeadlinePassed(target_->color() + ": the last marker of " + source_->color() + " was not applied in time",
+                           "Look for lag, locks or errors of the apply worker on that server.");
+    std::this_thread::sleep_for(std::chrono::microseconds(300));
+  }
+  return "marker " + std::to_string(facts_.marker->id) + " on " + target_->color() + ", origin flushed past " +
+         facts_.marker->position.text();
+}
+
+}  // namespace verdigris

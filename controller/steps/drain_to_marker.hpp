@@ -1,0 +1,30 @@
+// Writes the source's last marker and waits until the target has applied it: the row is visible there and the origin,
+// flushed, is at or past the position read inside the marker's transaction. Never a lag number (cutover.md 3 and 4).
+#pragma once
+
+#include "controller/cutover_facts.hpp"
+#include "controller/step.hpp"
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+class DrainToMarker final : public Step {
+ public:
+  DrainToMarker(Source source, Target target, Stream stream, CutoverFacts& facts)
+      : source_(source), target_(target), stream_(std::move(stream)), facts_(facts) {}
+  std::string_view name() const override { return "drain_to_marker"; }
+  std::string describe() const override;
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+
+ private:
+  void require_worker(Deadline deadline);
+  bool is_drained(unsigned subscription, Deadline deadline);
+  Source source_;
+  Target target_;
+  Stream stream_;
+  CutoverFacts& facts_;
+};
+
+}  // namespace verdigris

@@ -1,0 +1,28 @@
+// Removes what is left of a stream that is not needed any more: subscription, then slot, and its publication if that is
+// not wanted again.
+#pragma once
+
+#include "controller/step.hpp"
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+class DropStream final : public Step {
+ public:
+  enum class Publication { keep, drop };
+  DropStream(Server& publisher, Server& subscriber, Stream stream, Publication publication)
+      : publisher_(publisher), subscriber_(subscriber), stream_(std::move(stream)), publication_(publication) {}
+  std::string_view name() const override { return "drop_stream"; }
+  std::string describe() const override;
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+
+ private:
+  Server& publisher_;
+  Server& subscriber_;
+  Stream stream_;
+  Publication publication_;
+};
+
+}  // namespace verdigris

@@ -1,0 +1,82 @@
+#include "controller/steps/fence_source.hpp"
+
+#include <thread>
+
+#include "replication/access.hpp"
+#include "replication/fence.hpp"
+#include "replication/test_switches.hpp"
+
+namespace verdigris {
+
+void wait_for_no_foreign_session(Server& server, Deadline deadline) {
+  for (;;) {
+    const auto sessions = foreign_sessions(server.control(), server.deployment(), deadline);
+    if (sessions.empty()) return;
+    if (deadline.has_passed())
+      throw Error("fence.bypass",
+                  server.color() + ": " + std::to_string(sessions.size()) +
+                      " session(s) beside the pooler could still write: " + sessions.front().describe(),
+                  "End that client, or let it connect through the pooler.");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+std::string FenceSource::describe() const { return "close " + source_->color() + " for connections and writes"; }
+
+Readiness FenceSource::check(Deadline deadline) {
+  if (is_mutant("no_fence")) return Ready{};
+  auto& on = source_->control();
+  const auto bare = tables_without_fence(on, deadline);
+  if (!bare.empty())
+    return Blocked{source_->color() + ": " + bare.front().display() + " and " + std::to_string(bare.size() - 1) +
+                       " other tables have no enabled fence trigger",
+                   "Run: verdigris prepare"};
+  const auto state = fence_state(on, deadline);
+  if (state == FenceState::closed && is_access_closed(on, source_->deployment(), deadline)) return Done{};
+  if (state == FenceState::absent || state == FenceState::unknown)
+    return Blocked{source_->color() + ": the function verdigris.fence() is " + std::string(to_text(state)),
+                   "Run: verdigris prepare"};
+  return Ready{};
+}
+
+void FenceSource::close_connections(Deadline deadline) {
+  Transaction transaction(source_->control(), deadline);
+  close_access(transaction, source_->deployment(), keep_);
+  transaction.commit();
+}
+
+void FenceSource::require_no_foreign_session(Deadline deadline) {
+  wait_for_no_foreign_session(*source_, Deadline::after(lock_timeout_).or_earlier(deadline));
+}
+
+void FenceSource::require_no_prepared_transaction(Deadline deadline) {
+  const auto result = source_->control().query(
+      Sql("SELECT gid, owner FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared"), deadline);
+  const auto rows = result.rows(2);
+  if (!rows.empty())
+    throw Error("fence.prepared",
+                source_->color() + ": prepared transaction \"" + rows.front().text(0) + "\" of " + rows.front().text(1) +
+                    " could still commit behind the fence",
+                "Commit it or roll it back.");
+}
+
+std::string FenceSource::apply(Deadline deadline) {
+  if (is_mutant("no_fence")) return "left out";
+  // A prepared transaction keeps its locks: without this look the fence would only say that it timed out.
+  require_no_prepared_transaction(deadline);
+  close_connections(deadline);
+  require_no_foreign_session(deadline);
+  const int tables = close_fence(source_->control(), lock_timeout_, deadline);
+  require_no_prepared_transaction(deadline);
+  return source_->color() + ": connections and " + std::to_string(tables) + " tables closed, 0 prepared";
+}
+
+void FenceSource::undo_with_decision(Transaction& decision) {
+  auto& on = decision.connection();
+  const auto deadline = decision.deadline();
+  if (fence_state(on, deadline) != FenceState::open) set_fence(decision, FenceState::open);
+  if (marker_fence_state(on, deadline) != FenceState::open) set_marker_fence(decision, FenceState::open);
+  open_access(decision, source_->deployment());
+}
+
+}  // namespace verdigris

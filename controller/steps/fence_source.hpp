@@ -1,0 +1,38 @@
+// Closes the source: no new connections, no foreign session left, every table refuses writes, no prepared transaction.
+// The closing transaction locks every table once: the proof that no writer is in flight. Opening it again is part of the
+// transaction that decides `undone`.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "controller/step.hpp"
+#include "replication/server.hpp"
+
+namespace verdigris {
+
+class FenceSource final : public Step {
+ public:
+  // keep: roles that must still be able to connect (replication, owner of our subscription).
+  FenceSource(Source source, std::chrono::milliseconds lock_timeout, std::vector<std::string> keep)
+      : source_(source), lock_timeout_(lock_timeout), keep_(std::move(keep)) {}
+  std::string_view name() const override { return "fence_source"; }
+  std::string describe() const override;
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+  void undo_with_decision(Transaction& decision) override;
+
+ private:
+  void close_connections(Deadline deadline);
+  void require_no_foreign_session(Deadline deadline);
+  void require_no_prepared_transaction(Deadline deadline);
+  Source source_;
+  std::chrono::milliseconds lock_timeout_;
+  std::vector<std::string> keep_;
+};
+
+// Polls until no foreign session is left in the database; throws Error "fence.bypass" that names the oldest one.
+void wait_for_no_foreign_session(Server& server, Deadline deadline);
+
+}  // namespace verdigris

@@ -1,0 +1,37 @@
+#include "controller/steps/fix_reverse_start.hpp"
+
+#include "replication/origin.hpp"
+#include "replication/slot.hpp"
+#include "replication/subscription.hpp"
+#include "replication/test_switches.hpp"
+
+namespace verdigris {
+
+std::string FixReverseStart::describe() const {
+  return "fix where " + source_->color() + " will follow " + target_->color() + " from, and make it durable";
+}
+
+Readiness FixReverseStart::check(Deadline deadline) {
+  const auto slot = slot_state(target_->control(), back_, deadline);
+  if (!slot.is_usable())
+    return Blocked{target_->color() + ": slot " + back_.name + (slot.exists ? " is lost" : " does not exist") +
+                       ", so there would be no way back",
+                   "Run: verdigris prepare"};
+  const auto subscription = subscription_state(source_->control(), back_, deadline);
+  if (!subscription.exists || !subscription.not_ready.empty())
+    return Blocked{source_->color() + ": subscription " + back_.name + " is missing or not all of its tables are ready",
+                   "Run: verdigris prepare"};
+  if (subscription.is_enabled || subscription.worker_pid)
+    return Blocked{source_->color() + ": subscription " + back_.name + " is enabled before the line",
+                   "Disable it and run verdigris abandon, then prepare."};
+  return Ready{};
+}
+
+std::string FixReverseStart::apply(Deadline deadline) {
+  facts_.line = wal_insert_position(target_->control(), deadline);
+  // Unflushed, a crash of the target would put it back below L and its next commits were never sent back.
+  if (!is_mutant("line_not_durable")) make_wal_durable(target_->control(), deadline);
+  return "L = " + facts_.line->text() + " on " + target_->color() + ", durable";
+}
+
+}  // namespace verdigris

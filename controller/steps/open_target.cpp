@@ -1,0 +1,43 @@
+#include "controller/steps/open_target.hpp"
+
+#include "replication/access.hpp"
+#include "replication/fence.hpp"
+#include "replication/origin.hpp"
+
+namespace verdigris {
+
+std::string OpenTarget::describe() const { return "open " + target_->color() + " for connections and writes"; }
+
+Readiness OpenTarget::check(Deadline deadline) {
+  auto& on = target_->control();
+  const bool is_open = fence_state(on, deadline) == FenceState::open &&
+                       marker_fence_state(on, deadline) == FenceState::open &&
+                       !is_access_closed(on, target_->deployment(), deadline);
+  if (is_open) return Done{};
+  return Ready{};
+}
+
+void OpenTarget::require_same_past_line(Deadline deadline) {
+  const auto now = server_identity(target_->control(), target_->deployment(), deadline);
+  if (!now.is_same_server(facts_.target_identity))
+    throw NeedsHuman("target.changed", target_->color() + ": not the server that was proven (timeline " + now.timeline +
+                                           ", was " + facts_.target_identity.timeline + ")",
+                     "Both sides stay closed; find out which server holds the data before one is opened.");
+  const auto position = wal_insert_position(target_->control(), deadline);
+  if (!facts_.line || position < *facts_.line)
+    throw NeedsHuman("target.behind-line", target_->color() + ": its log ends at " + position.text() +
+                                               ", before L = " + (facts_.line ? facts_.line->text() : "unknown"),
+                     "It lost what was proven; both sides stay closed. Compare both sides before one is opened.");
+}
+
+std::string OpenTarget::apply(Deadline deadline) {
+  require_same_past_line(deadline);
+  Transaction transaction(target_->control(), deadline);
+  set_fence(transaction, FenceState::open);
+  set_marker_fence(transaction, FenceState::open);
+  open_access(transaction, target_->deployment());
+  transaction.commit();
+  return target_->color() + ": same server, past L; fence open, grants and limit restored";
+}
+
+}  // namespace verdigris

@@ -1,0 +1,23 @@
+// Opens the window: new transactions are held at the poolers, running ones end, and no server connection of the database
+// is left. Undone by releasing clients where they were.
+#pragma once
+
+#include "controller/step.hpp"
+#include "controller/traffic.hpp"
+
+namespace verdigris {
+
+class PauseTraffic final : public Step {
+ public:
+  explicit PauseTraffic(Traffic& traffic) : traffic_(traffic) {}
+  std::string_view name() const override { return "pause_traffic"; }
+  std::string describe() const override;
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+  void undo(Deadline deadline) override;
+
+ private:
+  Traffic& traffic_;
+};
+
+}  // namespace verdigris

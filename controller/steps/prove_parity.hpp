@@ -1,0 +1,33 @@
+// The proof behind the fence, while both sides are still: coverage equal, every fence trigger still enabled, every table
+// counted and summed on both sides, no sequence behind. Nothing crosses the line unproven.
+#pragma once
+
+#include "controller/cutover_facts.hpp"
+#include "controller/step.hpp"
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+class ProveParity final : public Step {
+ public:
+  ProveParity(Source source, Target target, Stream stream, CutoverFacts& facts)
+      : source_(source), target_(target), stream_(std::move(stream)), facts_(facts) {}
+  std::string_view name() const override { return "prove_parity"; }
+  std::string describe() const override;
+  bool leaves_trace() const override { return false; }
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+
+ private:
+  void require_fence_untouched(Deadline deadline);
+  void require_coverage(Deadline deadline);
+  void require_sequences(Deadline deadline);
+  void require_equal();
+  Source source_;
+  Target target_;
+  Stream stream_;
+  CutoverFacts& facts_;
+};
+
+}  // namespace verdigris

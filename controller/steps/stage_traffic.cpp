@@ -1,0 +1,17 @@
+#include "controller/steps/stage_traffic.hpp"
+
+namespace verdigris {
+
+std::string StageTraffic::describe() const { return "try " + traffic_.describe() + " and lay the file for the target ready"; }
+
+Readiness StageTraffic::check(Deadline) { return Ready{}; }
+
+std::string StageTraffic::apply(Deadline deadline) {
+  traffic_.require_ready(from_, budget_, deadline);
+  traffic_.stage(to_, deadline);
+  return traffic_.describe() + ", file staged";
+}
+
+void StageTraffic::undo(Deadline) { traffic_.discard_staged(); }
+
+}  // namespace verdigris

@@ -1,0 +1,62 @@
+#include "controller/steps/start_reverse.hpp"
+
+#include "replication/origin.hpp"
+#include "replication/slot.hpp"
+#include "replication/subscription.hpp"
+#include "replication/test_switches.hpp"
+
+namespace verdigris {
+
+std::string StartReverse::describe() const {
+  return "let " + follower_->color() + " follow " + serving_->color() + " from L on";
+}
+
+// Enabled, and the newest marker sent for this purpose has come back.
+Readiness StartReverse::check(Deadline deadline) {
+  if (!subscription_state(follower_->control(), back_, deadline).is_enabled) return Ready{};
+  const auto newest = serving_->control().query(
+      Sql("SELECT id FROM verdigris.marker WHERE kind = 'reverse' AND side = $1 ORDER BY id DESC LIMIT 1"),
+      {serving_->color()}, deadline);
+  const auto row = newest.at_most_one_row(1);
+  // Older ones belong to an earlier plan: ids carry the time.
+  if (row && facts_.line && row->integer(0) > facts_.marker_floor &&
+      marker_arrived(follower_->control(), row->integer(0), deadline))
+    return Done{};
+  return Ready{};
+}
+
+void StartReverse::require_slot_not_past_line(Deadline deadline) {
+  const auto slot = slot_state(serving_->control(), back_, deadline);
+  if (!slot.is_usable())
+    throw NeedsHuman("reverse.slot", serving_->color() + ": slot " + back_.name + " is " + (slot.exists ? "lost" : "gone"),
+                     "Clients run on " + serving_->color() + " without a way back; see: verdigris status");
+  if (slot.confirmed_flush > *facts_.line)
+    throw NeedsHuman("reverse.slot-advanced",
+                     serving_->color() + ": slot " + back_.name + " was advanced to " + slot.confirmed_flush.text() +
+                         ", past L = " + facts_.line->text() + ": commits in between would never reach " +
+                         follower_->color(),
+                     "Clients run on " + serving_->color() + " without a way back; see: verdigris status");
+}
+
+void StartReverse::enable_from_line(unsigned subscription, Deadline deadline) {
+  require_slot_not_past_line(deadline);
+  if (is_mutant("reverse_slot_advanced"))
+    advance_slot(serving_->control(), back_, wal_insert_position(serving_->control(), deadline), deadline);
+  // Moved a second time it would go backwards without a word, and rows would be applied twice.
+  const auto progress = origin_progress(follower_->control(), subscription, deadline);
+  if (!progress || *progress < *facts_.line) advance_origin(follower_->control(), subscription, *facts_.line, deadline);
+  enable_subscription(follower_->control(), back_, deadline);
+}
+
+std::string StartReverse::apply(Deadline deadline) {
+  const auto state = subscription_state(follower_->control(), back_, deadline);
+  if (!state.exists)
+    throw NeedsHuman("reverse.subscription", follower_->color() + ": subscription " + back_.name + " is gone",
+                     "Clients run on " + serving_->color() + " without a way back; see: verdigris status");
+  if (!state.is_enabled) enable_from_line(state.oid, deadline);
+  const auto id = write_marker(serving_->control(), serving_->color(), "reverse", deadline);
+  wait_for_marker(follower_->control(), id, deadline);
+  return follower_->color() + " follows from " + facts_.line->text() + ", marker " + std::to_string(id) + " came back";
+}
+
+}  // namespace verdigris

@@ -1,0 +1,32 @@
+// Before the window: waits until a switch would be short. Marker round trips below a limit several times running, no old
+// write transaction on the source, no VACUUM, ANALYZE or index build that holds what the fence must lock.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "controller/step.hpp"
+#include "replication/server.hpp"
+
+namespace verdigris {
+
+class WaitForQuietMoment final : public Step {
+ public:
+  WaitForQuietMoment(Source source, Target target, std::chrono::milliseconds patience)
+      : source_(source), target_(target), patience_(patience) {}
+  std::string_view name() const override { return "wait_for_quiet_moment"; }
+  std::string describe() const override;
+  bool leaves_trace() const override { return false; }
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+
+ private:
+  std::chrono::milliseconds round_trip(Deadline deadline);
+  std::optional<std::string> blocker(Deadline deadline);
+  Source source_;
+  Target target_;
+  std::chrono::milliseconds patience_;
+};
+
+}  // namespace verdigris

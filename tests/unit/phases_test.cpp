@@ -1,0 +1,86 @@
+#include "controller/phases.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "replication/errors.hpp"
+
+namespace verdigris {
+namespace {
+
+std::vector<Record> journal(std::initializer_list<std::pair<const char*, const char*>> events) {
+  std::vector<Record> out;
+  for (const auto& [event, command] : events) {
+    Json detail = Json::object();
+    if (std::string(event) == "plan")
+      detail = {{"command", command}, {"source", std::string(transition_of(command).source)}};
+    out.push_back({1, static_cast<int>(out.size()) + 1, "", "", event, detail});
+  }
+  return out;
+}
+
+TEST(Phases, FollowTheJournal) {
+  EXPECT_EQ(standing_of({}).phase, Phase::idle);
+  EXPECT_EQ(standing_of(journal({{"plan", "prepare"}})).phase, Phase::idle);
+  const auto ready = standing_of(journal({{"plan", "prepare"}, {"finished", ""}}));
+  EXPECT_EQ(ready.phase, Phase::ready);
+  EXPECT_EQ(ready.serves, "blue");
+  const auto switched = standing_of(
+      journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch"}, {"committed", ""}, {"finished", ""}}));
+  EXPECT_EQ(switched.phase, Phase::switched);
+  EXPECT_EQ(switched.serves, "green");
+}
+
+TEST(Phases, UndoneSwitchStaysReadyOnceItIsCleared) {
+  auto records = journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch"}, {"undone", ""}});
+  ASSERT_TRUE(standing_of(records).open.has_value());
+  EXPECT_TRUE(standing_of(records).open->is_undone);
+  records.push_back({1, 5, "", "", "finished", Json::object()});
+  EXPECT_FALSE(standing_of(records).open.has_value());
+  EXPECT_EQ(standing_of(records).phase, Phase::ready);
+  EXPECT_EQ(standing_of(records).serves, "blue");
+}
+
+TEST(Phases, EveryPhaseHasAWayOut) {
+  for (const auto phase : {Phase::idle, Phase::ready, Phase::switched}) {
+    bool has_way = false;
+    for (const auto& transition : transitions())
+      has_way |= std::ranges::find(transition.from, phase) != transition.from.end() && transition.to != phase;
+    EXPECT_TRUE(has_way) << to_text(phase);
+  }
+}
+
+TEST(Phases, CommandInTheWrongStateNamesTheStateAndWhatIsPossible) {
+  try {
+    require_allowed(standing_of({}), "rollback");
+    FAIL();
+  } catch (const Refused& error) {
+    EXPECT_EQ(error.id(), "phase.command");
+    EXPECT_NE(std::string(error.what()).find("idle"), std::string::npos);
+    EXPECT_NE(error.hint().find("prepare"), std::string::npos);
+  }
+}
+
+TEST(Phases, WhatAlreadyStandsIsNoError) {
+  const auto switched = standing_of(
+      journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch"}, {"committed", ""}, {"finished", ""}}));
+  EXPECT_EQ(require_allowed(switched, "switch"), Permission::already_done);
+  EXPECT_EQ(require_allowed(switched, "rollback"), Permission::run);
+}
+
+TEST(Phases, InterruptedCutoverAllowsOnlyRecover) {
+  const auto open = standing_of(journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch"}, {"begin", ""}}));
+  for (const char* command : {"prepare", "switch", "rollback", "finish", "abandon"})
+    EXPECT_THROW(require_allowed(open, command), Refused) << command;
+}
+
+TEST(Phases, InterruptedPrepareIsContinuedOrAbandoned) {
+  const auto open = standing_of(journal({{"plan", "prepare"}, {"begin", ""}}));
+  EXPECT_EQ(require_allowed(open, "prepare"), Permission::run);
+  EXPECT_EQ(require_allowed(open, "abandon"), Permission::run);
+  EXPECT_THROW(require_allowed(open, "switch"), Refused);
+}
+
+}  // namespace
+}  // namespace verdigris

@@ -1,0 +1,188 @@
+#include "controller/runner.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/memory_journal.hpp"
+
+namespace verdigris {
+namespace {
+
+// Two sides and a pooler, in memory. The invariants of the cutover can be read off it.
+struct World {
+  bool blue_open = true, green_open = false, is_paused = false;
+  std::string traffic = "blue";
+  bool reverse_runs = false;
+  int applies = 0;
+};
+
+struct FakeStep : Step {
+  FakeStep(std::string step_name, std::function<bool()> is_done, std::function<void()> act, std::function<void()> back = [] {})
+      : name_(std::move(step_name)), is_done_(std::move(is_done)), act_(std::move(act)), back_(std::move(back)) {}
+  std::string_view name() const override { return name_; }
+  std::string describe() const override { return name_; }
+  Readiness check(Deadline) override {
+    if (is_done_()) return Done{};
+    return Ready{};
+  }
+  std::string apply(Deadline) override {
+    act_();
+    return "";
+  }
+  void undo(Deadline) override { back_(); }
+  std::string name_;
+  std::function<bool()> is_done_;
+  std::function<void()> act_, back_;
+};
+
+struct NullObserver : RunObserver {
+  void began(const std::string&) override {}
+  void ended(const StepReport&) override {}
+  void skipped(const std::string&) override {}
+  void remarked(const std::string& text) override { remarks += text + "\n"; }
+  std::string remarks;
+};
+
+Plan cutover(World& w, const std::function<void()>& at_drain = [] {}) {
+  Plan plan;
+  plan.window_opens()
+      .then<FakeStep>("pause", [&] { return w.is_paused; }, [&] { w.is_paused = true; }, [&] { w.is_paused = false; })
+      .then<FakeStep>("fence", [&] { return !w.blue_open; }, [&] { w.blue_open = false; })
+      .then<FakeStep>("drain", [] { return false; }, at_drain)
+      .point_of_no_return()
+      .then<FakeStep>("open", [&] { return w.green_open; }, [&] { w.green_open = true; })
+      .then<FakeStep>("point", [&] { return w.traffic == "green"; }, [&] { w.traffic = "green"; })
+      .then<FakeStep>("resume", [&] { return !w.is_paused; }, [&] { w.is_paused = false; })
+      .then<FakeStep>("reverse", [&] { return w.reverse_runs; }, [&] { w.reverse_runs = true; });
+  return plan;
+}
+
+struct Attempt {
+  World world;
+  MemoryJournal journal;
+  NullObserver observer;
+  RunLimits limits;
+
+  Attempt() {
+    limits.max_pause = std::chrono::milliseconds(2000);
+    limits.forward = limits.undo = std::chrono::milliseconds(300);
+    journal.on_undone = [this] { world.blue_open = true; };
+    journal.open_plan({"plan", {{"command", "switch"}, {"source", "blue"}}}, "blue", Deadline::after(std::chrono::seconds(1)));
+  }
+  RunResult cross(const Plan& plan) {
+    return Runner(plan, journal, limits, observer, [](Deadline) {}).cross([] { return Json{{"line", "0/1"}}; });
+  }
+  RunResult recover(const Plan& plan) { return Runner(plan, journal, limits, observer, [](Deadline) {}).recover(); }
+  void expect_one_future() {
+    EXPECT_NE(world.blue_open, world.green_open) << "exactly one side accepts writes";
+    EXPECT_EQ(world.traffic, world.blue_open ? "blue" : "green");
+    EXPECT_FALSE(world.is_paused) << "nobody is left waiting";
+    EXPECT_FALSE(standing_of(journal.records()).open.has_value());
+  }
+};
+
+TEST(Runner, CrossesAndEndsOnTheTarget) {
+  Attempt run;
+  EXPECT_EQ(run.cross(cutover(run.world)).ending, Ending::done);
+  run.expect_one_future();
+  EXPECT_TRUE(run.world.green_open);
+  EXPECT_TRUE(run.world.reverse_runs);
+  EXPECT_EQ(standing_of(run.journal.records()).serves, "green");
+}
+
+TEST(Runner, KilledBeforeOrAfterAnyRecordEndsOnExactlyOneSide) {
+  int kills = 0;
+  for (const bool is_before : {true, false}) {
+    for (int point = 1;; ++point) {  // 0 wrote the plan's record
+      Attempt run;
+      (is_before ? run.journal.before : run.journal.after) = [&](int n) {
+        if (n == point) throw Killed{};
+      };
+      bool was_killed = false;
+      const Plan plan = cutover(run.world);
+      try {
+        run.cross(plan);
+      } catch (const Killed&) {
+        was_killed = true;
+      }
+      run.journal.before = run.journal.after = [](int) {};
+      if (!was_killed) break;
+      ++kills;
+      const bool is_decided = standing_of(run.journal.records()).open && standing_of(run.journal.records()).open->is_committed;
+      if (standing_of(run.journal.records()).open) run.recover(plan);
+      run.expect_one_future();
+      EXPECT_TRUE(!is_decided || run.world.green_open) << "committed: never back";
+    }
+  }
+  EXPECT_GE(kills, 18);
+}
+
+TEST(Runner, FailureAboveTheLineIsUndone) {
+  Attempt run;
+  const auto result = run.cross(cutover(run.world, [] { throw Error("drain", "no progress"); }));
+  EXPECT_EQ(result.ending, Ending::undone);
+  EXPECT_EQ(result.reason, "no progress");
+  EXPECT_TRUE(result.window_was_open);
+  run.expect_one_future();
+  EXPECT_TRUE(run.world.blue_open);
+}
+
+TEST(Runner, SpentPauseBudgetIsUndoneBeforeTheLine) {
+  Attempt run;
+  run.limits.max_pause = std::chrono::milliseconds(5);
+  const auto result = run.cross(cutover(run.world, [] {
+    const auto until = Deadline::after(std::chrono::milliseconds(10));
+    while (!until.has_passed()) continue;
+  }));
+  EXPECT_EQ(result.ending, Ending::undone);
+  run.expect_one_future();
+}
+
+TEST(Runner, TakenKeyMeansThatAnotherControllerDecidesAndNothingIsUndone) {
+  Attempt run;
+  run.journal.fail_next_decision = [] { throw Error("journal.taken", "taken", "", Failure::busy); };
+  EXPECT_THROW(run.cross(cutover(run.world)), Error);
+  EXPECT_TRUE(run.world.is_paused) << "the other controller resumes or moves, not we";
+  EXPECT_FALSE(run.world.blue_open);
+}
+
+TEST(Runner, ConnectionLostInTheDecisionIsSettledByReading) {
+  Attempt run;
+  run.journal.fail_next_decision = [] { throw OutcomeUnknown("blue", "gone"); };
+  const auto result = run.cross(cutover(run.world));
+  EXPECT_EQ(result.ending, Ending::undone) << "the record does not stand, so back";
+  run.expect_one_future();
+}
+
+TEST(Runner, BelowTheLineIsTriedAgainUntilItIsDone) {
+  Attempt run;
+  int failures = 3;
+  Plan plan;
+  plan.then<FakeStep>("fence", [&] { return !run.world.blue_open; }, [&] { run.world.blue_open = false; })
+      .point_of_no_return()
+      .then<FakeStep>("open", [&] { return run.world.green_open; }, [&] {
+        if (failures-- > 0) throw ConnectionLost("green", "restarting");
+        run.world.green_open = true;
+        run.world.traffic = "green";
+      });
+  EXPECT_EQ(run.cross(plan).ending, Ending::done);
+  run.expect_one_future();
+}
+
+TEST(Runner, StuckBelowTheLineAsksForAPersonAndNeverGoesBack) {
+  Attempt run;
+  Plan plan;
+  plan.then<FakeStep>("fence", [&] { return !run.world.blue_open; }, [&] { run.world.blue_open = false; })
+      .point_of_no_return()
+      .then<FakeStep>("open", [&] { return false; }, [] { throw ConnectionLost("green", "away"); });
+  try {
+    run.cross(plan);
+    FAIL() << "should have asked for a person";
+  } catch (const NeedsHuman& error) {
+    EXPECT_EQ(error.id(), "stuck-forward");
+  }
+  EXPECT_FALSE(run.world.blue_open) << "an error below the line never opens the source";
+  EXPECT_TRUE(standing_of(run.journal.records()).open->is_committed);
+}
+
+}  // namespace
+}  // namespace verdigris
