@@ -1,0 +1,185 @@
+#include "controller/config_playbook.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "controller/config_conninfo.hpp"
+#include "controller/config_values.hpp"
+#include "replication/errors.hpp"
+
+namespace verdigris {
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+
+Error usage(const std::string& id, const std::string& text, const std::string& hint = {}) {
+  return {id, text, hint, Failure::usage};
+}
+
+void check_name(const std::string& name) {
+  const auto is_allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  const bool is_good = !name.empty() && name.size() <= 40 && name[0] >= 'a' && name[0] <= 'z' &&
+                       std::all_of(name.begin(), name.end(), is_allowed);
+  if (!is_good)
+    throw usage(
+        "name",
+        fmt::format("\"{}\" is not a name: a letter, then at most 39 letters, digits and underscores, all small", name),
+        "The names of slots allow nothing else.");
+}
+
+void read_header(Mapping& root, Playbook& playbook) {
+  root.require("apiVersion");
+  root.scalar("apiVersion", [](const YamlNode& node) { parse_choice(node.text, {"verdigris/v1"}); });
+  root.require("kind");
+  root.scalar("kind", [](const YamlNode& node) { parse_choice(node.text, {"Cutover"}); });
+  root.require("name");
+  root.scalar("name", [&](const YamlNode& node) {
+    check_name(node.text);
+    playbook.name = node.text;
+  });
+}
+
+// "schema.table"; * stands for any run of characters.
+void check_pattern(const std::string& pattern) {
+  const auto dot = pattern.find('.');
+  const bool is_good = dot != std::string::npos && dot > 0 && dot + 1 < pattern.size() &&
+                       pattern.find('.', dot + 1) == std::string::npos;
+  if (!is_good) throw usage("value", fmt::format("\"{}\" is not a pattern of the form schema.table", pattern));
+}
+
+void read_patterns(Mapping& tables, const std::string& key, std::vector<std::string>& into) {
+  if (!tables.has(key)) return;
+  into.clear();
+  const auto nodes = tables.scalars(key);
+  if (key == "include" && nodes.empty())
+    tables.faults().add(tables.place_of(key), "value", "\"replication.tables.include\" names no table");
+  for (const YamlNode& node : nodes)
+    if (attempt(tables.faults(), node, [&] { check_pattern(node.text); })) into.push_back(node.text);
+}
+
+void read_tables(Mapping& replication, ReplicationSettings& settings) {
+  auto tables = replication.mapping("tables");
+  if (!tables) return;
+  read_patterns(*tables, "include", settings.include);
+  read_patterns(*tables, "exclude", settings.exclude);
+  tables->close();
+}
+
+void read_copy(Mapping& replication, ReplicationSettings& settings) {
+  auto copy = replication.mapping("copy");
+  if (!copy) return;
+  copy->refuse_unsupported({"max_rate"});
+  copy->plain("workers", [&](const std::string& text) {
+    settings.copy_workers = static_cast<int>(parse_integer(text, {1, 64}));
+  });
+  copy->close();
+}
+
+void read_replication(Mapping& root, Playbook& playbook) {
+  root.require("replication");
+  auto replication = root.mapping("replication");
+  if (!replication) return;
+  ReplicationSettings& settings = playbook.replication;
+  replication->refuse_unsupported({"password_in_catalog", "groups"});
+  read_replication_conninfo(*replication, playbook);
+  read_tables(*replication, settings);
+  read_copy(*replication, settings);
+  read_choice(*replication, "identity", {"auto", "refuse"},
+              [&](std::size_t i) { settings.identity = i == 0 ? IdentityMode::automatic : IdentityMode::refuse; });
+  read_choice(*replication, "schema", {"dump", "present"},
+              [&](std::size_t i) { settings.schema = i == 0 ? SchemaMode::dump : SchemaMode::present; });
+  read_choice(*replication, "reverse", {"required", "best_effort", "off"},
+              [&](std::size_t i) { settings.reverse = static_cast<ReverseMode>(i); });
+  replication->scalar("max_slot_wal", [&](const YamlNode& node) {
+    settings.max_slot_wal_bytes = parse_size(node.text, {std::int64_t{1} << 20, std::int64_t{1} << 50});
+  });
+  replication->close();
+}
+
+void read_migrations(Mapping& root, Playbook& playbook) {
+  auto migrations = root.mapping("migrations");
+  if (!migrations) return;
+  migrations->refuse_unsupported({"fail_on"});
+  migrations->require("dir");
+  migrations->scalar("dir", [&](const YamlNode& node) { playbook.migrations.dir = beside(playbook, node.text); });
+  read_duration(*migrations, "lock_timeout", playbook.migrations.lock_timeout, milliseconds{1}, minutes{10});
+  migrations->close();
+}
+
+// Words of the design that ask for behaviour this version does not have.
+void refuse_bypass(const std::string& word) {
+  if (word == "wait" || word == "terminate")
+    throw usage("unsupported-value", fmt::format("\"{}\" is not supported by this version; only \"refuse\" is", word));
+}
+
+void read_fence(Mapping& root, Playbook& playbook) {
+  auto fence = root.mapping("fence");
+  if (!fence) return;
+  fence->refuse_unsupported({"leaders"});
+  fence->scalar("bypass", [](const YamlNode& node) {
+    refuse_bypass(node.text);
+    parse_choice(node.text, {"refuse"});
+  });
+  read_duration(*fence, "lock_timeout", playbook.fence.lock_timeout, milliseconds{1}, minutes{1});
+  fence->close();
+}
+
+void read_limits(Mapping& root, Playbook& playbook) {
+  if (auto cutover = root.mapping("cutover")) {
+    cutover->refuse_unsupported({"window", "standbys", "verify"});
+    read_duration(*cutover, "max_pause", playbook.cutover.max_pause, milliseconds{100}, minutes{10});
+    cutover->close();
+  }
+  if (auto rollback = root.mapping("rollback")) {
+    rollback->refuse_unsupported({"watch", "auto"});
+    read_duration(*rollback, "keep", playbook.rollback.keep, milliseconds{0}, hours{24 * 365});
+    rollback->close();
+  }
+}
+
+// The least that a pause needs besides PAUSE itself would be a guess; but it cannot be shorter than its first part.
+void check_together(Mapping& root, const Playbook& playbook) {
+  if (playbook.pooler.driver == "none" || playbook.pooler.pause_timeout < playbook.cutover.max_pause) return;
+  const Place at = root.has("cutover") ? root.place_of("cutover") : root.place_of("pooler");
+  root.faults().add(
+      at, "range",
+      fmt::format("pooler.pause.timeout ({}) must be shorter than cutover.max_pause ({})",
+                  duration_text(playbook.pooler.pause_timeout), duration_text(playbook.cutover.max_pause)));
+}
+
+}  // namespace
+
+void read_choice(Mapping& mapping, const std::string& key, const std::vector<std::string>& choices,
+                 const std::function<void(std::size_t)>& take) {
+  mapping.scalar(key, [&](const YamlNode& node) { take(parse_choice(node.text, choices)); });
+}
+
+void read_duration(Mapping& mapping, const std::string& key, milliseconds& into, milliseconds smallest,
+                   milliseconds largest) {
+  mapping.scalar(key, [&](const YamlNode& node) { into = parse_duration(node.text, {smallest, largest}); });
+}
+
+std::filesystem::path beside(const Playbook& playbook, const std::string& written) {
+  if (written.empty()) throw usage("value", "the path is empty");
+  return (std::filesystem::absolute(playbook.file).parent_path() / written).lexically_normal();
+}
+
+void read_playbook(Mapping& root, Playbook& playbook, std::chrono::sys_days today) {
+  root.refuse_unsupported({"provision", "ddl", "databases", "data", "parity", "gates", "hooks", "serve"});
+  read_header(root, playbook);
+  read_clusters(root, playbook);
+  read_replication(root, playbook);
+  read_migrations(root, playbook);
+  read_pooler(root, playbook);
+  read_fence(root, playbook);
+  read_limits(root, playbook);
+  read_waivers(root, playbook, today);
+  check_together(root, playbook);
+  root.close();
+}
+
+}  // namespace verdigris

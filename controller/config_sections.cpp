@@ -1,0 +1,242 @@
+// The sections of a playbook that say whom to talk to, and the waivers.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "controller/config_conninfo.hpp"
+#include "controller/config_playbook.hpp"
+#include "controller/config_values.hpp"
+#include "replication/errors.hpp"
+
+namespace verdigris {
+
+namespace {
+
+Error usage(const std::string& id, const std::string& text, const std::string& hint = {}) {
+  return {id, text, hint, Failure::usage};
+}
+
+// { service: orders-blue } or { conninfo: "host=..." }.
+std::optional<Conninfo> read_cluster(Mapping& clusters, const std::string& side, const ConninfoRules& rules) {
+  clusters.require(side);
+  auto cluster = clusters.mapping(side);
+  if (!cluster) return std::nullopt;
+  std::optional<Conninfo> conninfo;
+  if (cluster->has("service") == cluster->has("conninfo"))
+    cluster->faults().add(cluster->place(), "missing-key",
+                          fmt::format("\"clusters.{}\" must name either service or conninfo", side));
+  cluster->scalar("service", [&](const YamlNode& node) {
+    if (node.text.empty() || node.text.find_first_of(" \n[]") != std::string::npos)
+      throw usage("value", fmt::format("\"{}\" is not the name of a service", node.text));
+    conninfo = Conninfo{}.with("service", node.text);
+  });
+  cluster->scalar("conninfo", [&](const YamlNode& node) { conninfo = read_conninfo(clusters.faults(), node, rules); });
+  cluster->close();
+  return conninfo;
+}
+
+void refuse_equal(ConfigFaults& faults, Place at, const std::optional<Conninfo>& one,
+                  const std::optional<Conninfo>& other, const std::string& text) {
+  if (one && other && address_of(*one) == address_of(*other)) faults.add(at, "same-database", text);
+}
+
+std::string stem_of(const PoolerInstance& instance) {
+  return instance.file.stem().string();
+}
+
+// Named by the file's stem while that tells them apart, else by number.
+void name_instances(std::vector<PoolerInstance>& instances) {
+  std::map<std::string, int> uses;
+  for (const PoolerInstance& each : instances) ++uses[stem_of(each)];
+  const bool is_unique = std::all_of(uses.begin(), uses.end(), [](const auto& use) { return use.second == 1; });
+  int number = 0;
+  for (PoolerInstance& each : instances) {
+    ++number;
+    each.name = is_unique ? stem_of(each) : std::to_string(number);
+  }
+}
+
+// "host port" or the service: dbname is the same for all consoles.
+void refuse_repeated(ConfigFaults& faults, Place at, const std::vector<PoolerInstance>& before,
+                     const PoolerInstance& it) {
+  for (const PoolerInstance& each : before) {
+    if (address_of(each.admin) == address_of(it.admin))
+      faults.add(at, "pooler-repeated", "two pooler instances have the same console");
+    if (each.file == it.file) faults.add(at, "pooler-repeated", "two pooler instances have the same file");
+  }
+}
+
+std::optional<PoolerInstance> read_instance(Mapping& item, const Playbook& playbook) {
+  std::optional<Conninfo> admin;
+  std::filesystem::path file;
+  const ConninfoRules rules{true, true, playbook.tls};
+  item.require("admin");
+  item.scalar("admin", [&](const YamlNode& node) { admin = read_conninfo(item.faults(), node, rules); });
+  item.require("file");
+  item.scalar("file", [&](const YamlNode& node) { file = beside(playbook, node.text); });
+  item.close();
+  if (!admin || file.empty()) return std::nullopt;
+  return PoolerInstance{"", *admin, file};
+}
+
+void read_instances(Mapping& pooler, Playbook& playbook) {
+  std::vector<PoolerInstance>& instances = playbook.pooler.instances;
+  pooler.require("instances");
+  const auto items = pooler.sequence("instances");
+  if (pooler.has("instances") && items.empty())
+    pooler.faults().add(pooler.place_of("instances"), "value", "\"pooler.instances\" names no pooler",
+                        "Without a pooler write driver: none.");
+  for (const YamlNode& node : items) {
+    if (node.kind != YamlNode::Kind::mapping) {
+      pooler.faults().add(node.place, "type", "an item of \"pooler.instances\" must be a mapping with admin and file");
+      continue;
+    }
+    Mapping item(node, "pooler.instances[]", node.place, pooler.faults());
+    const auto instance = read_instance(item, playbook);
+    if (!instance) continue;
+    refuse_repeated(pooler.faults(), node.place, instances, *instance);
+    instances.push_back(*instance);
+  }
+  name_instances(instances);
+}
+
+void read_databases(Mapping& pooler, Playbook& playbook) {
+  pooler.require("databases");
+  std::vector<std::string>& databases = playbook.pooler.databases;
+  const auto nodes = pooler.scalars("databases");
+  for (const YamlNode& node : nodes) {
+    const bool is_repeated = std::find(databases.begin(), databases.end(), node.text) != databases.end();
+    if (node.text.empty() || node.text == "*" || node.text == "pgbouncer" || is_repeated) {
+      pooler.faults().add(node.place, "value",
+                          is_repeated ? fmt::format("\"{}\" stands twice", node.text)
+                                      : fmt::format("\"{}\" is not a database of the pooler", node.text));
+      continue;
+    }
+    databases.push_back(node.text);
+  }
+  if (pooler.has("databases") && nodes.empty())
+    pooler.faults().add(pooler.place_of("databases"), "value", "\"pooler.databases\" names no database");
+}
+
+// False if the driver is not known: what else the section may hold depends on it.
+bool read_driver(Mapping& pooler, std::string& driver) {
+  if (!pooler.has("driver")) return true;
+  return pooler.scalar("driver", [&](const YamlNode& node) {
+    if (node.text == "command")
+      throw usage("unsupported-value", "\"command\" is not supported by this version; pgbouncer and none are");
+    parse_choice(node.text, {"pgbouncer", "none"});
+    driver = node.text;
+  });
+}
+
+void refuse_pooler_keys(Mapping& pooler) {
+  for (const char* key : {"instances", "databases", "pause"}) {
+    if (!pooler.has(key)) continue;
+    pooler.faults().add(pooler.place_of(key), "value",
+                        fmt::format("\"pooler.{}\" means nothing with driver: none", key));
+    pooler.find(key);
+  }
+}
+
+void read_pause(Mapping& pooler, PoolerSettings& settings) {
+  auto pause = pooler.mapping("pause");
+  if (!pause) return;
+  pause->refuse_unsupported({"attempts", "backoff"});
+  read_duration(*pause, "timeout", settings.pause_timeout, std::chrono::milliseconds{50}, std::chrono::minutes{10});
+  pause->close();
+}
+
+void read_waiver(Mapping& item, Waiver& waiver, std::chrono::sys_days today) {
+  const auto text = [&](const std::string& key, std::string& into) {
+    item.require(key);
+    item.scalar(key, [&](const YamlNode& node) {
+      if (node.text.empty()) throw usage("value", fmt::format("\"{}\" is empty", key));
+      into = node.text;
+    });
+  };
+  text("id", waiver.id);
+  text("reason", waiver.reason);
+  item.require("until");
+  item.scalar("until", [&](const YamlNode& node) {
+    if (parse_date(node.text) < today) throw usage("waiver-over", fmt::format("the waiver ran out on {}", node.text));
+    waiver.until = node.text;
+  });
+  item.close();
+}
+
+}  // namespace
+
+std::optional<Conninfo> read_conninfo(ConfigFaults& faults, const YamlNode& node, const ConninfoRules& rules) {
+  std::vector<Error> found;
+  auto conninfo = check_conninfo(node.text, rules, found);
+  for (const Error& error : found) faults.add(node.place, error);
+  return conninfo;
+}
+
+void read_clusters(Mapping& root, Playbook& playbook) {
+  root.require("clusters");
+  auto clusters = root.mapping("clusters");
+  if (!clusters) return;
+  read_choice(*clusters, "tls", tls_modes(), [&](std::size_t i) { playbook.tls = tls_modes()[i]; });
+  const ConninfoRules rules{true, false, playbook.tls};
+  const auto blue = read_cluster(*clusters, "blue", rules);
+  const auto green = read_cluster(*clusters, "green", rules);
+  refuse_equal(root.faults(), clusters->place_of("green"), blue, green, "blue and green are the same database");
+  if (blue) playbook.blue = *blue;
+  if (green) playbook.green = *green;
+  clusters->close();
+}
+
+void read_replication_conninfo(Mapping& replication, Playbook& playbook) {
+  replication.require("conninfo");
+  auto mapping = replication.mapping("conninfo");
+  if (!mapping) return;
+  const ConninfoRules rules{false, false, playbook.tls};
+  std::optional<Conninfo> to_blue;
+  std::optional<Conninfo> to_green;
+  mapping->require("to_blue");
+  mapping->scalar("to_blue", [&](const YamlNode& node) { to_blue = read_conninfo(mapping->faults(), node, rules); });
+  mapping->require("to_green");
+  mapping->scalar("to_green", [&](const YamlNode& node) { to_green = read_conninfo(mapping->faults(), node, rules); });
+  refuse_equal(mapping->faults(), mapping->place_of("to_green"), to_blue, to_green,
+               "to_blue and to_green lead to the same database");
+  if (to_blue) playbook.replication.to_blue = *to_blue;
+  if (to_green) playbook.replication.to_green = *to_green;
+  mapping->close();
+}
+
+void read_pooler(Mapping& root, Playbook& playbook) {
+  root.require("pooler");
+  auto pooler = root.mapping("pooler");
+  if (!pooler) return;
+  pooler->refuse_unsupported({"reads", "session_pools"});
+  if (read_driver(*pooler, playbook.pooler.driver)) {
+    if (playbook.pooler.driver == "none") {
+      refuse_pooler_keys(*pooler);
+    } else {
+      read_instances(*pooler, playbook);
+      read_databases(*pooler, playbook);
+      read_pause(*pooler, playbook.pooler);
+    }
+    pooler->close();
+  }
+}
+
+void read_waivers(Mapping& root, Playbook& playbook, std::chrono::sys_days today) {
+  for (const YamlNode& node : root.sequence("waivers")) {
+    if (node.kind != YamlNode::Kind::mapping) {
+      root.faults().add(node.place, "type", "an item of \"waivers\" must be a mapping with id, reason and until");
+      continue;
+    }
+    Mapping item(node, "waivers[]", node.place, root.faults());
+    Waiver waiver;
+    read_waiver(item, waiver, today);
+    const bool is_repeated = std::any_of(playbook.waivers.begin(), playbook.waivers.end(),
+                                         [&](const Waiver& each) { return !each.id.empty() && each.id == waiver.id; });
+    if (is_repeated) root.faults().add(node.place, "value", fmt::format("\"{}\" is waived twice", waiver.id));
+    playbook.waivers.push_back(waiver);
+  }
+}
+
+}  // namespace verdigris

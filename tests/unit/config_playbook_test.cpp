@@ -1,0 +1,213 @@
+// The values of a playbook: defaults, units, ranges, connection strings (faults N9-N19).
+#include <gtest/gtest.h>
+
+#include "controller/config.hpp"
+#include "tests/unit/config_sample.hpp"
+
+using namespace verdigris;
+using namespace verdigris::tests;
+using std::chrono::milliseconds;
+
+namespace {
+
+struct Case {
+  std::string text, fault;
+};
+
+std::string with_green(const std::string& conninfo, const std::string& more = "") {
+  return replaced("{ service: orders-green }", "{ conninfo: \"" + conninfo + "\" }" + more);
+}
+
+std::string with_workers(const std::string& workers) {
+  return replaced("  conninfo: {", "  copy: { workers: " + workers + " }\n  conninfo: {");
+}
+
+std::string with_pause(const std::string& pause) {
+  return with_line("cutover: { max_pause: " + pause + " }");
+}
+
+std::string with_pooler(const std::string& pooler) {
+  return replaced("  driver: none\n", pooler);
+}
+
+std::string with_waiver(const std::string& until) {
+  return with_line("waivers: [ { id: versions.minor, reason: vendor build, until: " + until + " } ]");
+}
+
+const std::string kHost = "host=db2 dbname=orders user=v sslmode=verify-full";
+
+const Case kScalars[] = {
+    {with_workers("05432"), "number: \"05432\" is not a whole decimal number"},
+    {with_workers("0x1538"), "number: \"0x1538\" is not a whole decimal number"},
+    {with_workers("1e3"), "number: \"1e3\" is not a whole decimal number"},
+    {with_workers("5_432"), "number: \"5_432\" is not a whole decimal number"},
+    {with_workers("+5"), "number: \"+5\" is not a whole decimal number"},
+    {with_workers("\"5\""), "type: \"replication.copy.workers\" must stand without quotes"},
+    {with_workers("0"), "range: 0 is out of range (1 to 64)"},
+    {with_workers("-1"), "range: -1 is out of range (1 to 64)"},
+    {with_workers("100000000000000000000"), "range: 100000000000000000000 is out of range (1 to 64)"},
+    {with_pause("10"), "unit: \"10\" needs a unit (ms, s, m, h)"},
+    {with_pause("10m30"),
+     "unit: \"10m30\" is not a duration: a whole decimal number and one unit (ms, s, m, h), nothing between"},
+    {with_pause("-5s"), "range: \"-5s\" is out of range (100ms to 10m)"},
+    {with_pause("0s"), "range: \"0s\" is out of range (100ms to 10m)"},
+    {with_pause("99999999999999999999h"), "range: \"99999999999999999999h\" is out of range (100ms to 10m)"},
+    {with_pause("9223372036854775807h"), "range: \"9223372036854775807h\" is out of range (100ms to 10m)"},
+    {with_pause("1.5h"),
+     "unit: \"1.5h\" is not a duration: a whole decimal number and one unit (ms, s, m, h), nothing between"},
+    {with_pause("inf"),
+     "unit: \"inf\" is not a duration: a whole decimal number and one unit (ms, s, m, h), nothing between"},
+    {with_pause("5 s"),
+     "unit: \"5 s\" is not a duration: a whole decimal number and one unit (ms, s, m, h), nothing between"},
+    {replaced("  conninfo: {", "  max_slot_wal: 50GB\n  conninfo: {"),
+     "unit: \"50GB\" is not a size: a whole decimal number and one unit (B, KiB, MiB, GiB), nothing between"},
+    {replaced("  conninfo: {", "  reverse: requird\n  conninfo: {"),
+     "value: \"requird\" is not one of required, best_effort, off; did you mean \"required\"?"},
+    {replaced("name: orders", "name: Orders"),
+     "name: \"Orders\" is not a name: a letter, then at most 39 letters, digits and underscores, all small"},
+    {replaced("verdigris/v1", "verdigris/v2"),
+     "value: \"verdigris/v2\" is not one of verdigris/v1; did you mean \"verdigris/v1\"?"},
+    {replaced("kind: Cutover\n", ""), "missing-key: \"kind\" is missing"},
+    {with_line("fence: { bypass: terminate }"),
+     "unsupported-value: \"terminate\" is not supported by this version; only \"refuse\" is"},
+    {with_line("rollback: { watch: 15m }"), "unsupported-key: \"rollback.watch\" is not supported by this version"},
+    {with_line("cutover: { max_pauze: 5s }"),
+     "unknown-key: \"max_pauze\" is not a key of \"cutover\"; did you mean \"max_pause\"?"},
+    {replaced("  conninfo: {", "  tables: { include: [orders] }\n  conninfo: {"),
+     "value: \"orders\" is not a pattern of the form schema.table"},
+    {with_waiver("2026-06-14"), "waiver-over: the waiver ran out on 2026-06-14"},
+    {with_waiver("2027-02-29"), "date: \"2027-02-29\" is not a date (YYYY-MM-DD)"},
+    {with_waiver("27-02-01"), "date: \"27-02-01\" is not a date (YYYY-MM-DD)"},
+    {with_waiver("2026-06-15"), "accepted"},
+    {with_line("waivers: [ { id: a.b, until: 2027-01-01 } ]"), "missing-key: \"waivers[].reason\" is missing"},
+};
+
+const Case kConninfos[] = {
+    {with_green(kHost), "accepted"},
+    {with_green(kHost + " password=geheim"), "inline-secret: \"password\" may not stand in a playbook"},
+    {with_green(kHost + " PassWord = 'geheim"), "inline-secret: \"password\" may not stand in a playbook"},
+    {with_green("postgresql://v:geheim@db2/orders?sslmode=verify-full"),
+     "inline-secret: \"password\" may not stand in a playbook"},
+    {with_green("postgresql://v@db2/orders?sslmode=verify-full&%70assword=geheim"),
+     "inline-secret: a password may not stand in a connection string"},
+    {replaced("{ service: orders-green }", "{ service: g, password: geheim }"),
+     "inline-secret: \"password\" may not stand in a playbook"},
+    {with_green(kHost + " options='-c role=x'"), "conninfo-keyword: \"options\" may not stand in a connection string"},
+    {with_green(kHost + " replication=database"),
+     "conninfo-keyword: \"replication\" may not stand in a connection string"},
+    {with_green(kHost + " target_session_attrs=any"),
+     "conninfo-keyword: \"target_session_attrs\" may not stand in a connection string"},
+    {with_green("host=db2 sslmode=verify-full"), "conninfo: the connection string lacks dbname, user"},
+    {with_green("dbname=orders user=v"), "conninfo: the connection string lacks host"},
+    {with_green("host=/run/pg dbname=orders user=v"), "accepted"},
+    {with_green("host=127.0.0.1 dbname=orders user=v"), "accepted"},
+    {with_green("host=::1 dbname=orders user=v"), "accepted"},
+    {with_green("host=localhost hostaddr=10.0.0.1 dbname=orders user=v"),
+     "tls: no sslmode, which means prefer, is weaker than verify-full for a remote host"},
+    {with_green("host=db2 dbname=orders user=v"),
+     "tls: no sslmode, which means prefer, is weaker than verify-full for a remote host"},
+    {with_green("host=db2 dbname=orders user=v sslmode=require"),
+     "tls: sslmode=require is weaker than verify-full for a remote host"},
+    {with_green("host=db2 dbname=orders user=v sslmode=require", "\n  tls: require"), "accepted"},
+    {with_green(kHost + " port=0"), "range: port: 0 is out of range (1 to 65535)"},
+    {with_green(kHost + " port=65536"), "range: port: 65536 is out of range (1 to 65535)"},
+    {with_green(kHost + " port=05432"), "number: port: \"05432\" is not a whole decimal number"},
+    {with_green("host=db1,db2 dbname=orders user=v sslmode=verify-full"),
+     "conninfo: the connection string names several hosts; one connection string means one server"},
+    {with_green("host='db 2' dbname=orders user=v sslmode=verify-full"),
+     "conninfo: the connection string has a blank in its host"},
+    {with_green("host=fe80::zz dbname=orders user=v sslmode=verify-full"),
+     "conninfo: the connection string has a host that is not an IPv6 address"},
+    {with_green("host=[::1] dbname=orders user=v sslmode=verify-full"),
+     "conninfo: the connection string has brackets around its host; they belong to the URI form only"},
+    {with_green("host=run/pg dbname=orders user=v sslmode=verify-full"),
+     "conninfo: the connection string has a relative socket directory as its host"},
+    {with_green(kHost + " nonsense=1"), "conninfo: connection string: invalid connection option \"nonsense\""},
+    {with_green(kHost + " passfile=.pgpass"),
+     "passfile: passfile \".pgpass\" is not an absolute path; libpq would look for it in the current directory"},
+    {with_green(kHost + " passfile=/nowhere/pgpass"), "passfile: passfile \"/nowhere/pgpass\" does not exist"},
+    {replaced("orders-green", "orders-blue"), "same-database: blue and green are the same database"},
+    {replaced("{ service: orders-green }", "{}"),
+     "missing-key: \"clusters.green\" must name either service or conninfo"},
+    {replaced("service=to-green", "host=/a dbname=x user=r options=-c"),
+     "conninfo-keyword: \"options\" may not stand in a connection string"},
+    {replaced("service=to-green", "service=to-blue"), "same-database: to_blue and to_green lead to the same database"},
+    {replaced("service=to-green", "host=/a dbname=x user=r passfile=/on/that/server"), "accepted"},
+};
+
+const std::string kInstance = "{ admin: \"host=/run/a port=6432 user=p dbname=pgbouncer\", file: /etc/a.ini }";
+
+const Case kPoolers[] = {
+    {with_pooler("  databases: [orders]\n  instances: [ " + kInstance + " ]\n"), "accepted"},
+    {with_pooler("  databases: [orders]\n  instances: []\n"), "value: \"pooler.instances\" names no pooler"},
+    {with_pooler("  databases: []\n  instances: [ " + kInstance + " ]\n"),
+     "value: \"pooler.databases\" names no database"},
+    {with_pooler("  databases: [orders]\n"), "missing-key: \"pooler.instances\" is missing"},
+    {with_pooler("  databases: [orders]\n  instances:\n    - " + kInstance + "\n    - " +
+                 replaced("a.ini", "b.ini", replaced("/run/a", "/run/a/", kInstance)) + "\n"),
+     "pooler-repeated: two pooler instances have the same console"},
+    {with_pooler("  databases: [orders]\n  instances:\n    - " + kInstance + "\n    - " +
+                 replaced("/run/a", "/run/b", kInstance) + "\n"),
+     "pooler-repeated: two pooler instances have the same file"},
+    {with_pooler("  databases: [orders]\n  instances: [ " + replaced(" port=6432", "", kInstance) + " ]\n"),
+     "conninfo: the connection string lacks port"},
+    {with_pooler("  databases: [orders]\n  instances: [ " + replaced("dbname=pgbouncer", "dbname=orders", kInstance) +
+                 " ]\n"),
+     "conninfo: the console of PgBouncer is the database \"pgbouncer\""},
+    {with_pooler("  driver: none\n  databases: [orders]\n"),
+     "value: \"pooler.databases\" means nothing with driver: none"},
+    {with_pooler("  driver: command\n"),
+     "unsupported-value: \"command\" is not supported by this version; pgbouncer and none are"},
+    {with_pooler("  databases: [orders]\n  pause: { timeout: 5s }\n  instances: [ " + kInstance + " ]\n"),
+     "range: pooler.pause.timeout (5s) must be shorter than cutover.max_pause (5s)"},
+};
+
+}  // namespace
+
+TEST(PlaybookScalars, AreDecimalWithUnitsAndWithinRange) {
+  for (const Case& each : kScalars) EXPECT_EQ(only_fault(each.text), each.fault) << each.text;
+}
+
+TEST(PlaybookConninfo, IsCompleteWithoutSecretAndEncrypted) {
+  for (const Case& each : kConninfos) {
+    EXPECT_EQ(only_fault(each.text).substr(0, each.fault.size()), each.fault) << each.text;
+    EXPECT_EQ(only_fault(each.text).find("geheim"), std::string::npos);
+  }
+}
+
+TEST(PlaybookPooler, InstancesAreNamedOnceAndReachable) {
+  for (const Case& each : kPoolers) EXPECT_EQ(only_fault(each.text), each.fault) << each.text;
+}
+
+TEST(PlaybookConninfo, BooleansAreOnlyTrueAndFalse) {
+  EXPECT_TRUE(parse_boolean("true"));
+  for (const char* text : {"yes", "on", "True", "1", ""}) EXPECT_THROW(parse_boolean(text), Error) << text;
+}
+
+TEST(Playbook, DefaultsAreThoseOfTheDesign) {
+  const Playbook playbook = decoded(kSample);
+  EXPECT_EQ(playbook.name, "orders");
+  EXPECT_EQ(playbook.blue.value("service"), "orders-blue");
+  EXPECT_EQ(playbook.tls, "verify-full");
+  EXPECT_EQ(playbook.replication.include, std::vector<std::string>{"*.*"});
+  EXPECT_EQ(playbook.replication.copy_workers, 2);
+  EXPECT_EQ(playbook.replication.reverse, ReverseMode::required);
+  EXPECT_EQ(playbook.cutover.max_pause, milliseconds(5000));
+  EXPECT_EQ(playbook.fence.lock_timeout, milliseconds(500));
+  EXPECT_FALSE(playbook.migrations.dir);
+}
+
+TEST(Playbook, RelativePathsStartBesideIt) {
+  EXPECT_EQ(decoded(with_line("migrations: { dir: migrations/orders }")).migrations.dir,
+            "/etc/verdigris/migrations/orders");
+  EXPECT_EQ(decoded(with_line("migrations: { dir: ../m }")).migrations.dir, "/etc/m");
+}
+
+TEST(Playbook, EnvironmentReferencesStayText) {
+  EXPECT_EQ(decoded(with_line("migrations: { dir: \"${HOME}\" }")).migrations.dir, "/etc/verdigris/${HOME}");
+}
+
+TEST(Playbook, ErrorsAreSortedAndComplete) {
+  EXPECT_EQ(list_faults(replaced("kind: Cutover", "kind: Cutovr", with_line("zzz: 1\ncutover: { max_pause: 30 }"))),
+            "2:7 value 11:1 unknown-key 12:23 unit");
+}
