@@ -25,8 +25,8 @@ namespace bp = boost_process;
 using namespace std::chrono_literals;
 
 constexpr auto kPollInterval = 5ms;
-constexpr auto kTermGrace = 2s;              // between TERM and KILL
-constexpr auto kPipeGrace = 500ms;           // a grandchild may keep our pipes open after the child's end
+constexpr auto kTermGrace = 2s;     // between TERM and KILL
+constexpr auto kPipeGrace = 500ms;  // a grandchild may keep our pipes open after the child's end
 constexpr std::size_t kErrorsLimit = 64 * 1024;
 
 class Descriptor {
@@ -102,7 +102,9 @@ bp::child spawn(const std::vector<std::string>& argv,
   return child;
 }
 
-int shell_code(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
+int shell_code(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
 
 // An error of waitpid means that there is nothing left to wait for.
 bool is_alive(bp::child& child) {
@@ -190,14 +192,16 @@ class IgnoreBrokenPipe {
   sigset_t before_{};
 };
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string base_name(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> child_environment(
     const std::vector<std::pair<std::string, std::string>>& more) {
-  std::vector<std::pair<std::string, std::string>> result{
-      {"PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}, {"LC_ALL", "C.UTF-8"}};
+  std::vector<std::pair<std::string, std::string>> result{{"PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"},
+                                                          {"LC_ALL", "C.UTF-8"}};
   for (const char* name : {"HOME", "TMPDIR", "XDG_RUNTIME_DIR", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE",
                            "PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGCONNECT_TIMEOUT"})
     if (const char* value = std::getenv(name); value != nullptr) result.emplace_back(name, value);
@@ -252,7 +256,9 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
   return *this;
 }
 
-ChildProcess::~ChildProcess() { end_now(); }
+ChildProcess::~ChildProcess() {
+  end_now();
+}
 
 void ChildProcess::end_now() noexcept {
   if (!state_) return;
@@ -281,9 +287,13 @@ ChildProcess ChildProcess::start(const ChildStart& start) {
   return ChildProcess(std::move(state));
 }
 
-pid_t ChildProcess::pid() const { return state_->pid; }
+pid_t ChildProcess::pid() const {
+  return state_->pid;
+}
 
-bool ChildProcess::is_running() { return state_->child.valid() && is_alive(state_->child); }
+bool ChildProcess::is_running() {
+  return state_->child.valid() && is_alive(state_->child);
+}
 
 std::optional<int> ChildProcess::exit_code() {
   if (is_running()) return std::nullopt;
@@ -298,7 +308,9 @@ void ChildProcess::send_to_group(int signal) {
   if (is_running()) ::kill(state_->owns_group ? -state_->pid : state_->pid, signal);
 }
 
-bool ChildProcess::wait_end(Deadline deadline) { return !is_running() || wait_until_ended(state_->child, deadline); }
+bool ChildProcess::wait_end(Deadline deadline) {
+  return !is_running() || wait_until_ended(state_->child, deadline);
+}
 
 bool ChildProcess::stop(int signal, Deadline deadline) {
   send(signal);

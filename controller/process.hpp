@@ -1,6 +1,6 @@
 // External programs: the only place that starts any. Started from one thread, by argv without a shell, in a process
-// group of their own and with an explicit environment. A deadline is kept by polling; then TERM, then KILL of the group.
-// Boost.Process' own timed waits are not used: they crash beside threads (boostorg/process issue 168).
+// group of their own and with an explicit environment. A deadline is kept by polling; then TERM, then KILL of the
+// group. Boost.Process' own timed waits are not used: they crash beside threads (boostorg/process issue 168).
 #pragma once
 
 #include <sys/types.h>
@@ -22,8 +22,8 @@ namespace verdigris {
 std::vector<std::pair<std::string, std::string>> child_environment(
     const std::vector<std::pair<std::string, std::string>>& more = {});
 
-// A ToolRunner. Runs to the end and returns all of stdout and the first 64 KiB of stderr; a program that ends by a signal
-// has exit code 128 + signal, as a shell says it. Throws as tool_runner.hpp says.
+// A ToolRunner. Runs to the end and returns all of stdout and the first 64 KiB of stderr; a program that ends by a
+// signal has exit code 128 + signal, as a shell says it. Throws as tool_runner.hpp says.
 ToolResult run_tool(const ToolRun& run, Deadline deadline);
 
 struct ChildStart {
@@ -31,8 +31,8 @@ struct ChildStart {
   std::vector<std::pair<std::string, std::string>> environment = {};
   std::filesystem::path output = {};  // stdout is appended here; empty: /dev/null
   std::filesystem::path errors = {};  // stderr; empty: where stdout goes
-  int death_signal = 0;           // sent by the kernel when the starting thread ends; 0: outlives it
-  bool joins_group = false;       // stays in our process group, so that a terminal's Ctrl-C reaches it too
+  int death_signal = 0;               // sent by the kernel when the starting thread ends; 0: outlives it
+  bool joins_group = false;           // stays in our process group, so that a terminal's Ctrl-C reaches it too
 };
 
 // A child that runs beside us, e.g. a server. Owned by one thread. The destructor kills the whole group and reaps.
@@ -45,14 +45,14 @@ class ChildProcess {
   ~ChildProcess();
 
   pid_t pid() const;
-  bool is_running();                  // reaps it when it has ended
-  std::optional<int> exit_code();     // of one that has ended; 128 + signal for one that was ended
-  void send(int signal);              // to the child alone; nothing if it has ended
+  bool is_running();               // reaps it when it has ended
+  std::optional<int> exit_code();  // of one that has ended; 128 + signal for one that was ended
+  void send(int signal);           // to the child alone; nothing if it has ended
   void send_to_group(int signal);
-  bool wait_end(Deadline deadline);   // false if it still runs
+  bool wait_end(Deadline deadline);  // false if it still runs
   // Sends the signal and waits; at the deadline the group is killed. True if it ended by itself.
   bool stop(int signal, Deadline deadline);
-  void detach();                      // it lives on without us
+  void detach();  // it lives on without us
 
  private:
   struct State;

@@ -28,12 +28,10 @@ class Blanker {
   bool sees(std::string_view word) const { return text_.compare(at_, word.size(), word) == 0; }
 
   void step() {
-    if (sees("//")) {
+    if (sees("//") || (text_[at_] == '#' && is_first_on_line())) {
       blank_to(line_end());
     } else if (sees("/*")) {
       blank_to(after(text_.find("*/", at_ + 2), 2));
-    } else if (text_[at_] == '#' && is_first_on_line()) {
-      blank_to(line_end());
     } else if (text_[at_] == '"') {
       is_raw() ? raw_string() : literal('"');
     } else if (text_[at_] == '\'' && !is_digit_separator()) {

@@ -14,7 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Deadline soon() { return Deadline::after(10s); }
+Deadline soon() {
+  return Deadline::after(10s);
+}
 
 ToolResult run_shell(const std::string& script, std::string input = {}) {
   return run_tool({{"/bin/sh", "-c", script}, {}, std::move(input)}, soon());
@@ -25,7 +27,8 @@ bool has_ended(pid_t pid) {
     if (::kill(pid, 0) != 0) return true;
     std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
     std::string line;
-    if (std::getline(stat, line) && line.find(") Z ") != std::string::npos) return true;  // nobody reaps it in a container
+    if (std::getline(stat, line) && line.find(") Z ") != std::string::npos)
+      return true;  // nobody reaps it in a container
     std::this_thread::sleep_for(5ms);
   }
   return false;
@@ -72,9 +75,13 @@ TEST(RunTool, ProgramThatIsMissingSaysWhich) {
   }
 }
 
-TEST(RunTool, RefusesARelativePath) { EXPECT_THROW(run_tool({{"sh"}, {}, {}}, soon()), Error); }
+TEST(RunTool, RefusesARelativePath) {
+  EXPECT_THROW(run_tool({{"sh"}, {}, {}}, soon()), Error);
+}
 
-TEST(RunTool, EndBySignalIsSaidAsAShellSaysIt) { EXPECT_EQ(run_shell("kill -9 $$").exit_code, 128 + 9); }
+TEST(RunTool, EndBySignalIsSaidAsAShellSaysIt) {
+  EXPECT_EQ(run_shell("kill -9 $$").exit_code, 128 + 9);
+}
 
 TEST(RunTool, EnvironmentIsCleanAndExplicit) {
   ::setenv("PGPASSWORD", "hidden", 1);
@@ -105,8 +112,7 @@ TEST(ChildProcess, DestructorLeavesNoProcess) {
 }
 
 TEST(ChildProcess, OneThatIgnoresTheSignalIsKilledAtTheDeadline) {
-  auto child = ChildProcess::start(
-      {.argv = {"/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"}});
+  auto child = ChildProcess::start({.argv = {"/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"}});
   std::this_thread::sleep_for(100ms);
   EXPECT_FALSE(child.stop(SIGTERM, Deadline::after(200ms)));
   EXPECT_FALSE(child.is_running());
