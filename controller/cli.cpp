@@ -7,6 +7,9 @@
 #include <cstdlib>
 
 #include "controller/cli_options.hpp"
+#include "controller/commands/sandbox_down.hpp"
+#include "controller/commands/sandbox_supervise.hpp"
+#include "controller/commands/sandbox_up.hpp"
 #include "controller/commands/version.hpp"
 #include "controller/printable.hpp"
 #include "controller/suggestion.hpp"
@@ -27,6 +30,11 @@ struct Command {
 // the header above, and add a line here; its options stand in controller/cli_options.cpp already, or no_options.
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
+      {"sandbox up", "Start two servers and a pooler, fill blue, and write a playbook for them", sandbox_up_options,
+       run_sandbox_up},
+      {"sandbox supervise", "Own the servers of a sandbox; started by \"sandbox up\"", sandbox_up_options,
+       run_sandbox_supervise},
+      {"sandbox down", "End a sandbox and remove its directory", sandbox_down_options, run_sandbox_down},
       {"version", "Print the versions of the program and of what it is built on", no_options, run_version},
   };
   return kCommands;

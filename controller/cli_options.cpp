@@ -79,7 +79,7 @@ void majors(CLI::App& app, int& blue, int& green) {
 }
 
 void data_size(CLI::App& app, int& tables, int& megabytes) {
-  number(app, "--tables", tables, {2, 10'000}, "number of tables");
+  number(app, "--tables", tables, {10, 10'000}, "number of tables");
   number(app, "--megabytes", megabytes, {1, 1'000'000}, "size of the data");
 }
 
@@ -151,6 +151,7 @@ void sandbox_up_options(CLI::App& app, Invocation& invocation) {
         [&options](const std::string& text) { options.user = text; });
   paths(app, "--bindir", options.bindirs, "where to look for servers first; repeatable");
   data_size(app, options.tables, options.megabytes);
+  flag(app, "--schema-present", options.schema_present, "green has the schema already, without rows");
 }
 
 void sandbox_load_options(CLI::App& app, Invocation& invocation) {
@@ -169,6 +170,7 @@ void sandbox_down_options(CLI::App& app, Invocation& invocation) {
 void sandbox_ledger_options(CLI::App& app, Invocation& invocation) {
   path(app, "--dir", invocation.sandbox_ledger.dir, "directory of the sandbox")->required();
   path(app, "--ledger", invocation.sandbox_ledger.ledger, "file that a load wrote")->required();
+  choice(app, "--side", invocation.sandbox_ledger.side, {"blue", "green"}, "where writes are to be found (blue)");
 }
 
 void sandbox_demo_options(CLI::App& app, Invocation& invocation) {

@@ -16,6 +16,7 @@ struct SandboxUpOptions {
   std::string user = "nobody";
   std::vector<std::filesystem::path> bindirs;
   int tables = 40, megabytes = 300;
+  bool schema_present = false;  // green gets the schema, too (where pg_dump is too old to carry it)
 };
 
 struct SandboxLoadOptions {
@@ -29,6 +30,7 @@ struct SandboxDownOptions {
 
 struct SandboxLedgerOptions {
   std::filesystem::path dir, ledger;
+  std::string side = "blue";
 };
 
 struct SandboxDemoOptions {
