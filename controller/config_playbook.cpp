@@ -79,6 +79,14 @@ void read_copy(Mapping& replication, ReplicationSettings& settings) {
   copy->close();
 }
 
+// Words of the design that ask for behaviour this version does not have.
+void require_way_back(const std::string& word) {
+  if (word == "best_effort" || word == "off")
+    throw usage("unsupported-value",
+                fmt::format("\"{}\" is not supported by this version; only \"required\" is", word));
+  parse_choice(word, {"required"});
+}
+
 void read_replication(Mapping& root, Playbook& playbook) {
   root.require("replication");
   auto replication = root.mapping("replication");
@@ -92,8 +100,7 @@ void read_replication(Mapping& root, Playbook& playbook) {
               [&](std::size_t i) { settings.identity = i == 0 ? IdentityMode::automatic : IdentityMode::refuse; });
   read_choice(*replication, "schema", {"dump", "present"},
               [&](std::size_t i) { settings.schema = i == 0 ? SchemaMode::dump : SchemaMode::present; });
-  read_choice(*replication, "reverse", {"required", "best_effort", "off"},
-              [&](std::size_t i) { settings.reverse = static_cast<ReverseMode>(i); });
+  replication->scalar("reverse", [](const YamlNode& node) { require_way_back(node.text); });
   replication->scalar("max_slot_wal", [&](const YamlNode& node) {
     settings.max_slot_wal_bytes = parse_size(node.text, {std::int64_t{1} << 20, std::int64_t{1} << 50});
   });
@@ -110,7 +117,6 @@ void read_migrations(Mapping& root, Playbook& playbook) {
   migrations->close();
 }
 
-// Words of the design that ask for behaviour this version does not have.
 void refuse_bypass(const std::string& word) {
   if (word == "wait" || word == "terminate")
     throw usage("unsupported-value", fmt::format("\"{}\" is not supported by this version; only \"refuse\" is", word));

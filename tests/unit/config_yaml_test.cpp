@@ -1,7 +1,7 @@
 // What YAML a playbook may be written in (faults N2-N8), and that hostile text is refused quickly.
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "controller/config.hpp"
 #include "tests/unit/config_sample.hpp"
@@ -23,10 +23,11 @@ std::string repeated(const std::string& text, int times) {
   return out;
 }
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr std::chrono::milliseconds kLimit{500};
+// Of the processor's time, so that a busy machine does not fail the test.
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
+constexpr double kLimit = 0.05;
 #else
-constexpr std::chrono::milliseconds kLimit{50};
+constexpr double kLimit = 0.5;
 #endif
 
 const Case kCases[] = {
@@ -114,9 +115,9 @@ TEST(PlaybookYaml, HostileTextIsRefusedWithinFiftyMilliseconds) {
       {"many nodes", "a: [" + repeated("x,", 20'000) + "]", "yaml-nodes"},
   };
   for (const Case& each : hostile) {
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     const std::string found = list_faults(each.text);
-    const auto took = std::chrono::steady_clock::now() - start;
+    const double took = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     EXPECT_NE(found.find(each.faults), std::string::npos) << each.name << ": " << found;
     EXPECT_LT(took, kLimit) << each.name;
   }

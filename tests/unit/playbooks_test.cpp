@@ -1,0 +1,81 @@
+// The playbooks we ship are read by the decoder that operators meet, and each has its page.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "controller/config.hpp"
+#include "controller/config_values.hpp"
+
+using namespace verdigris;
+
+namespace {
+
+const std::filesystem::path kFolder = std::filesystem::path(VERDIGRIS_SOURCE_DIR) / "playbooks";
+const WallTime kDay = parse_date("2026-06-15");
+
+std::string read_whole(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+Playbook shipped(const std::string& name) {
+  return decode_playbook(read_whole(kFolder / name), kFolder / name, kDay);
+}
+
+std::string complaints(const std::filesystem::path& file) {
+  std::string all;
+  try {
+    decode_playbook(read_whole(file), file, kDay);
+  } catch (const PlaybookErrors& errors) {
+    for (const PlaybookError& each : errors.errors()) all += std::to_string(each.line) + ": " + each.text + "\n";
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST(Playbooks, EachIsValidAndListedInTheIndex) {
+  const std::string index = read_whole(kFolder / "README.md");
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
+    if (entry.path().extension() != ".yaml") continue;
+    ++count;
+    EXPECT_EQ(complaints(entry.path()), "") << entry.path();
+    EXPECT_NE(index.find("(" + entry.path().filename().string() + ")"), std::string::npos) << entry.path();
+  }
+  EXPECT_EQ(count, 3);
+}
+
+TEST(Playbooks, EachButTheReferenceHasItsPage) {
+  for (const char* name : {"major_upgrade", "rehearsal"}) EXPECT_TRUE(exists(kFolder / (std::string(name) + ".md")));
+}
+
+TEST(Playbooks, ReferenceShowsTheDefaults) {
+  const Playbook reference = shipped("reference.yaml");
+  const Playbook defaults;
+  EXPECT_EQ(reference.tls, defaults.tls);
+  EXPECT_EQ(reference.replication.include, defaults.replication.include);
+  EXPECT_EQ(reference.replication.exclude, defaults.replication.exclude);
+  EXPECT_EQ(reference.replication.copy_workers, defaults.replication.copy_workers);
+  EXPECT_EQ(reference.replication.identity, defaults.replication.identity);
+  EXPECT_EQ(reference.replication.schema, defaults.replication.schema);
+  EXPECT_EQ(reference.replication.reverse, defaults.replication.reverse);
+  EXPECT_EQ(reference.migrations.lock_timeout, defaults.migrations.lock_timeout);
+  EXPECT_EQ(reference.pooler.driver, defaults.pooler.driver);
+  EXPECT_EQ(reference.pooler.pause_timeout, defaults.pooler.pause_timeout);
+  EXPECT_EQ(reference.fence.bypass, defaults.fence.bypass);
+  EXPECT_EQ(reference.fence.lock_timeout, defaults.fence.lock_timeout);
+  EXPECT_EQ(reference.cutover.max_pause, defaults.cutover.max_pause);
+  EXPECT_EQ(reference.rollback.keep, defaults.rollback.keep);
+}
+
+TEST(Playbooks, ReferenceIsDecodedAsWritten) {
+  const Playbook reference = shipped("reference.yaml");
+  EXPECT_EQ(reference.replication.max_slot_wal_bytes, std::int64_t{50} << 30);
+  EXPECT_EQ(reference.migrations.dir, kFolder / "migrations/orders");
+  ASSERT_EQ(reference.pooler.instances.size(), 2U);
+  EXPECT_EQ(reference.pooler.instances[1].name, "b");
+  EXPECT_EQ(reference.pooler.databases, std::vector<std::string>{"orders"});
+  EXPECT_EQ(reference.waivers.at(0).until, "2027-03-01");
+}
