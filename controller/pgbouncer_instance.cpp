@@ -146,7 +146,7 @@ void PgBouncerInstance::finish_pause(Deadline deadline) {
     } catch (const DeadlinePassed&) {
       fail_pause(alias, "transactions still run");
     }
-    if (tag != "PAUSE" && !is_mutant("pause_tag"))
+    if (tag != "PAUSE" && !is_mutant("pause_unproven"))
       throw Error("pooler.pause-lies",
                   "pooler " + settings_.name + ": PAUSE of \"" + alias + "\" was answered with " + tag +
                       " while transactions may be open",
@@ -156,7 +156,7 @@ void PgBouncerInstance::finish_pause(Deadline deadline) {
 }
 
 void PgBouncerInstance::wait_until_empty(const std::string& alias, Deadline deadline) {
-  if (is_mutant("pause_servers")) return;
+  if (is_mutant("pause_unproven")) return;
   while (!control(deadline).sessions(alias, deadline).empty()) {
     if (deadline.has_passed()) fail_pause(alias, "server connections are left");
     std::this_thread::sleep_for(kPoll);
@@ -210,7 +210,7 @@ void PgBouncerInstance::release(PgBouncerConsole& console, const std::vector<std
   const std::string retry = configured_login_retry(console, deadline);
   // A login that fell into the pause blocks its pool for this long, 10 to 15 s by default (faults B8). After RELOAD,
   // which would undo it.
-  if (!is_mutant("login_retry")) console.set(kLoginRetry, "0", deadline);
+  if (!is_mutant("login_retry_kept")) console.set(kLoginRetry, "0", deadline);
   int waiting = 0;
   for (const auto& alias : paused) waiting += console.pools(alias, deadline).waiting_clients;
   released_clients_ = waiting;
@@ -260,7 +260,7 @@ bool PgBouncerInstance::reload_and_see(const Endpoint& target, Deadline deadline
     } catch (const ServerError& error) {
       reload_error_ = error.what();
     }
-    return is_mutant("reload_read_back") || runs_with(target, deadline);
+    return is_mutant("reload_trusted") || runs_with(target, deadline);
   });
 }
 

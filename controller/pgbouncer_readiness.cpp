@@ -166,9 +166,10 @@ void require_noop_reload(PgBouncerConsole& console, const std::string& name, con
 }
 
 bool is_same_endpoint(const Endpoint& running, const Endpoint& wanted, const PoolerConfig& config) {
-  const std::string host = running.host.empty() ? value_of(config, "unix_socket_dir") : running.host;
-  return without_last_slash(host) == without_last_slash(wanted.host) && running.port == wanted.port &&
-         running.dbname == wanted.dbname;
+  const auto host = [&](const Endpoint& endpoint) {
+    return without_last_slash(endpoint.host.empty() ? value_of(config, "unix_socket_dir") : endpoint.host);
+  };
+  return host(running) == host(wanted) && running.port == wanted.port && running.dbname == wanted.dbname;
 }
 
 std::string endpoint_text(const Endpoint& endpoint) {

@@ -33,8 +33,8 @@ void require_known_settings(const std::string& name, const IniFile& file, const 
 // RELOAD must change nothing, else what runs is not what the file says: "pooler.stale-config"; "pooler.console-rights".
 void require_noop_reload(PgBouncerConsole& console, const std::string& name, const IniFile& file, Deadline deadline);
 
-// Hosts are compared as text; a directory of sockets with or without its last slash. An empty host of the pooler means
-// the directory of its own sockets.
+// Hosts are compared as text; a directory of sockets with or without its last slash. An empty host (the entry of the
+// pooler has none) means the directory of its own sockets.
 bool is_same_endpoint(const Endpoint& running, const Endpoint& wanted, const PoolerConfig& config);
 std::string endpoint_text(const Endpoint& endpoint);  // "db1:5432/orders"
 

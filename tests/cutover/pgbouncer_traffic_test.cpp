@@ -1,0 +1,295 @@
+// The PgBouncer driver against real processes: two poolers in front of two servers, clients that notice everything.
+#include <csignal>
+
+#include "controller/ini_file.hpp"
+#include "controller/staged_file.hpp"
+#include "controller/traffic_none.hpp"
+#include "tests/support/pgbouncer_driver.hpp"
+
+namespace verdigris {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Clients;
+using test::error_of;
+using test::PgBouncerDriver;
+using test::read;
+using test::replaced;
+using test::soon;
+using test::write;
+
+TEST_F(PgBouncerDriver, MovesWaitingClientsToTheOtherServerAndBackWithoutAnError) {
+  start();
+  const std::string before = read(poolers_[0].ini());
+  Clients clients(everywhere(4));
+  ASSERT_TRUE(clients.wait_for("blue", 100));
+  PgBouncerTraffic traffic(settings());
+  EXPECT_EQ(traffic.describe(), "2 PgBouncer processes, database shop");
+  const std::pair<Endpoint, Endpoint> moves[] = {{blue(), green()}, {green(), blue()}};
+  for (const auto& [from, to] : moves) {
+    const std::string now = to == green() ? "green" : "blue";
+    const std::string then = to == green() ? "blue" : "green";
+    traffic.require_ready(from, 5s, soon());
+    traffic.stage(to, soon());
+    traffic.pause(soon());
+    for (const auto& state : traffic.state(soon())) {
+      EXPECT_TRUE(state.is_paused);
+      EXPECT_EQ(state.server_connections, 0);
+      EXPECT_EQ(state.target, from);
+    }
+    std::this_thread::sleep_for(30ms);  // the acts of the window; clients queue up
+    traffic.point_to(to, soon());
+    traffic.resume(soon());
+    const auto times = traffic.pause_times();
+    EXPECT_GT(times.waiting_clients, 0);
+    EXPECT_LT(*times.last_resume_acknowledged - *times.first_pause_sent, 1s);
+    for (const auto& state : traffic.state(soon())) {
+      EXPECT_FALSE(state.is_paused);
+      EXPECT_EQ(state.target, to);
+    }
+    ASSERT_TRUE(clients.wait_for(now, 100));
+    const int of_old_side = clients.answers(then);
+    ASSERT_TRUE(clients.wait_for(now, 100));
+    EXPECT_EQ(clients.answers(then), of_old_side) << "somebody still asks the old side";
+  }
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
+  EXPECT_LT(clients.longest(), 2s);
+  EXPECT_EQ(read(poolers_[0].ini()), before) << "there and back gives the same bytes";
+  EXPECT_EQ(console(0).config(soon())["server_login_retry"], "15");
+}
+
+TEST_F(PgBouncerDriver, AFreshObjectResumesWhatADeadOnePaused) {
+  start();
+  Clients clients(everywhere(3));
+  ASSERT_TRUE(clients.wait_for("blue", 50));
+  {
+    PgBouncerTraffic first(settings());
+    first.require_ready(blue(), 5s, soon());
+    first.stage(green(), soon());
+    first.pause(soon());
+  }
+  EXPECT_TRUE(console(0).database("shop", soon()).is_paused);
+  PgBouncerTraffic second(settings());
+  second.resume(soon());
+  second.resume(soon());  // not paused is success
+  second.discard_staged();
+  EXPECT_FALSE(std::filesystem::exists(poolers_[0].ini().string() + ".verdigris-staged"));
+  ASSERT_TRUE(clients.wait_for("blue", 50));
+  clients.stop();
+  EXPECT_LT(clients.longest(), 2s) << "a pool was blocked by server_login_retry";
+  EXPECT_GT(second.pause_times().waiting_clients, 0);
+  EXPECT_EQ(read(poolers_[0].ini()).find("green"), std::string::npos);
+}
+
+TEST_F(PgBouncerDriver, AFreshObjectFinishesWhatADeadOneBegan) {
+  start();
+  Clients clients(everywhere(2));
+  ASSERT_TRUE(clients.wait_for("blue", 20));
+  {
+    PgBouncerTraffic first(settings());
+    first.require_ready(blue(), 5s, soon());
+    first.stage(green(), soon());
+    first.pause(soon());
+    // It dies behind the rename of pooler a, before its RELOAD.
+    StagedFile file(poolers_[0].ini());
+    const auto ini = IniFile::parse("a", file.read(), [](const std::string&) { return std::nullopt; });
+    file.stage(file.read(), ini.with_target("shop", green()));
+    file.move_into_place();
+  }
+  PgBouncerTraffic second(settings());
+  second.point_to(green(), soon());
+  second.point_to(green(), soon());
+  second.resume(soon());
+  ASSERT_TRUE(clients.wait_for("green", 50));
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
+}
+
+TEST_F(PgBouncerDriver, APauseThatComesTooLateNamesWhoBlocksAndIsUndone) {
+  start();
+  Clients clients(everywhere(2));
+  ASSERT_TRUE(clients.wait_for("blue", 20));
+  auto blocker = open_transaction();
+  PgBouncerTraffic traffic(settings(300ms));
+  traffic.require_ready(blue(), 5s, soon());
+  std::string text;
+  EXPECT_EQ(error_of([&] { traffic.pause(soon()); }, &text), "pooler.pause-timeout");
+  EXPECT_NE(text.find("pooler b: "), std::string::npos) << text;
+  EXPECT_NE(text.find("of app for app pid "), std::string::npos) << text;
+  EXPECT_NE(text.find("(report)"), std::string::npos) << text;
+  EXPECT_EQ(text.find("pooler a"), std::string::npos) << text;
+  traffic.resume(soon());
+  for (const auto& state : traffic.state(soon())) EXPECT_FALSE(state.is_paused);
+  ASSERT_TRUE(clients.wait_for("blue", 50));
+  blocker.execute(Sql("COMMIT"), soon());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.pause(soon());
+  traffic.resume(soon());
+  ASSERT_TRUE(clients.wait_for("blue", 50));
+  clients.stop();
+  EXPECT_LT(clients.longest(), 2s);
+}
+
+TEST_F(PgBouncerDriver, APoolerThatLiesAboutPauseIsFoundOut) {
+  start();
+  auto blocker = open_transaction();
+  auto other = console(1);
+  other.connection().send(Sql("WAIT_CLOSE shop"), soon());
+  PgBouncerTraffic traffic(settings(1s));
+  traffic.require_ready(blue(), 5s, soon());
+  EXPECT_EQ(error_of([&] { traffic.pause(soon()); }), "pooler.pause-lies");
+  traffic.resume(soon());
+}
+
+// Logins of the pooler that fall into a pause fail and block their pool for server_login_retry (faults B8, mutant M37).
+TEST_F(PgBouncerDriver, AUserWhoFirstComesInThePauseIsServedAtOnceAfterIt) {
+  start({.settings = {{"server_login_retry", "9"}}});
+  Clients clients(everywhere(1));
+  ASSERT_TRUE(clients.wait_for("blue", 20));
+  PgBouncerTraffic traffic(settings());
+  for (const bool is_undone : {true, false}) {
+    const char* user = is_undone ? "stray" : "verdigris_admin";
+    for (auto* server : {&pair_.blue(), &pair_.green()}) {
+      auto postgres = test::admin(*server, "postgres");
+      if (!is_undone) test::run(postgres, "CREATE ROLE verdigris_admin LOGIN PASSWORD 'sandbox-admin'");
+    }
+    traffic.require_ready(blue(), 5s, soon());
+    traffic.stage(green(), soon());
+    traffic.pause(soon());
+    Clients newcomer({poolers_[0].client(user, "shop")});
+    std::this_thread::sleep_for(300ms);
+    if (!is_undone) traffic.point_to(green(), soon());
+    traffic.resume(soon());
+    EXPECT_TRUE(newcomer.wait_for(is_undone ? "blue" : "green", 5));
+    EXPECT_TRUE(clients.wait_for(is_undone ? "blue" : "green", 5));
+    newcomer.stop();
+    EXPECT_LT(newcomer.longest(), 4s);
+  }
+  clients.stop();
+  EXPECT_LT(clients.longest(), 4s);
+  EXPECT_EQ(console(0).config(soon())["server_login_retry"], "9");
+  for (auto* server : {&pair_.blue(), &pair_.green()}) {
+    auto postgres = test::admin(*server, "postgres");
+    test::run(postgres, "DROP ROLE verdigris_admin");
+  }
+}
+
+TEST_F(PgBouncerDriver, AReloadThatOnlySaysItWorkedIsFoundOut) {
+  start();
+  const auto file = poolers_[1].ini();
+  const auto included = poolers_[1].dir() / "more.ini";
+  write(included, "[pgbouncer]\n");
+  write(file, "%include " + included.string() + "\n" + read(file));
+  console(1).reload(soon());
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.stage(green(), soon());
+  write(included, "no setting\n");  // from here on PgBouncer stops above our line
+  std::string text;
+  EXPECT_EQ(error_of([&] { traffic.point_to(green(), soon()); }, &text), "pooler.not-rerouted");
+  EXPECT_NE(text.find("pooler b: "), std::string::npos) << text;
+  EXPECT_EQ(traffic.state(soon())[0].target, green());
+  write(included, "[pgbouncer]\n");
+  traffic.point_to(green(), soon());
+  EXPECT_EQ(traffic.state(soon())[1].target, green());
+}
+
+TEST_F(PgBouncerDriver, AFrozenPoolerHoldsBackNeitherTheOthersNorTheVerdict) {
+  start();
+  Clients clients({poolers_[0].client("app", "shop")});
+  PgBouncerTraffic traffic(settings(300ms));
+  traffic.require_ready(blue(), 5s, soon());
+  ::kill(poolers_[1].pid(), SIGSTOP);
+  std::string text;
+  EXPECT_NE(error_of([&] { traffic.pause(soon()); }, &text), "accepted");
+  EXPECT_NE(text.find("pooler b"), std::string::npos) << text;
+  EXPECT_NE(error_of([&] { traffic.resume(Deadline::after(300ms)); }, &text), "accepted");
+  EXPECT_NE(text.find("pooler b"), std::string::npos) << text;
+  EXPECT_EQ(text.find("pooler a"), std::string::npos) << text;
+  EXPECT_TRUE(clients.wait_for("blue", 20));
+  ::kill(poolers_[1].pid(), SIGCONT);
+  traffic.resume(soon());
+  for (const auto& state : traffic.state(soon())) EXPECT_FALSE(state.is_paused) << state.instance;
+}
+
+TEST_F(PgBouncerDriver, APoolerThatWasRestartedInThePauseComesUpOnTheNewTarget) {
+  start();
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.stage(green(), soon());
+  traffic.pause(soon());
+  poolers_[0].kill_hard();
+  poolers_[0].start();
+  traffic.point_to(green(), soon());
+  traffic.resume(soon());
+  Clients clients(everywhere(1));
+  EXPECT_TRUE(clients.wait_for("green", 20));
+  EXPECT_EQ(clients.answers("blue"), 0);
+}
+
+TEST_F(PgBouncerDriver, AForeignEditBehindTheStagedFileIsRefusedAndKept) {
+  start();
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.stage(green(), soon());
+  const std::string edited = replaced(read(poolers_[1].ini()), "max_client_conn = 200", "max_client_conn = 150");
+  write(poolers_[1].ini(), edited);
+  EXPECT_EQ(error_of([&] { traffic.point_to(green(), soon()); }), "pooler.foreign-edit");
+  EXPECT_EQ(read(poolers_[1].ini()), edited);
+  const auto states = traffic.state(soon());
+  EXPECT_EQ(states[0].target, green()) << "the others are not held back";
+  EXPECT_EQ(states[1].target, blue());
+  // Somebody looked at it: a new run edits what the file holds now.
+  PgBouncerTraffic second(settings());
+  second.point_to(green(), soon());
+  EXPECT_NE(read(poolers_[1].ini()).find("max_client_conn = 150"), std::string::npos);
+}
+
+TEST_F(PgBouncerDriver, APauseOfTheWholeProcessByAnotherIsMetAtPause) {
+  start();
+  auto other = console(1);
+  other.connection().execute(Sql("PAUSE"), soon());
+  PgBouncerTraffic traffic(settings(500ms));
+  const bool is_shown = pgbouncer_version(other.version(soon())) >= 11900;
+  EXPECT_EQ(error_of([&] { traffic.require_ready(blue(), 5s, soon()); }), is_shown ? "pooler.paused" : "accepted");
+  EXPECT_NE(error_of([&] { traffic.pause(soon()); }), "accepted");
+  traffic.resume(soon());
+}
+
+TEST_F(PgBouncerDriver, HoldsSeveralNamesOfTheDatabaseTogether) {
+  start();
+  for (std::size_t i = 0; i < poolers_.size(); ++i) {
+    const auto file = poolers_[i].ini();
+    const std::string line = "shop_ro = host=" + blue().host + " port=5432 dbname=shop\n";
+    write(file, replaced(read(file), "[databases]\n", "[databases]\n" + line));
+    console(i).reload(soon());
+  }
+  auto both = settings();
+  both.databases = {"shop", "shop_ro"};
+  auto through = everywhere(2);
+  for (const auto& pooler : poolers_) through.push_back(pooler.client("app", "shop_ro"));
+  Clients clients(through);
+  ASSERT_TRUE(clients.wait_for("blue", 50));
+  PgBouncerTraffic traffic(both);
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.stage(green(), soon());
+  traffic.pause(soon());
+  traffic.point_to(green(), soon());
+  traffic.resume(soon());
+  EXPECT_TRUE(clients.wait_for("green", 50));
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
+}
+
+TEST(NoTraffic, SaysThatTheOperatorLeadsTheClients) {
+  NoTraffic traffic;
+  traffic.pause(soon());
+  traffic.point_to({"db2", "5432", "shop"}, soon());
+  traffic.resume(soon());
+  EXPECT_EQ(traffic.describe(), "no pooler: the fence alone keeps clients off; lead them to db2:5432/shop yourself");
+  EXPECT_TRUE(traffic.state(soon()).empty());
+}
+
+}  // namespace
+}  // namespace verdigris
