@@ -93,10 +93,10 @@ void require_column_lists(const Connection& on, const std::vector<PublishedTable
 
 }  // namespace
 
-std::vector<PublishedTable> publishable(const std::vector<Table>& tables) {
+std::vector<PublishedTable> publishable(const std::vector<Table>& tables, const TableFilter& filter) {
   std::vector<PublishedTable> list;
   for (const auto& table : tables)
-    if (!table.is_partition && !table.is_unlogged && !table.is_extension_owned) list.push_back({table.name});
+    if (!table.is_partition && filter.selects(table)) list.push_back({table.name});
   return list;
 }
 

@@ -10,6 +10,7 @@
 #include "replication/catalog.hpp"
 #include "replication/connection.hpp"
 #include "replication/stream.hpp"
+#include "replication/table_filter.hpp"
 
 namespace verdigris {
 
@@ -19,9 +20,8 @@ struct PublishedTable {
   bool operator==(const PublishedTable&) const = default;
 };
 
-// What of a catalog a publication names: plain tables and roots of partition trees; not partitions, unlogged tables and
-// tables of extensions.
-std::vector<PublishedTable> publishable(const std::vector<Table>& tables);
+// What of a catalog a publication names: the selected plain tables and roots of partition trees, not the partitions.
+std::vector<PublishedTable> publishable(const std::vector<Table>& tables, const TableFilter& filter = {});
 
 // Makes the publication hold exactly these tables and verdigris.marker; changes nothing if it does. Throws Refused
 // "publication.foreign" for one FOR ALL TABLES or of schemas, "publication.columns" for column lists before 15.
