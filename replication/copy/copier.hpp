@@ -1,0 +1,36 @@
+// The initial copy: slot, snapshot, and every selected table's rows under it, several tables at once, one transaction
+// per table on the target. All or nothing as far as callers are concerned: after a failure call it again, it starts
+// over.
+#pragma once
+
+#include <cstdint>
+
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+#include "replication/table_filter.hpp"
+#include "replication/tool_runner.hpp"
+
+namespace verdigris {
+
+struct CopySettings {
+  TableFilter filter = {};
+  int workers = 2;
+};
+
+struct CopyTotals {
+  Lsn consistent_point;  // where the slot begins to send
+  int tables = 0;
+  std::int64_t rows = 0;
+  std::int64_t bytes = 0;  // of text sent
+};
+
+// Expects the publication, and the tables on the target with the columns of the source. An existing slot of the stream
+// (ours, unread) is dropped and rows of the selected tables on the target are removed. Everything is durable on return.
+// Throws what the first failing table threw, after the others were stopped.
+CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream, const CopySettings& settings,
+                           const ProgressCallback& progress, Deadline deadline);
+
+// One statement for all selected tables, so that foreign keys among them do not matter. For starting over and for undo.
+void truncate_tables(Connection& on, const TableFilter& filter, Deadline deadline);
+
+}  // namespace verdigris

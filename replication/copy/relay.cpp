@@ -1,0 +1,162 @@
+#include "replication/copy/relay.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <string>
+
+namespace verdigris {
+namespace {
+
+constexpr std::size_t kMessageBytes = 64 << 10;    // a message is sent from this size on
+constexpr std::size_t kBufferBytes = 256 << 10;    // reading stops at this size
+constexpr std::chrono::milliseconds kLookUp{100};  // how late a request to stop or a deadline may be noticed
+
+// One COPY under way. Not reused.
+class Relay {
+ public:
+  Relay(Connection& source, Connection& target, const std::stop_token& stop, std::atomic<std::int64_t>& sent,
+        Deadline deadline)
+      : source_(source), target_(target), stop_(stop), sent_(sent), deadline_(deadline) {
+    buffer_.reserve(kBufferBytes + kMessageBytes);
+  }
+
+  void run() {
+    while (!is_source_done_ || !buffer_.empty() || !is_flushed_) {
+      fill();
+      drain();
+      if (!is_source_done_ || !is_flushed_) wait();
+    }
+  }
+
+  // Says the end, or a failure if `error` is given, and waits until the socket has taken it.
+  void end_target(const char* error) {
+    int accepted = 0;
+    while ((accepted = PQputCopyEnd(target_.native(), error)) == 0) wait_target();
+    if (accepted < 0) throw ConnectionLost(target_.server(), PQerrorMessage(target_.native()));
+    while (flush() == 1) wait_target();
+  }
+
+ private:
+  // Takes what libpq has at hand, up to the buffer's size.
+  void fill() {
+    while (!is_source_done_ && buffer_.size() < kBufferBytes) {
+      char* row = nullptr;
+      const int length = PQgetCopyData(source_.native(), &row, 1);
+      is_source_dry_ = length == 0;
+      if (is_source_dry_) return;
+      if (length < 0) {
+        // -1: the end; -2: failure. Either way receive() tells what the server said, and throws if it was an error.
+        is_source_done_ = true;
+        return;
+      }
+      buffer_.append(row, static_cast<std::size_t>(length));
+      PQfreemem(row);
+    }
+  }
+
+  void drain() {
+    if (is_flushed_ && !buffer_.empty() && (is_source_done_ || buffer_.size() >= kMessageBytes)) {
+      const int accepted = PQputCopyData(target_.native(), buffer_.data(), static_cast<int>(buffer_.size()));
+      if (accepted < 0) throw ConnectionLost(target_.server(), PQerrorMessage(target_.native()));
+      if (accepted == 1) {
+        sent_ += static_cast<std::int64_t>(buffer_.size());
+        buffer_.clear();
+      }
+    }
+    is_flushed_ = flush() == 0;
+  }
+
+  int flush() {
+    const int state = PQflush(target_.native());
+    if (state < 0) throw ConnectionLost(target_.server(), PQerrorMessage(target_.native()));
+    return state;
+  }
+
+  // Waits for what is needed next; if nothing is, it only looks whether the target has failed.
+  void wait() {
+    const bool has_room = !is_source_done_ && buffer_.size() < kBufferBytes;
+    const bool can_send = is_flushed_ && (buffer_.size() >= kMessageBytes || is_source_done_);
+    const bool can_go_on = (has_room && !is_source_dry_) || can_send;
+    pollfd sockets[2] = {{has_room && is_source_dry_ ? PQsocket(source_.native()) : -1, POLLIN, 0},
+                         {PQsocket(target_.native()), static_cast<short>(is_flushed_ ? POLLIN : POLLIN | POLLOUT), 0}};
+    poll_once(sockets, 2, can_go_on ? std::chrono::milliseconds{0} : kLookUp);
+    if (sockets[0].revents != 0) {
+      if (PQconsumeInput(source_.native()) == 0) is_source_done_ = true;  // receive() says why
+      is_source_dry_ = false;
+    }
+    if ((sockets[1].revents & ~POLLOUT) != 0) throw_early_answer();
+  }
+
+  void wait_target() {
+    pollfd socket{PQsocket(target_.native()), POLLIN | POLLOUT, 0};
+    poll_once(&socket, 1, kLookUp);
+    if ((socket.revents & POLLIN) != 0) PQconsumeInput(target_.native());
+  }
+
+  void poll_once(pollfd* sockets, nfds_t count, std::chrono::milliseconds longest) {
+    if (stop_.stop_requested()) throw Error("copy.stopped", "the copy was stopped");
+    if (deadline_.has_passed()) throw DeadlinePassed("the copy did not end in time");
+    ::poll(sockets, count, static_cast<int>(std::min(longest, deadline_.remaining()).count()));
+  }
+
+  // The target speaks during COPY only when it has failed. libpq keeps the message until COPY is ended.
+  [[noreturn]] void throw_early_answer() {
+    PQconsumeInput(target_.native());
+    end_target("the target had failed before");
+    target_.receive(deadline_);
+    throw Error("copy.unexpected", target_.server() + ": the server ended COPY without a reason");
+  }
+
+  Connection& source_;
+  Connection& target_;
+  const std::stop_token& stop_;
+  std::atomic<std::int64_t>& sent_;
+  Deadline deadline_;
+  std::string buffer_;
+  bool is_source_done_ = false;
+  bool is_source_dry_ = false;  // libpq has no whole row at hand
+  bool is_flushed_ = true;      // libpq holds nothing that the target's socket has not taken
+};
+
+void require_copy(const Connection& on, const Result& started, ExecStatusType expected) {
+  if (PQresultStatus(started.native()) != expected)
+    throw Error("copy.unexpected", on.server() + ": COPY did not start");
+}
+
+// After a failure of the source: the target must not take what came so far for the whole.
+void fail_target(Relay& relay, Connection& target) noexcept {
+  try {
+    const Deadline soon = Deadline::after(std::chrono::seconds(5));
+    relay.end_target("the source failed");
+    target.receive(soon);
+  } catch (const std::exception&) {
+    // Its ServerError is what we asked for; after anything else the session is of no use, and ends.
+    if (!target.is_open() || PQtransactionStatus(target.native()) != PQTRANS_INERROR) target.close();
+  }
+}
+
+}  // namespace
+
+std::int64_t relay_copy(Connection& source, const Sql& copy_to, Connection& target, const Sql& copy_from,
+                        const std::stop_token& stop, std::atomic<std::int64_t>& sent, Deadline deadline) {
+  require_copy(source, source.query(copy_to, deadline), PGRES_COPY_OUT);
+  require_copy(target, target.query(copy_from, deadline), PGRES_COPY_IN);
+  Relay relay(source, target, stop, sent, deadline);
+  std::int64_t rows = 0;
+  try {
+    relay.run();
+    rows = source.receive(deadline).affected_rows();
+  } catch (...) {
+    if (target.is_open() && PQtransactionStatus(target.native()) == PQTRANS_ACTIVE) fail_target(relay, target);
+    throw;
+  }
+  relay.end_target(nullptr);
+  const std::int64_t stored = target.receive(deadline).affected_rows();
+  if (rows != stored)
+    throw Error("copy.rows",
+                "the source sent " + std::to_string(rows) + " rows and the target stored " + std::to_string(stored));
+  return rows;
+}
+
+}  // namespace verdigris

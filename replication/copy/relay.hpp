@@ -1,0 +1,21 @@
+// Moves one COPY stream from a source session to a target session. Rows are gathered into messages of 64 KiB and more
+// (row boundaries mean nothing inside CopyData), and while the target's socket is full nothing is read from the source.
+// The target's COPY is ended normally only after the source has reported success; else it is ended with an error.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <stop_token>
+
+#include "replication/connection.hpp"
+
+namespace verdigris {
+
+// Both sessions are inside a transaction, owned by the calling thread, and the target's has client_min_messages=error:
+// whatever it says during COPY is then its failure. Adds bytes to `sent` as they leave. Returns the number of rows,
+// which both sides reported alike. Throws what the failing side said, Error("copy.stopped") on request, DeadlinePassed;
+// the sessions' transactions are to be given up then.
+std::int64_t relay_copy(Connection& source, const Sql& copy_to, Connection& target, const Sql& copy_from,
+                        const std::stop_token& stop, std::atomic<std::int64_t>& sent, Deadline deadline);
+
+}  // namespace verdigris

@@ -1,0 +1,88 @@
+#include "replication/copy/snapshot.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+#include "replication/lock_retry.hpp"
+#include "replication/slot.hpp"
+
+namespace verdigris {
+namespace {
+
+std::optional<SlotSnapshot> try_create(Server& source, const Stream& stream, Deadline deadline) {
+  Connection session = source.open_replication(deadline);
+  try {
+    const Result answer = session.query(
+        Sql("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput EXPORT_SNAPSHOT", stream.identifier()), deadline);
+    const Row row = answer.one_row(4);
+    return SlotSnapshot{row.lsn(1), row.text(2), std::move(session)};
+  } catch (const ServerError& error) {
+    if (!is_lock_failure(error)) throw;
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Deadline deadline) {
+  for (std::chrono::milliseconds pause{100};; pause = std::min(pause * 2, std::chrono::milliseconds{5000})) {
+    if (auto created = try_create(source, stream, deadline)) return std::move(*created);
+    if (deadline.remaining() <= pause)
+      throw Error("slot.blockers",
+                  source.color() + ": replication slot " + stream.name +
+                      " cannot be created while these transactions are open: " +
+                      transactions_with_id(source.control(), Deadline::after(std::chrono::seconds(5))),
+                  "Wait for them or end them, then repeat the command.");
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+Connection open_under_snapshot(const Server& source, const std::string& role, const std::string& snapshot,
+                               Deadline deadline) {
+  Connection session = source.open(role, deadline, true,
+                                   {{"synchronize_seqscans", "off"},
+                                    {"max_parallel_workers_per_gather", "0"},
+                                    {"xmloption", "content"},
+                                    {"lc_monetary", "C"},
+                                    {"lock_timeout", "3s"}});
+  session.execute(Sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), deadline);
+  session.execute(Sql("SET TRANSACTION SNAPSHOT {}", Literal(snapshot)), deadline);
+  return session;
+}
+
+void lock_tables(Connection& under_snapshot, const std::vector<QualifiedName>& tables, Deadline deadline) {
+  if (tables.empty()) return;
+  // A savepoint, so that a lock not obtained costs neither the transaction nor the snapshot.
+  for (std::chrono::milliseconds pause{100};; pause *= 2) {
+    under_snapshot.execute(Sql("SAVEPOINT locks"), deadline);
+    try {
+      std::vector<Sql> names;
+      for (const auto& table : tables) names.push_back(Sql("ONLY {}", table));
+      under_snapshot.execute(Sql("LOCK TABLE {} IN ACCESS SHARE MODE", Sql::joined(names, ", ")), deadline);
+      return;
+    } catch (const ServerError& error) {
+      if (!is_lock_failure(error) || deadline.remaining() <= pause) throw;
+      under_snapshot.execute(Sql("ROLLBACK TO SAVEPOINT locks"), deadline);
+    }
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+std::string storage_digest(Connection& on, const std::vector<QualifiedName>& tables, Deadline deadline) {
+  std::vector<std::string> schemas;
+  std::vector<std::string> names;
+  for (const auto& table : tables) {
+    schemas.push_back(table.schema().raw());
+    names.push_back(table.name().raw());
+  }
+  const Result answer = on.query(Sql(R"(
+    SELECT md5(coalesce(string_agg(concat_ws(':', c.oid, pg_relation_filenode(c.oid)), ',' ORDER BY c.oid), ''))
+    FROM unnest($1::text[], $2::text[]) AS wanted(schemaname, tablename)
+    JOIN pg_namespace n ON n.nspname = wanted.schemaname
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.tablename)"),
+                                 {text_array(schemas), text_array(names)}, deadline);
+  return answer.one_row(1).text(0);
+}
+
+}  // namespace verdigris

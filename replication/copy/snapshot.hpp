@@ -1,0 +1,32 @@
+// The slot and the snapshot that starts exactly where it does: rows read under the snapshot plus changes sent by the
+// slot are everything, once. Order: publication, slot, snapshot, data (copy.md sections 2, 3).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+struct SlotSnapshot {
+  Lsn consistent_point;
+  std::string name;    // for SET TRANSACTION SNAPSHOT
+  Connection session;  // idle; any command on it, and its end, drop the snapshot
+};
+
+// Throws Error("slot.blockers") naming the transactions that were in the way until the deadline.
+SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Deadline deadline);
+
+// A session whose transaction reads under the snapshot.
+Connection open_under_snapshot(const Server& source, const std::string& role, const std::string& snapshot,
+                               Deadline deadline);
+
+// On a session under the snapshot: ACCESS SHARE on all, because TRUNCATE and rewrites are not MVCC-safe.
+void lock_tables(Connection& under_snapshot, const std::vector<QualifiedName>& tables, Deadline deadline);
+
+// Changes when one of the tables is truncated or rewritten.
+std::string storage_digest(Connection& on, const std::vector<QualifiedName>& tables, Deadline deadline);
+
+}  // namespace verdigris

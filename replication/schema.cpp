@@ -1,0 +1,250 @@
+#include "replication/schema.hpp"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+namespace verdigris {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A file of our own, readable by us alone, gone with the object. mkstemp creates with mode 0600.
+class PrivateFile {
+ public:
+  explicit PrivateFile(const std::string& content = {}) {
+    std::string pattern = (fs::temp_directory_path() / "verdigris-XXXXXX").string();
+    const int descriptor = ::mkstemp(pattern.data());
+    if (descriptor < 0) throw Error("temporary-file", "cannot create " + pattern, "Check TMPDIR.");
+    ::close(descriptor);
+    path_ = pattern;
+    std::ofstream(path_, std::ios::binary) << content;
+  }
+  ~PrivateFile() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+  PrivateFile(const PrivateFile&) = delete;
+  PrivateFile& operator=(const PrivateFile&) = delete;
+  std::string path() const { return path_.string(); }
+
+ private:
+  fs::path path_;
+};
+
+// From the first message on, so that its statement is seen and a flood of consequences is not.
+std::string first_error(const std::string& errors) {
+  constexpr std::size_t kMostShown = 2000;
+  const auto at = errors.find("error:");
+  const auto line = at == std::string::npos ? 0 : errors.rfind('\n', at) + 1;
+  std::string text = errors.substr(at == std::string::npos ? 0 : line, kMostShown);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text.empty() ? "no message" : text;
+}
+
+std::string run(const SchemaTools& tools, const std::string& id, const std::string& where,
+                std::vector<std::string> argv, Deadline deadline) {
+  const std::string program = fs::path(argv.front()).filename();
+  const ToolResult result = tools.run({std::move(argv), {}, {}}, deadline);
+  if (result.exit_code == 0) return result.output;
+  throw Error(id,
+              where + ": " + program + " failed (exit code " + std::to_string(result.exit_code) +
+                  "): " + first_error(result.errors),
+              "Nothing of this section was kept; correct the cause, then repeat the command.");
+}
+
+// Time-outs and read-only defaults of roles and databases must not stop a restore.
+std::string conninfo_for_tools(const Server& server) {
+  return server.conninfo()
+      .with("application_name", "verdigris/" + server.deployment() + "/schema")
+      .with("options", "-c default_transaction_read_only=off -c statement_timeout=0 -c lc_messages=C")
+      .text();
+}
+
+// "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
+DumpTool read_version(const fs::path& directory, const std::string& output) {
+  DumpTool tool{.directory = directory, .major = 0, .version = {}};
+  std::istringstream words(output);
+  std::string word;
+  words >> word >> word >> tool.version;
+  tool.major = std::atoi(tool.version.c_str());
+  return tool;
+}
+
+std::vector<DumpTool> dump_tools(const SchemaTools& tools, Deadline deadline) {
+  std::vector<DumpTool> found;
+  for (const auto& directory : tools.directories) {
+    if (!fs::exists(directory / "pg_dump") || !fs::exists(directory / "pg_restore")) continue;
+    const auto result = tools.run({{(directory / "pg_dump").string(), "--version"}, {}, {}}, deadline);
+    if (result.exit_code == 0) found.push_back(read_version(directory, result.output));
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.major < b.major; });
+  return found;
+}
+
+// "4021; 2620 16512 TRIGGER public orders verdigris_fence app_owner": names may hold blanks, the kind comes third.
+bool is_ours(const std::string& line) {
+  std::istringstream words(line);
+  std::string id, catalog, oid, kind;
+  words >> id >> catalog >> oid >> kind;
+  return kind == "TRIGGER" && line.find(" verdigris_fence ") != std::string::npos;
+}
+
+std::string section_word(SchemaSection section) {
+  return section == SchemaSection::pre_data ? "pre-data" : "post-data";
+}
+
+const Table* find_table(const std::vector<Table>& tables, const QualifiedName& name) {
+  const auto at = std::lower_bound(tables.begin(), tables.end(), name,
+                                   [](const Table& table, const QualifiedName& wanted) { return table.name < wanted; });
+  return at != tables.end() && at->name == name ? &*at : nullptr;
+}
+
+void compare_columns(const Table& wanted, const Table& found, const std::string& where,
+                     std::vector<std::string>& missing) {
+  for (const Column& column : wanted.columns) {
+    const auto same = std::find_if(found.columns.begin(), found.columns.end(),
+                                   [&](const Column& other) { return other.name == column.name; });
+    const std::string phrase = wanted.name.display() + "." + column.name.raw() + " " + column.type;
+    if (same == found.columns.end())
+      missing.push_back(phrase);
+    else if (same->type != column.type)
+      missing.push_back(phrase + " (" + same->type + " on " + where + ")");
+    else if (same->is_generated() != column.is_generated())
+      missing.push_back(phrase + (column.is_generated() ? " generated" : " (generated on " + where + ")"));
+  }
+}
+
+// Constraints by name; indexes that are not one of them too. Not-null constraints (18) are part of the columns.
+std::vector<std::string> constraint_names(Connection& on, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
+    SELECT format('%s.%s.%s', n.nspname, c.relname, k.conname)
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE k.contype IN ('p', 'u', 'x', 'f', 'c') AND k.conparentid = 0
+      AND n.nspname !~ '^(pg_|information_schema$|verdigris$)'
+    UNION
+    SELECT format('%s.%s', n.nspname, ic.relname)
+    FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
+    JOIN pg_namespace n ON n.oid = ic.relnamespace
+    WHERE i.indisvalid AND c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^(pg_|information_schema$|verdigris$)'
+    ORDER BY 1)"),
+                                 deadline);
+  std::vector<std::string> names;
+  for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+std::vector<fs::path> tool_directories(const std::vector<fs::path>& named) {
+  std::vector<fs::path> directories = named;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql", ignored))
+    directories.push_back(entry.path() / "bin");
+  return directories;
+}
+
+DumpTool find_dump_tool(const SchemaTools& tools, const Server& source, const Server& target, Deadline deadline) {
+  const auto found = dump_tools(tools, deadline);
+  const auto wanted = [&](const DumpTool& tool) { return tool.major >= source.major(); };
+  const auto tool = std::find_if(found.begin(), found.end(), wanted);
+  const std::string major = std::to_string(source.major());
+  if (tool == found.end())
+    throw Refused("tool.pg-dump",
+                  "pg_dump must be at least " + source.color() + "'s major, " + major + ": " +
+                      (found.empty() ? "there is none"
+                                     : "the newest at hand is " + found.back().version + " in " +
+                                           found.back().directory.string()),
+                  "Install postgresql-client-" + major + " or newer, or load the schema on " + target.color() +
+                      " yourself and set replication.schema to present.");
+  if (tool->major >= 17 && target.major() < 17)
+    throw Refused("tool.pg-dump",
+                  "pg_restore " + tool->version + " uses settings that " + target.color() + ", PostgreSQL " +
+                      std::to_string(target.major()) + ", does not know",
+                  "Install postgresql-client-" + major + " beside it.");
+  return *tool;
+}
+
+void carry_schema(const Server& source, const Server& target, SchemaSection section, const SchemaTools& tools,
+                  Deadline deadline) {
+  const DumpTool tool = find_dump_tool(tools, source, target, deadline);
+  const std::string pg_restore = (tool.directory / "pg_restore").string();
+  const PrivateFile dump;
+  run(tools, "schema.dump", source.color(),
+      {(tool.directory / "pg_dump").string(), "--format=custom", "--schema-only", "--quote-all-identifiers",
+       "--no-publications", "--no-subscriptions", "--exclude-schema=verdigris", "--lock-wait-timeout=5000",
+       "--file=" + dump.path(), "--dbname=" + conninfo_for_tools(source)},
+      deadline);
+  const PrivateFile list(
+      filtered_toc(run(tools, "schema.dump", source.color(), {pg_restore, "--list", dump.path()}, deadline)));
+  run(tools, "schema.restore", target.color(),
+      {pg_restore, "--section=" + section_word(section), "--exit-on-error", "--single-transaction", "--no-tablespaces",
+       "--use-list=" + list.path(), "--dbname=" + conninfo_for_tools(target), dump.path()},
+      deadline);
+}
+
+std::string filtered_toc(const std::string& toc) {
+  std::istringstream lines(toc);
+  std::string kept;
+  for (std::string line; std::getline(lines, line);)
+    if (!is_ours(line)) kept += line + '\n';
+  return kept;
+}
+
+std::vector<std::string> missing_tables(Connection& source, Connection& target, const TableFilter& filter,
+                                        Deadline deadline) {
+  std::vector<std::string> missing;
+  const auto there = user_tables(target, deadline);
+  for (const Table& wanted : user_tables(source, deadline)) {
+    if (!filter.selects(wanted)) continue;
+    const Table* found = find_table(there, wanted.name);
+    if (found == nullptr || found->is_partitioned != wanted.is_partitioned)
+      missing.push_back(wanted.name.display());
+    else
+      compare_columns(wanted, *found, target.server(), missing);
+  }
+  return missing;
+}
+
+std::vector<std::string> missing_constraints(Connection& source, Connection& target, Deadline deadline) {
+  const auto wanted = constraint_names(source, deadline);
+  const auto there = constraint_names(target, deadline);
+  std::vector<std::string> missing;
+  std::set_difference(wanted.begin(), wanted.end(), there.begin(), there.end(), std::back_inserter(missing));
+  return missing;
+}
+
+int refresh_matviews(Connection& source, Connection& target, Deadline deadline) {
+  const auto names = [deadline](Connection& on, bool populated) {
+    const Result answer = on.query(Sql(R"(
+      SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'm' AND c.relispopulated = $1::bool AND n.nspname !~ '^pg_' ORDER BY c.oid)"),
+                                   {populated ? "true" : "false"}, deadline);
+    std::vector<QualifiedName> list;
+    for (const Row& row : answer.rows(2)) list.emplace_back(row.text(0), row.text(1));
+    return list;
+  };
+  const auto filled = names(source, true);
+  int refreshed = 0;
+  for (bool has_progress = true; has_progress;) {
+    has_progress = false;
+    for (const auto& name : names(target, false)) {
+      if (std::find(filled.begin(), filled.end(), name) == filled.end()) continue;
+      try {
+        target.execute(Sql("REFRESH MATERIALIZED VIEW {}", name), deadline);
+        has_progress = true;
+        ++refreshed;
+      } catch (const ServerError& error) {
+        // It reads another one that is not filled yet: that one comes first. Anything else is an error.
+        if (error.sqlstate() != "55000") throw;
+      }
+    }
+  }
+  return refreshed;
+}
+
+}  // namespace verdigris

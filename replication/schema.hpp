@@ -1,0 +1,54 @@
+// The schema's way from the source to the target: pg_dump -Fc into a private file, pg_restore by section, each section
+// one transaction; never a dump through psql (faults S1). Programs are started by the ToolRunner that callers hand in.
+// And the comparison for a schema that is on the target already. Throws Refused "tool.pg-dump" if no pg_dump is new
+// enough.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "replication/server.hpp"
+#include "replication/table_filter.hpp"
+#include "replication/tool_runner.hpp"
+
+namespace verdigris {
+
+enum class SchemaSection { pre_data, post_data };
+
+struct SchemaTools {
+  ToolRunner run;
+  std::vector<std::filesystem::path> directories;  // where pg_dump and pg_restore may be; see tool_directories()
+};
+
+struct DumpTool {
+  std::filesystem::path directory;
+  int major = 0;
+  std::string version;  // "15.18"
+};
+
+// Debian's /usr/lib/postgresql/<N>/bin, after those that a person named.
+std::vector<std::filesystem::path> tool_directories(const std::vector<std::filesystem::path>& named);
+
+// The oldest that can read the source: a newer one writes settings that an older target does not know.
+DumpTool find_dump_tool(const SchemaTools& tools, const Server& source, const Server& target, Deadline deadline);
+
+// Dumps the source and restores one section on the target. What is ours does not travel: schema verdigris, fence
+// triggers, publications, subscriptions. Throws Error("schema.dump") or Error("schema.restore") with the first message
+// and the statement.
+void carry_schema(const Server& source, const Server& target, SchemaSection section, const SchemaTools& tools,
+                  Deadline deadline);
+
+// The lines of pg_restore -l without what is ours.
+std::string filtered_toc(const std::string& toc);
+
+// What the target lacks, one phrase each: "public.orders", "public.orders.total numeric(10,2) (integer on green)".
+std::vector<std::string> missing_tables(Connection& source, Connection& target, const TableFilter& filter,
+                                        Deadline deadline);
+// Indexes and constraints of the source that the target does not have, by name.
+std::vector<std::string> missing_constraints(Connection& source, Connection& target, Deadline deadline);
+
+// Fills the target's materialized views that are filled on the source, those that others need first. Returns how many.
+int refresh_matviews(Connection& source, Connection& target, Deadline deadline);
+
+}  // namespace verdigris
