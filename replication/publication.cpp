@@ -93,7 +93,7 @@ void require_column_lists(const Connection& on, const std::vector<PublishedTable
 
 }  // namespace
 
-std::vector<PublishedTable> publishable(const std::vector<Table>& tables, const TableFilter& filter) {
+std::vector<PublishedTable> publishable(const std::vector<Table>& tables, const TableSelection& filter) {
   std::vector<PublishedTable> list;
   for (const auto& table : tables)
     if (!table.is_partition && filter.selects(table)) list.push_back({table.name});
@@ -122,6 +122,11 @@ void ensure_publication(Connection& on, const Stream& stream, const std::vector<
             "publish_via_partition_root = false)",
             stream.identifier()));
   });
+}
+
+bool is_published(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables, Deadline deadline) {
+  const auto found = read_publication(on, stream, deadline);
+  return found && found->is_ours_in_form && found->has_our_settings && is_same(found->tables, with_marker(tables));
 }
 
 void drop_publication(Connection& on, const Stream& stream, Deadline deadline) {

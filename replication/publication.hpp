@@ -10,7 +10,7 @@
 #include "replication/catalog.hpp"
 #include "replication/connection.hpp"
 #include "replication/stream.hpp"
-#include "replication/table_filter.hpp"
+#include "replication/table_selection.hpp"
 
 namespace verdigris {
 
@@ -21,12 +21,14 @@ struct PublishedTable {
 };
 
 // What of a catalog a publication names: the selected plain tables and roots of partition trees, not the partitions.
-std::vector<PublishedTable> publishable(const std::vector<Table>& tables, const TableFilter& filter = {});
+std::vector<PublishedTable> publishable(const std::vector<Table>& tables, const TableSelection& filter = {});
 
 // Makes the publication hold exactly these tables and verdigris.marker; changes nothing if it does. Throws Refused
 // "publication.foreign" for one FOR ALL TABLES or of schemas, "publication.columns" for column lists before 15.
 void ensure_publication(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,
                         Deadline deadline);
+// True if ensure_publication() would change nothing.
+bool is_published(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables, Deadline deadline);
 void drop_publication(Connection& on, const Stream& stream, Deadline deadline);
 
 // As named, ordered, without verdigris.marker; nullopt if there is no such publication.

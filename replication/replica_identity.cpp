@@ -11,7 +11,7 @@ namespace {
 constexpr std::chrono::milliseconds kIdentityLockTimeout{500};  // ACCESS EXCLUSIVE: readers queue behind us meanwhile
 constexpr const char* kSavedPrefix = "identity:";
 
-std::vector<Table> selected_leaves(Connection& on, const TableFilter& filter, Deadline deadline) {
+std::vector<Table> selected_leaves(Connection& on, const TableSelection& filter, Deadline deadline) {
   auto tables = user_tables(on, deadline);
   std::erase_if(tables, [&](const Table& table) { return table.is_partitioned || !filter.selects(table); });
   return tables;
@@ -157,7 +157,7 @@ void restore_one(Transaction& transaction, const std::string& deployment, const 
 
 }  // namespace
 
-std::vector<IdentityChange> plan_identities(Connection& on, const TableFilter& filter, int other_major,
+std::vector<IdentityChange> plan_identities(Connection& on, const TableSelection& filter, int other_major,
                                             Deadline deadline) {
   const auto tables = selected_leaves(on, filter, deadline);
   std::vector<const Table*> without;

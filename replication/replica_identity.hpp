@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "replication/connection.hpp"
-#include "replication/table_filter.hpp"
+#include "replication/table_selection.hpp"
 
 namespace verdigris {
 
@@ -23,7 +23,7 @@ struct IdentityChange {
 // What to change so that every selected table (partitions one by one, inheritance children too) has an identity that a
 // stream to and from `other_major` can use; empty if nothing. Changes nothing. Throws Refused "ri.full-type" for FULL
 // over a type without equality and "ri.generated" for generated columns in an identity, which 18 does not send.
-std::vector<IdentityChange> plan_identities(Connection& on, const TableFilter& filter, int other_major,
+std::vector<IdentityChange> plan_identities(Connection& on, const TableSelection& filter, int other_major,
                                             Deadline deadline);
 
 // Throws Refused "ri.none" naming the tables if there are any: replication.identity is refuse.

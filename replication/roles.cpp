@@ -15,7 +15,7 @@ struct Role {
   bool is_superuser = false;
   bool can_login = false;
   std::int64_t connection_limit = -1;
-  std::optional<std::string> valid_until;
+  std::string valid_until;  // "infinity" also where nothing was said
   Secret verifier;
   bool operator==(const Role& other) const {
     return attributes == other.attributes && connection_limit == other.connection_limit &&
@@ -40,7 +40,7 @@ Roles read_roles(Connection& on, Deadline deadline) {
     role.is_superuser = row.boolean(1);
     role.can_login = row.boolean(5);
     role.connection_limit = row.integer(8);
-    role.valid_until = row.text_or_null(9);
+    role.valid_until = row.text_or_null(9).value_or("infinity");
     role.verifier = Secret(row.text_or_null(10).value_or(""));
     roles.emplace(row.text(0), std::move(role));
   }
@@ -100,7 +100,7 @@ class RoleCopy {
     const Sql password =
         role.verifier.is_empty() ? Sql("PASSWORD NULL") : Sql("PASSWORD {}", Literal(role.verifier.reveal()));
     target_.execute(Sql("{} WITH {} CONNECTION LIMIT {} VALID UNTIL {} {}", verb, attributes,
-                        Number(role.connection_limit), Literal(role.valid_until.value_or("infinity")), password));
+                        Number(role.connection_limit), Literal(role.valid_until), password));
     ++report_.roles;
   }
 

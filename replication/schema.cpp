@@ -118,8 +118,8 @@ void compare_columns(const Table& wanted, const Table& found, const std::string&
   }
 }
 
-// Constraints by name; indexes that are not one of them too. Not-null constraints (18) are part of the columns.
-std::vector<std::string> constraint_names(Connection& on, Deadline deadline) {
+// Not-null constraints (18) are part of the columns; partitions get theirs from their roots.
+std::vector<std::string> post_data_names(Connection& on, Deadline deadline) {
   const Result answer = on.query(Sql(R"(
     SELECT format('%s.%s.%s', n.nspname, c.relname, k.conname)
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -130,7 +130,16 @@ std::vector<std::string> constraint_names(Connection& on, Deadline deadline) {
     FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
     JOIN pg_namespace n ON n.oid = ic.relnamespace
     WHERE i.indisvalid AND c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^(pg_|information_schema$|verdigris$)'
-    ORDER BY 1)"),
+    UNION
+    SELECT format('%s.%s trigger %s', n.nspname, c.relname, t.tgname)
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT t.tgisinternal AND t.tgname <> 'verdigris_fence' AND n.nspname !~ '^(pg_|verdigris$)'
+    UNION
+    SELECT format('%s.%s policy %s', n.nspname, c.relname, p.polname)
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    UNION
+    SELECT format('%s.%s rule %s', schemaname, tablename, rulename) FROM pg_rules
+    WHERE schemaname !~ '^(pg_|information_schema$|verdigris$)')"),
                                  deadline);
   std::vector<std::string> names;
   for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
@@ -195,7 +204,7 @@ std::string filtered_toc(const std::string& toc) {
   return kept;
 }
 
-std::vector<std::string> missing_tables(Connection& source, Connection& target, const TableFilter& filter,
+std::vector<std::string> missing_tables(Connection& source, Connection& target, const TableSelection& filter,
                                         Deadline deadline) {
   std::vector<std::string> missing;
   const auto there = user_tables(target, deadline);
@@ -210,9 +219,9 @@ std::vector<std::string> missing_tables(Connection& source, Connection& target, 
   return missing;
 }
 
-std::vector<std::string> missing_constraints(Connection& source, Connection& target, Deadline deadline) {
-  const auto wanted = constraint_names(source, deadline);
-  const auto there = constraint_names(target, deadline);
+std::vector<std::string> missing_post_data(Connection& source, Connection& target, Deadline deadline) {
+  const auto wanted = post_data_names(source, deadline);
+  const auto there = post_data_names(target, deadline);
   std::vector<std::string> missing;
   std::set_difference(wanted.begin(), wanted.end(), there.begin(), there.end(), std::back_inserter(missing));
   return missing;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "replication/server.hpp"
-#include "replication/table_filter.hpp"
+#include "replication/table_selection.hpp"
 #include "replication/tool_runner.hpp"
 
 namespace verdigris {
@@ -43,10 +43,10 @@ void carry_schema(const Server& source, const Server& target, SchemaSection sect
 std::string filtered_toc(const std::string& toc);
 
 // What the target lacks, one phrase each: "public.orders", "public.orders.total numeric(10,2) (integer on green)".
-std::vector<std::string> missing_tables(Connection& source, Connection& target, const TableFilter& filter,
+std::vector<std::string> missing_tables(Connection& source, Connection& target, const TableSelection& filter,
                                         Deadline deadline);
-// Indexes and constraints of the source that the target does not have, by name.
-std::vector<std::string> missing_constraints(Connection& source, Connection& target, Deadline deadline);
+// Constraints, indexes, triggers, policies and rules of the source that the target does not have, by name.
+std::vector<std::string> missing_post_data(Connection& source, Connection& target, Deadline deadline);
 
 // Fills the target's materialized views that are filled on the source, those that others need first. Returns how many.
 int refresh_matviews(Connection& source, Connection& target, Deadline deadline);

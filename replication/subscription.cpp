@@ -1,5 +1,8 @@
 #include "replication/subscription.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "replication/poll.hpp"
 
 namespace verdigris {
@@ -104,6 +107,31 @@ void create_subscription(Server& receiver, const Stream& stream, const Conninfo&
                           options_for(stream, on.major(), publisher_major, origin_none)));
   require_complete(on, stream, deadline);
   transaction.commit();
+}
+
+void require_all_tables(Connection& on, const Stream& stream, const std::vector<QualifiedName>& published,
+                        Deadline deadline) {
+  const auto held = subscription_state(on, stream, deadline).tables;
+  std::vector<QualifiedName> different;
+  std::set_symmetric_difference(held.begin(), held.end(), published.begin(), published.end(),
+                                std::back_inserter(different));
+  if (different.empty()) return;
+  throw Error("subscription.incomplete",
+              on.server() + ": subscription " + stream.name + " and its publication differ by " +
+                  std::to_string(different.size()) + " tables, the first is " + different.front().display(),
+              "Run abandon, then prepare again.");
+}
+
+void keep_lock_timeout_from_apply(Connection& on, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
+    SELECT current_database() FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS c
+    WHERE c LIKE 'lock_timeout=%' AND c <> 'lock_timeout=0'
+      AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+      AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user)) LIMIT 1)"),
+                                 deadline);
+  const auto row = answer.at_most_one_row(1);
+  if (row)
+    on.execute(Sql("ALTER ROLE CURRENT_USER IN DATABASE {} SET lock_timeout = 0", Identifier(row->text(0))), deadline);
 }
 
 void enable_subscription(Connection& on, const Stream& stream, Deadline deadline) {

@@ -32,6 +32,14 @@ SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadl
 void create_subscription(Server& receiver, const Stream& stream, const Conninfo& publisher, int publisher_major,
                          bool origin_none, Deadline deadline);
 
+// Throws Error("subscription.incomplete") naming what differs: a published table that the subscription does not hold is
+// skipped without a word.
+void require_all_tables(Connection& on, const Stream& stream, const std::vector<QualifiedName>& published,
+                        Deadline deadline);
+// A lock_timeout set for the database or our role kills the apply worker again and again (pitfalls D4); the setting of
+// role and database together outranks it. Changes nothing where none is set.
+void keep_lock_timeout_from_apply(Connection& on, Deadline deadline);
+
 void enable_subscription(Connection& on, const Stream& stream, Deadline deadline);
 // Returns when no worker of it is left; DISABLE alone returns before (170 ms is usual). Nothing if there is none.
 void disable_subscription(Connection& on, const Stream& stream, Deadline deadline);

@@ -137,7 +137,17 @@ CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream,
   return {slot.consistent_point, workers.tables(), workers.rows(), workers.bytes()};
 }
 
-void truncate_tables(Connection& on, const TableFilter& filter, Deadline deadline) {
+std::vector<QualifiedName> tables_with_rows(Connection& on, const TableSelection& filter, Deadline deadline) {
+  std::vector<QualifiedName> filled;
+  for (const Table& table : user_tables(on, deadline)) {
+    if (table.is_partitioned || !filter.selects(table) || table.bytes == 0) continue;
+    const Result answer = on.query(Sql("SELECT EXISTS (SELECT FROM ONLY {})", table.name), deadline);
+    if (answer.one_row(1).boolean(0)) filled.push_back(table.name);
+  }
+  return filled;
+}
+
+void truncate_tables(Connection& on, const TableSelection& filter, Deadline deadline) {
   std::vector<Sql> names;
   for (const Table& table : user_tables(on, deadline))
     if (!table.is_partition && filter.selects(table))  // a root brings its partitions, and only with it may they go

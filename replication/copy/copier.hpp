@@ -7,13 +7,13 @@
 
 #include "replication/server.hpp"
 #include "replication/stream.hpp"
-#include "replication/table_filter.hpp"
+#include "replication/table_selection.hpp"
 #include "replication/tool_runner.hpp"
 
 namespace verdigris {
 
 struct CopySettings {
-  TableFilter filter = {};
+  TableSelection filter = {};
   int workers = 2;
 };
 
@@ -30,7 +30,10 @@ struct CopyTotals {
 CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream, const CopySettings& settings,
                            const ProgressCallback& progress, Deadline deadline);
 
+// Selected tables (leaves and plain ones) that hold at least one row, ordered by name.
+std::vector<QualifiedName> tables_with_rows(Connection& on, const TableSelection& filter, Deadline deadline);
+
 // One statement for all selected tables, so that foreign keys among them do not matter. For starting over and for undo.
-void truncate_tables(Connection& on, const TableFilter& filter, Deadline deadline);
+void truncate_tables(Connection& on, const TableSelection& filter, Deadline deadline);
 
 }  // namespace verdigris

@@ -13,7 +13,7 @@ Sql table_and_columns(const CopyItem& item) {
 
 }  // namespace
 
-std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const TableFilter& filter) {
+std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const TableSelection& filter) {
   std::vector<CopyItem> items;
   for (const Table& table : source_tables) {
     if (table.is_partitioned || !filter.selects(table)) continue;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "replication/catalog.hpp"
-#include "replication/table_filter.hpp"
+#include "replication/table_selection.hpp"
 
 namespace verdigris {
 
@@ -18,7 +18,7 @@ struct CopyItem {
 };
 
 // Longest first, so that no long one is started last.
-std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const TableFilter& filter);
+std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const TableSelection& filter);
 
 // Tables of the target that foreign keys point at; those in `items` are marked.
 void mark_referenced(std::vector<CopyItem>& items, Connection& target, Deadline deadline);

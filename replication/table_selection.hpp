@@ -10,7 +10,7 @@
 
 namespace verdigris {
 
-struct TableFilter {
+struct TableSelection {
   std::vector<std::string> include = {"*.*"};
   std::vector<std::string> exclude = {};
 

@@ -1,4 +1,4 @@
-#include "replication/table_filter.hpp"
+#include "replication/table_selection.hpp"
 
 #include <algorithm>
 
@@ -12,14 +12,14 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
   return matches_pattern(pattern.substr(1), text.substr(1));
 }
 
-bool TableFilter::selects(const QualifiedName& table) const {
+bool TableSelection::selects(const QualifiedName& table) const {
   const std::string name = table.display();
   const auto is_match = [&](const std::string& pattern) { return matches_pattern(pattern, name); };
   return std::any_of(include.begin(), include.end(), is_match) &&
          std::none_of(exclude.begin(), exclude.end(), is_match);
 }
 
-bool TableFilter::selects(const Table& table) const {
+bool TableSelection::selects(const Table& table) const {
   return !table.is_unlogged && !table.is_extension_owned && selects(table.root.value_or(table.name));
 }
 
