@@ -1,0 +1,69 @@
+#include "controller/steps/catch_up.hpp"
+
+#include <thread>
+
+#include "replication/marker.hpp"
+#include "replication/origin.hpp"
+#include "replication/slot.hpp"
+#include "replication/subscription.hpp"
+
+namespace verdigris {
+namespace {
+
+constexpr const char* kKind = "catch_up";
+constexpr Bytes kLittle{16 << 20};                    // left unread: a second of work
+constexpr std::chrono::milliseconds kSoon{2000};      // a marker's way
+constexpr std::chrono::milliseconds kLookEvery{500};  // at the worker and for the report
+
+}  // namespace
+
+std::string CatchUp::describe() const {
+  return "wait until " + target_->color() + " has caught up";
+}
+
+Bytes CatchUp::unread(Deadline deadline) {
+  const Lsn read = slot_state(source_->control(), stream_, deadline).confirmed_flush;
+  return wal_insert_position(source_->control(), deadline) - read;
+}
+
+void CatchUp::require_applying(Deadline deadline) {
+  const auto state = subscription_state(target_->control(), stream_, deadline);
+  if (state.exists && state.is_enabled) return;
+  throw Error("apply.stopped",
+              target_->color() + ": subscription " + stream_.name + " is " +
+                  (state.exists ? "disabled: a change could not be applied" : "gone"),
+              "Read the server log of " + target_->color() + ", correct the cause, then repeat the command.");
+}
+
+Readiness CatchUp::check(Deadline deadline) {
+  const Result answer =
+      source_->control().query(Sql("SELECT max(at)::text, (array_agg(id ORDER BY at DESC))[1] FROM verdigris.marker "
+                                   "WHERE kind = $1 AND side = $2"),
+                               {kKind, source_->color()}, deadline);
+  const Row newest = answer.one_row(2);
+  if (newest.is_null(0) || !marker_arrived(target_->control(), newest.integer(1), deadline)) return Ready{};
+  const auto state = subscription_state(target_->control(), stream_, deadline);
+  if (!state.is_enabled || unread(deadline) > kLittle) return Ready{};
+  return Done{};
+}
+
+std::string CatchUp::apply(Deadline deadline) {
+  for (;;) {
+    const auto sent = Deadline::Clock::now();
+    const auto id = write_marker(source_->control(), source_->color(), kKind, deadline);
+    auto next_look = Deadline::after(kLookEvery);
+    while (!marker_arrived(target_->control(), id, deadline)) {
+      if (deadline.has_passed()) throw DeadlinePassed(target_->color() + " has not caught up in time");
+      if (next_look.has_passed()) {
+        require_applying(deadline);
+        if (progress_) progress_(std::to_string(unread(deadline).count >> 20) + " MiB behind");
+        next_look = Deadline::after(kLookEvery);
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - sent);
+    if (took <= kSoon) return "a marker took " + std::to_string(took.count()) + " ms";
+  }
+}
+
+}  // namespace verdigris

@@ -1,0 +1,31 @@
+// Waits until the target has applied what was written during the copy: a marker written on the source arrives soon, and
+// little of its log is left unread.
+#pragma once
+
+#include "controller/step.hpp"
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+#include "replication/tool_runner.hpp"
+
+namespace verdigris {
+
+class CatchUp final : public Step {
+ public:
+  CatchUp(Source source, Target target, Stream stream, ProgressCallback progress)
+      : source_(source), target_(target), stream_(std::move(stream)), progress_(std::move(progress)) {}
+  std::string_view name() const override { return "catch_up"; }
+  std::string describe() const override;
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+
+ private:
+  Bytes unread(Deadline deadline);
+  void require_applying(Deadline deadline);
+
+  Source source_;
+  Target target_;
+  Stream stream_;
+  ProgressCallback progress_;
+};
+
+}  // namespace verdigris

@@ -1,0 +1,62 @@
+#include "controller/steps/copy_tables.hpp"
+
+#include "replication/control_schema.hpp"
+#include "replication/slot.hpp"
+
+namespace verdigris {
+namespace {
+
+constexpr const char* kStarted = "copy:started";  // the tables were empty; rows that are there now came by us
+constexpr const char* kDone = "copy:done";
+
+}  // namespace
+
+std::string CopyTables::describe() const {
+  return "copy all rows from " + source_->color() + " to " + target_->color() + " with " +
+         std::to_string(settings_.workers) + " workers, under the snapshot of a new slot";
+}
+
+void CopyTables::require_empty_target(Deadline deadline) {
+  const auto filled = tables_with_rows(target_->control(), settings_.filter, deadline);
+  if (filled.empty()) return;
+  throw Refused("target.not-empty",
+                target_->color() + " (" + target_->endpoint() + "): " + std::to_string(filled.size()) +
+                    " tables hold rows already, the first is " + filled.front().display(),
+                "Empty them if they are not needed, then repeat the command.");
+}
+
+Readiness CopyTables::check(Deadline deadline) {
+  Connection& target = target_->control();
+  const bool is_known = has_control_schema(target, deadline);
+  if (is_known && saved_value(target, target_->deployment(), kDone, deadline)) {
+    if (slot_state(source_->control(), stream_, deadline).is_usable()) return Done{};
+    return Blocked{"replication slot " + stream_.name + " of the finished copy is gone or lost on " + source_->color(),
+                   "Run abandon, then prepare again."};
+  }
+  require_own_slot(source_->control(), stream_, deadline);
+  if (!is_known || !saved_value(target, target_->deployment(), kStarted, deadline)) require_empty_target(deadline);
+  return Ready{};
+}
+
+std::string CopyTables::apply(Deadline deadline) {
+  if (std::holds_alternative<Done>(check(deadline))) return "all tables are copied";
+  Connection& target = target_->control();
+  save_value(target, target_->deployment(), kStarted, "true", deadline);
+  const auto totals = copy_all_tables(*source_, *target_, stream_, settings_, progress_, deadline);
+  // Synchronous, so everything before it is durable too.
+  save_value(target, target_->deployment(), kDone, "\"" + totals.consistent_point.text() + "\"", deadline);
+  return std::to_string(totals.tables) + " tables, " + std::to_string(totals.rows) + " rows, " +
+         std::to_string(totals.bytes >> 20) + " MiB; slot " + stream_.name + " at " + totals.consistent_point.text();
+}
+
+void CopyTables::undo(Deadline deadline) {
+  Connection& target = target_->control();
+  const bool is_known = has_control_schema(target, deadline);
+  if (is_known) forget_value(target, target_->deployment(), kDone, deadline);
+  drop_slot(source_->control(), stream_, deadline);
+  if (!is_known || !drop_target_ || !saved_value(target, target_->deployment(), kStarted, deadline)) return;
+  truncate_tables(target, settings_.filter, deadline);
+  forget_value(target, target_->deployment(), kStarted, deadline);
+}
+
+}  // namespace verdigris

@@ -1,0 +1,39 @@
+// Slot, snapshot and all rows under it. A half-finished copy starts over, because its snapshot is gone: slot dropped,
+// tables emptied. Undo drops the slot and, if drop_target says so, empties what was copied.
+#pragma once
+
+#include "controller/step.hpp"
+#include "replication/copy/copier.hpp"
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+class CopyTables final : public Step {
+ public:
+  CopyTables(Source source, Target target, Stream stream, CopySettings settings, bool drop_target,
+             ProgressCallback progress)
+      : source_(source),
+        target_(target),
+        stream_(std::move(stream)),
+        settings_(std::move(settings)),
+        drop_target_(drop_target),
+        progress_(std::move(progress)) {}
+  std::string_view name() const override { return "copy_tables"; }
+  std::string describe() const override;
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+  void undo(Deadline deadline) override;
+
+ private:
+  void require_empty_target(Deadline deadline);
+
+  Source source_;
+  Target target_;
+  Stream stream_;
+  CopySettings settings_;
+  bool drop_target_;
+  ProgressCallback progress_;
+};
+
+}  // namespace verdigris

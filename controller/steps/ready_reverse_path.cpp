@@ -1,0 +1,124 @@
+#include "controller/steps/ready_reverse_path.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "replication/replica_identity.hpp"
+#include "replication/slot.hpp"
+#include "replication/subscription.hpp"
+
+namespace verdigris {
+namespace {
+
+using TablesByName = std::map<QualifiedName, const Table*>;
+
+TablesByName by_name(const std::vector<Table>& tables) {
+  TablesByName map;
+  for (const Table& table : tables) map.emplace(table.name, &table);
+  return map;
+}
+
+bool has_column(const Table& table, const Identifier& name) {
+  return std::any_of(table.columns.begin(), table.columns.end(),
+                     [&](const Column& column) { return column.name == name && !column.is_generated(); });
+}
+
+// The columns that the receiver has too; empty if it has all, so that no list is needed.
+std::vector<Identifier> columns_to_send(const Table& sender, const Table& receiver) {
+  std::vector<Identifier> list;
+  bool is_shorter = false;
+  for (const Column& column : sender.columns) {
+    if (column.is_generated()) continue;
+    if (has_column(receiver, column.name))
+      list.push_back(column.name);
+    else
+      is_shorter = true;
+  }
+  return is_shorter ? list : std::vector<Identifier>{};
+}
+
+// A column list must hold the identity, else UPDATE and DELETE fail at the sender as soon as clients write there.
+void require_identity_sent(const Server& server, const Table& table, const std::vector<Identifier>& columns) {
+  const bool has_key = std::all_of(table.key.begin(), table.key.end(), [&](const Identifier& column) {
+    return std::find(columns.begin(), columns.end(), column) != columns.end();
+  });
+  if (has_key && !table.key.empty()) return;
+  throw Refused("reverse.identity",
+                server.color() + ": table " + table.name.display() +
+                    " has columns that the other side lacks, and its replica identity needs them on the way back",
+                "Give the table a key over columns that both sides have.");
+}
+
+}  // namespace
+
+std::string ReadyReversePath::describe() const {
+  return "make the way back from " + target_->color() + " to " + source_->color() + " ready: " + back_.name;
+}
+
+std::vector<PublishedTable> ReadyReversePath::wanted(Deadline deadline) {
+  const auto senders = user_tables(target_->control(), deadline);
+  const auto receivers = user_tables(source_->control(), deadline);
+  const auto receiver_of = by_name(receivers);
+  std::vector<PublishedTable> list;
+  for (const Table& table : senders) {
+    const auto receiver = receiver_of.find(table.name);
+    if (receiver == receiver_of.end() || !filter_.selects(table)) continue;
+    const auto columns = table.is_partitioned ? std::vector<Identifier>{} : columns_to_send(table, *receiver->second);
+    // A leaf is named only for its column list: a root's list does not count for it.
+    if (table.is_partition && columns.empty()) continue;
+    if (!columns.empty()) require_identity_sent(*target_, table, columns);
+    list.push_back({table.name, columns});
+  }
+  return list;
+}
+
+bool ReadyReversePath::is_subscription_right(Deadline deadline) {
+  const auto state = subscription_state(source_->control(), back_, deadline);
+  return state.exists && !state.is_enabled && state.not_ready.empty() &&
+         state.tables == published_leaves(target_->control(), back_, deadline);
+}
+
+void ReadyReversePath::require_not_enabled(Deadline deadline) {
+  if (subscription_state(source_->control(), back_, deadline).is_enabled)
+    throw Refused("reverse.enabled",
+                  source_->color() + " already follows " + target_->color() + " through " + back_.name,
+                  "The direction of this command is the wrong one, or a switch was not finished: run status.");
+}
+
+Readiness ReadyReversePath::check(Deadline deadline) {
+  require_not_enabled(deadline);
+  require_own_slot(target_->control(), back_, deadline);
+  if (slot_state(target_->control(), back_, deadline).is_usable() && is_subscription_right(deadline) &&
+      is_published(target_->control(), back_, wanted(deadline), deadline) &&
+      plan_identities(target_->control(), filter_, source_->major(), deadline).empty())
+    return Done{};
+  return Ready{};
+}
+
+std::string ReadyReversePath::apply(Deadline deadline) {
+  require_not_enabled(deadline);
+  Connection& target = target_->control();
+  apply_identities(target, target_->deployment(), plan_identities(target, filter_, source_->major(), deadline),
+                   deadline);
+  const auto tables = wanted(deadline);
+  if (!is_published(target, back_, tables, deadline) || !slot_state(target, back_, deadline).is_usable()) {
+    // Nobody has read from this slot: made anew it is younger than its publication, as it must be.
+    drop_subscription(source_->control(), back_, deadline);
+    drop_slot(target, back_, deadline);
+    ensure_publication(target, back_, tables, deadline);
+  }
+  ensure_slot(target, back_, deadline);
+  if (!is_subscription_right(deadline)) drop_subscription(source_->control(), back_, deadline);
+  create_subscription(*source_, back_, publisher_, target_->major(), true, deadline);
+  require_all_tables(source_->control(), back_, published_leaves(target, back_, deadline), deadline);
+  return std::to_string(tables.size()) + " tables on the way back, subscription on " + source_->color() + " ready";
+}
+
+void ReadyReversePath::undo(Deadline deadline) {
+  if (subscription_state(source_->control(), back_, deadline).is_enabled) require_not_enabled(deadline);
+  drop_subscription(source_->control(), back_, deadline);
+  drop_slot(target_->control(), back_, deadline);
+  drop_publication(target_->control(), back_, deadline);
+}
+
+}  // namespace verdigris

@@ -1,0 +1,40 @@
+// The way back, laid before it is needed: publication and slot on the target, a disabled subscription on the source
+// that holds every table. Tables that exist on both sides travel, with the columns that both have. Its check is the
+// gate of every cutover, so it is exact and takes milliseconds.
+#pragma once
+
+#include "controller/step.hpp"
+#include "replication/publication.hpp"
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+class ReadyReversePath final : public Step {
+ public:
+  // publisher: the target as the source's server reaches it.
+  ReadyReversePath(Source source, Target target, Stream back, Conninfo publisher, TableSelection filter)
+      : source_(source),
+        target_(target),
+        back_(std::move(back)),
+        publisher_(std::move(publisher)),
+        filter_(std::move(filter)) {}
+  std::string_view name() const override { return "ready_reverse_path"; }
+  std::string describe() const override;
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+  void undo(Deadline deadline) override;
+
+ private:
+  std::vector<PublishedTable> wanted(Deadline deadline);
+  bool is_subscription_right(Deadline deadline);
+  void require_not_enabled(Deadline deadline);
+
+  Source source_;
+  Target target_;
+  Stream back_;
+  Conninfo publisher_;
+  TableSelection filter_;
+};
+
+}  // namespace verdigris

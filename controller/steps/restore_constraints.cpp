@@ -1,0 +1,48 @@
+#include "controller/steps/restore_constraints.hpp"
+
+#include "replication/control_schema.hpp"
+#include "replication/replica_identity.hpp"
+
+namespace verdigris {
+namespace {
+
+constexpr const char* kStarted = "schema:post-data-started";
+constexpr const char* kDone = "schema:post-data";
+
+}  // namespace
+
+std::string RestoreConstraints::describe() const {
+  return settings_.is_present ? "fill the materialized views of " + target_->color()
+                              : "build keys, indexes, foreign keys and triggers on " + target_->color();
+}
+
+// The section is one transaction: one of its objects there means all are.
+bool RestoreConstraints::has_post_data(Deadline deadline) {
+  Connection& target = target_->control();
+  return saved_value(target, target_->deployment(), kStarted, deadline) &&
+         missing_post_data(source_->control(), target, deadline).empty();
+}
+
+Readiness RestoreConstraints::check(Deadline deadline) {
+  Connection& target = target_->control();
+  if (has_control_schema(target, deadline) && saved_value(target, target_->deployment(), kDone, deadline))
+    return Done{};
+  return Ready{};
+}
+
+std::string RestoreConstraints::apply(Deadline deadline) {
+  if (std::holds_alternative<Done>(check(deadline))) return "constraints and indexes are there";
+  Connection& target = target_->control();
+  if (!settings_.is_present && !has_post_data(deadline)) {
+    save_value(target, target_->deployment(), kStarted, "true", deadline);
+    carry_schema(*source_, *target_, SchemaSection::post_data, settings_.tools, deadline);
+  }
+  // The identities that we gave came along with the dump; what was there before must be known here too.
+  if (!settings_.is_present) copy_saved_identities(source_->control(), target, target_->deployment(), deadline);
+  const int views = refresh_matviews(source_->control(), target, deadline);
+  save_value(target, target_->deployment(), kDone, "true", deadline);
+  return (settings_.is_present ? std::string("indexes were there") : std::string("keys, indexes and triggers built")) +
+         ", " + std::to_string(views) + " materialized views filled";
+}
+
+}  // namespace verdigris

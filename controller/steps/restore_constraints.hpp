@@ -1,0 +1,28 @@
+// Keys, indexes, foreign keys and triggers after the data, then the materialized views. Taken back together with the
+// schema (restore_schema).
+#pragma once
+
+#include "controller/step.hpp"
+#include "controller/steps/schema_settings.hpp"
+#include "replication/server.hpp"
+
+namespace verdigris {
+
+class RestoreConstraints final : public Step {
+ public:
+  RestoreConstraints(Source source, Target target, SchemaSettings settings)
+      : source_(source), target_(target), settings_(std::move(settings)) {}
+  std::string_view name() const override { return "restore_constraints"; }
+  std::string describe() const override;
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+
+ private:
+  bool has_post_data(Deadline deadline);
+
+  Source source_;
+  Target target_;
+  SchemaSettings settings_;
+};
+
+}  // namespace verdigris

@@ -1,0 +1,36 @@
+#include "controller/steps/subscribe_target.hpp"
+
+#include "replication/publication.hpp"
+#include "replication/slot.hpp"
+#include "replication/subscription.hpp"
+
+namespace verdigris {
+
+std::string SubscribeTarget::describe() const {
+  return "let " + target_->color() + " follow " + source_->color() + " through subscription " + stream_.name;
+}
+
+Readiness SubscribeTarget::check(Deadline deadline) {
+  const auto state = subscription_state(target_->control(), stream_, deadline);
+  require_own_slot(source_->control(), stream_, deadline);
+  if (!state.exists || !state.is_enabled) return Ready{};
+  if (state.not_ready.empty() && state.tables == published_leaves(source_->control(), stream_, deadline)) return Done{};
+  return Blocked{"subscription " + stream_.name + " does not hold every published table",
+                 "Run abandon, then prepare again."};
+}
+
+std::string SubscribeTarget::apply(Deadline deadline) {
+  require_own_slot(source_->control(), stream_, deadline);
+  // Forward, rows that the source itself received from elsewhere must travel: no origin filter (pitfalls section 0, 6).
+  create_subscription(*target_, stream_, publisher_, source_->major(), false, deadline);
+  require_all_tables(target_->control(), stream_, published_leaves(source_->control(), stream_, deadline), deadline);
+  keep_lock_timeout_from_apply(target_->control(), deadline);
+  enable_subscription(target_->control(), stream_, deadline);
+  return stream_.name + " enabled on " + target_->color();
+}
+
+void SubscribeTarget::undo(Deadline deadline) {
+  drop_subscription(target_->control(), stream_, deadline);
+}
+
+}  // namespace verdigris

@@ -1,0 +1,28 @@
+// The subscription that follows the source from where the copy ends; enabled only when it holds every published table.
+#pragma once
+
+#include "controller/step.hpp"
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+class SubscribeTarget final : public Step {
+ public:
+  // publisher: the source as the target's server reaches it.
+  SubscribeTarget(Source source, Target target, Stream stream, Conninfo publisher)
+      : source_(source), target_(target), stream_(std::move(stream)), publisher_(std::move(publisher)) {}
+  std::string_view name() const override { return "subscribe_target"; }
+  std::string describe() const override;
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+  void undo(Deadline deadline) override;
+
+ private:
+  Source source_;
+  Target target_;
+  Stream stream_;
+  Conninfo publisher_;
+};
+
+}  // namespace verdigris
