@@ -12,7 +12,7 @@ using TablesByName = std::map<QualifiedName, const Table*>;
 TablesByName leaves(const SideCatalog& side, const TableFilter& filter, std::vector<std::string>& uncovered) {
   TablesByName out;
   for (const auto& table : side.tables) {
-    if (table.is_partitioned || (filter && !filter(table.name))) continue;
+    if (table.is_partitioned || !filter.selects(table.root.value_or(table.name))) continue;
     if (table.is_unlogged)
       uncovered.push_back(table.name.display() + " (unlogged on " + side.color + ")");
     else if (table.is_extension_owned)

@@ -2,17 +2,14 @@
 // Made before any pause, so that in it only the statements run.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "healthcheck/parity/row_hash.hpp"
 #include "replication/catalog.hpp"
+#include "replication/table_filter.hpp"
 
 namespace verdigris {
-
-// Which tables take part; an empty function stands for all.
-using TableFilter = std::function<bool(const QualifiedName&)>;
 
 struct ComparedTable {
   QualifiedName name;

@@ -1,0 +1,81 @@
+// A check asks one question about the two servers and changes nothing; it says what it found as findings with stable
+// ids. The list of all checks is checks.cpp. Everything a question may look at is in the CheckContext.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "replication/catalog.hpp"
+#include "replication/conninfo.hpp"
+#include "replication/deadline.hpp"
+#include "replication/server.hpp"
+#include "replication/table_filter.hpp"
+
+namespace verdigris {
+
+enum class Level { pass, warn, fail, note };
+
+struct Finding {
+  Level level;
+  std::string id;    // "ri.none"; waivers name it
+  std::string text;  // what, on which server, why; lower case, no full stop
+  std::string hint;  // what to do, one sentence; empty for pass
+};
+
+using Findings = std::vector<Finding>;
+
+// Somebody answers for a failing check by name.
+struct CheckWaiver {
+  std::string id;
+  std::string reason;
+};
+
+struct DumpTool {
+  std::string path;
+  int version = 0;  // as server_version_num: 150020
+};
+
+// What of a playbook the questions need.
+struct CheckSettings {
+  std::string deployment;
+  TableFilter tables = {};
+  bool makes_identities = true;  // replication.identity: auto
+  bool dumps_schema = true;      // replication.schema: dump
+  bool needs_reverse = true;     // replication.reverse: required
+  int copy_workers = 2;
+  std::int64_t max_slot_wal_bytes = 0;
+  std::optional<Conninfo> to_blue = {}, to_green = {};  // as the servers reach each other
+  std::optional<DumpTool> pg_dump = {};                 // as the controller found it
+  std::vector<int> pooler_backends = {};                // pids of blue's sessions that belong to a pooler
+  std::vector<CheckWaiver> waivers = {};
+};
+
+// Both control sessions are open, and read only if nothing else is to be done with them.
+struct CheckContext {
+  Server& blue;
+  Server& green;
+  const CheckSettings& settings;
+  bool is_prepared;  // both sides hold this deployment's control schema
+  Deadline deadline;
+
+  std::vector<Server*> both() const { return {&blue, &green}; }
+};
+
+struct Check {
+  std::string_view name;
+  Findings (*ask)(const CheckContext& context);
+  bool is_decisive = false;  // what comes after a failure has no meaning and is not asked
+};
+
+Finding pass(std::string id, std::string text);
+Finding note(std::string id, std::string text, std::string hint = {});
+Finding warn(std::string id, std::string text, std::string hint);
+Finding fail(std::string id, std::string text, std::string hint);
+
+// "public.a, public.b and 7 more"
+std::string some_of(const std::vector<std::string>& names);
+
+}  // namespace verdigris

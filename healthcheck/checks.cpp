@@ -1,0 +1,100 @@
+#include "healthcheck/checks.hpp"
+
+#include <algorithm>
+
+#include "healthcheck/questions.hpp"
+
+namespace verdigris {
+namespace {
+
+const CheckWaiver* waiver_of(const CheckContext& context, const std::string& id) {
+  for (const auto& waiver : context.settings.waivers)
+    if (waiver.id == id) return &waiver;
+  return nullptr;
+}
+
+void apply_waivers(const CheckContext& context, Findings& findings) {
+  for (auto& finding : findings) {
+    const CheckWaiver* waiver = waiver_of(context, finding.id);
+    if (finding.level != Level::fail || waiver == nullptr) continue;
+    finding.level = Level::warn;
+    finding.text += " (waived: " + waiver->reason + ")";
+  }
+}
+
+bool has_failure(const Findings& findings) {
+  return std::any_of(findings.begin(), findings.end(), [](const Finding& one) { return one.level == Level::fail; });
+}
+
+void add_unused_waivers(const CheckContext& context, Findings& findings) {
+  for (const auto& waiver : context.settings.waivers) {
+    const bool is_used = std::any_of(findings.begin(), findings.end(), [&](const Finding& finding) {
+      return finding.id == waiver.id && finding.level == Level::warn;
+    });
+    if (!is_used)
+      findings.push_back(fail("waiver.unused",
+                              "the waiver for \"" + waiver.id + "\" waives nothing: that rule does not fire",
+                              "Remove it from the playbook, so that it does not hide a later failure."));
+  }
+}
+
+}  // namespace
+
+const std::vector<Check>& all_checks() {
+  using namespace questions;
+  static const std::vector<Check> kChecks = {
+      // Who answers
+      {"same database", same_database, true},
+      {"standby", standby, true},
+      {"leftovers", leftovers},
+      {"server versions", server_versions},
+      {"controller role", controller_role},
+      {"replication login", replication_login},
+      // What the servers allow
+      {"wal_level", wal_level},
+      {"limits", limits},
+      {"WAL of slots", slot_wal},
+      {"durability", durability},
+      {"settings of the apply worker", apply_settings},
+      // What else replicates
+      {"foreign replication", foreign_replication},
+      {"foreign slots", foreign_slots},
+      {"synchronous standby names", sync_standby},
+      {"physical standbys", physical_standbys},
+      // Who is connected
+      {"slot blockers", slot_blockers},
+      {"prepared transactions", prepared_transactions},
+      {"bypassing sessions", bypassing_sessions},
+      // Whether the schema can be carried over
+      {"dump tool", dump_tool},
+      {"target empty", target_empty},
+      {"encoding", encoding},
+      {"extensions", extensions},
+      {"event triggers", event_triggers},
+      {"replica triggers", replica_triggers},
+      // What does not replicate, or not as it is
+      {"replica identity", replica_identity},
+      {"unlogged tables", unlogged_tables},
+      {"large objects", large_objects},
+      {"foreign tables", foreign_tables},
+      {"physical ids", physical_ids},
+      {"generated columns", generated_columns},
+      {"sequence headroom", sequence_headroom},
+  };
+  return kChecks;
+}
+
+Findings ask_all(const CheckContext& context) {
+  Findings all;
+  for (const auto& check : all_checks()) {
+    Findings found = check.ask(context);
+    apply_waivers(context, found);
+    const bool is_end = check.is_decisive && has_failure(found);
+    all.insert(all.end(), found.begin(), found.end());
+    if (is_end) return all;
+  }
+  add_unused_waivers(context, all);
+  return all;
+}
+
+}  // namespace verdigris

@@ -1,0 +1,79 @@
+#include "healthcheck/coverage.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "replication/publication.hpp"
+#include "replication/subscription.hpp"
+
+namespace verdigris {
+namespace {
+
+using Names = std::set<QualifiedName>;
+
+const QualifiedName& marker() {
+  static const QualifiedName kMarker("verdigris", "marker");
+  return kMarker;
+}
+
+// Leaves of partition trees and plain tables, as they appear on the wire.
+Names wanted(const std::vector<Table>& tables, const TableFilter& filter) {
+  Names names;
+  for (const auto& table : tables)
+    if (!table.is_partitioned && filter.selects(table)) names.insert(table.name);
+  return names;
+}
+
+std::vector<std::string> missing(const Names& all, const Names& present) {
+  std::vector<std::string> names;
+  for (const auto& name : all)
+    if (!present.contains(name)) names.push_back(name.display());
+  return names;
+}
+
+void require_all(const Names& all, const Names& present, const std::string& id, const std::string& what,
+                 const std::string& hint, Findings& findings) {
+  const auto names = missing(all, present);
+  if (!names.empty()) findings.push_back(fail(id, what + some_of(names), hint));
+}
+
+void name_what_cannot_replicate(Connection& source, Deadline deadline, Findings& findings) {
+  const Result answer = source.query(Sql(R"(
+    SELECT n.nspname || '.' || c.relname || CASE c.relkind WHEN 'f' THEN ' (foreign)' ELSE ' (unlogged)' END
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE (c.relkind = 'f' OR c.relkind = 'r' AND c.relpersistence = 'u')
+      AND n.nspname !~ '^(pg_|information_schema$|verdigris$)' ORDER BY 1)"),
+                                     deadline);
+  std::vector<std::string> names;
+  for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
+  if (!names.empty())
+    findings.push_back(note("data.unpublished", source.server() + ": not replicated: " + some_of(names)));
+}
+
+}  // namespace
+
+Findings coverage(Connection& source, Connection& target, const Stream& stream, Deadline deadline,
+                  const TableFilter& filter) {
+  Findings findings;
+  const Names ours = wanted(user_tables(source, deadline), filter);
+  const Names theirs = wanted(user_tables(target, deadline), filter);
+  const auto leaves = published_leaves(source, stream, deadline);
+  const Names published(leaves.begin(), leaves.end());
+  const SubscriptionState state = subscription_state(target, stream, deadline);
+  const Names subscribed(state.tables.begin(), state.tables.end());
+  const std::string again = "Run prepare again: it takes new tables in.";
+
+  require_all(ours, published, "data.unpublished", source.server() + ": tables are not published: ", again, findings);
+  require_all({marker()}, published, "data.unpublished", source.server() + ": not published: ", again, findings);
+  require_all(published, subscribed, "data.unsubscribed",
+              target.server() + ": published tables are not in the subscription: ", again, findings);
+  require_all(ours, theirs, "schema.missing-table", target.server() + ": tables are missing: ", again, findings);
+  if (!state.not_ready.empty())
+    findings.push_back(fail("data.unsubscribed",
+                            target.server() + ": tables are not ready: " + some_of(state.not_ready),
+                            "Wait until they are, or look into that server's log."));
+  name_what_cannot_replicate(source, deadline, findings);
+  return findings;
+}
+
+}  // namespace verdigris

@@ -1,0 +1,37 @@
+#include "healthcheck/questions.hpp"
+
+namespace verdigris::questions {
+namespace {
+
+std::vector<std::string> subscriptions_of_others(Server& server, bool only_enabled, Deadline deadline) {
+  const Result answer = server.control().query(Sql(R"(
+      SELECT subname FROM pg_subscription
+      WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND subname !~ '^verdigris_'
+        AND (subenabled OR NOT $1) ORDER BY 1)"),
+                                               {only_enabled ? "t" : "f"}, deadline);
+  std::vector<std::string> names;
+  for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
+  return names;
+}
+
+}  // namespace
+
+// Writes of an apply worker pass the fence: on blue they would go on behind it, on green they would mix with ours.
+Findings foreign_replication(const CheckContext& context) {
+  Findings findings;
+  const auto on_green = subscriptions_of_others(context.green, false, context.deadline);
+  if (!on_green.empty())
+    findings.push_back(fail("target.foreign-repl", "green: has subscriptions that are not ours: " + some_of(on_green),
+                            "Drop them (with slot_name = NONE if the slot belongs to somebody else)."));
+  else
+    findings.push_back(pass("target.foreign-repl", "green has no other subscription"));
+  const auto on_blue = subscriptions_of_others(context.blue, true, context.deadline);
+  if (!on_blue.empty())
+    findings.push_back(fail("repl.inbound", "blue: receives rows from elsewhere by subscription " + some_of(on_blue),
+                            "Disable it, or move it to green first: those rows would be lost at the switch."));
+  else
+    findings.push_back(pass("repl.inbound", "blue is no subscriber"));
+  return findings;
+}
+
+}  // namespace verdigris::questions

@@ -1,0 +1,35 @@
+#include "healthcheck/questions.hpp"
+
+namespace verdigris::questions {
+namespace {
+
+std::vector<std::string> tables_with_rows(Server& server, const std::vector<Table>& tables, Deadline deadline) {
+  std::vector<std::string> names;
+  for (const auto& table : tables) {
+    if (table.is_partitioned) continue;
+    const Result answer = server.control().query(Sql("SELECT EXISTS (SELECT FROM ONLY {})", table.name), deadline);
+    if (answer.one_row(1).boolean(0)) names.push_back(table.name.display());
+  }
+  return names;
+}
+
+}  // namespace
+
+// Rows that are there already would be mixed with blue's, never merged.
+Findings target_empty(const CheckContext& context) {
+  if (context.is_prepared) return {note("target.not-empty", "green is prepared already")};
+  auto tables = user_tables(context.green.control(), context.deadline);
+  std::erase_if(tables, [](const Table& table) { return table.is_extension_owned; });
+  const auto filled = tables_with_rows(context.green, tables, context.deadline);
+  if (!filled.empty())
+    return {fail("target.not-empty",
+                 "green: " + std::to_string(filled.size()) + " of " + std::to_string(tables.size()) +
+                     " tables hold rows: " + some_of(filled),
+                 "Use an empty database on green.")};
+  if (context.settings.dumps_schema && !tables.empty())
+    return {fail("target.not-empty", "green: has " + std::to_string(tables.size()) + " tables already, although empty",
+                 "Use an empty database, or say replication.schema: present.")};
+  return {pass("target.not-empty", "green holds no rows")};
+}
+
+}  // namespace verdigris::questions
