@@ -8,6 +8,8 @@
 
 #include "controller/cli_options.hpp"
 #include "controller/commands/sandbox_down.hpp"
+#include "controller/commands/sandbox_ledger.hpp"
+#include "controller/commands/sandbox_load.hpp"
 #include "controller/commands/sandbox_supervise.hpp"
 #include "controller/commands/sandbox_up.hpp"
 #include "controller/commands/version.hpp"
@@ -34,6 +36,9 @@ const std::vector<Command>& commands() {
        run_sandbox_up},
       {"sandbox supervise", "Own the servers of a sandbox; started by \"sandbox up\"", sandbox_up_options,
        run_sandbox_supervise},
+      {"sandbox load", "Write to the sandbox as its clients would, and remember each write", sandbox_load_options,
+       run_sandbox_load},
+      {"sandbox ledger", "Look for each remembered write on one side", sandbox_ledger_options, run_sandbox_ledger},
       {"sandbox down", "End a sandbox and remove its directory", sandbox_down_options, run_sandbox_down},
       {"version", "Print the versions of the program and of what it is built on", no_options, run_version},
   };

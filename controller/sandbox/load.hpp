@@ -1,0 +1,49 @@
+// Clients of the shop, to see what a switch does to them: some through the pooler at a constant rate, and four beside
+// it that go straight to blue and to green, as ordinary role and as superuser, about 20 writes a second and side. Each
+// write that a server acknowledged is in the ledger. Runs threads of its own; ends them all before it returns.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "controller/sandbox/interruption.hpp"
+#include "controller/sandbox/sandbox_state.hpp"
+
+namespace verdigris {
+
+struct LoadOptions {
+  int rate = 300;  // transactions per second through the pooler, all clients together
+  int seconds = 30;
+  int clients = 8;
+  std::filesystem::path ledger;
+};
+
+struct PooledTally {
+  std::int64_t acknowledged = 0, unknown = 0, errors = 0;
+  std::vector<std::string> error_texts;  // the first ten
+  std::vector<float> waits_ms;           // from BEGIN to the answer of COMMIT
+  double longest_wait_ms = 0;
+  double longest_wait_at = 0;      // seconds after the start, when it began
+  double longest_lateness_ms = 0;  // behind the schedule: how far a pause delays whoever comes after it
+};
+
+// Of the writers beside the pooler, per side.
+struct DirectTally {
+  std::int64_t acknowledged = 0, unknown = 0;
+  std::int64_t refused = 0;      // by the server: no login, no privilege, the fence, no such table
+  std::int64_t unreachable = 0;  // no server answered, or it is starting up
+};
+
+struct LoadSummary {
+  double seconds = 0;
+  PooledTally pooled;
+  DirectTally blue, green;
+};
+
+LoadSummary run_load(const SandboxState& sandbox, const LoadOptions& options, Interruption& interruption);
+// 0 <= quantile <= 1; 0 for no values. Sorts.
+double quantile_of(std::vector<float>& values, double quantile);
+
+}  // namespace verdigris

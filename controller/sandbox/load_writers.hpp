@@ -1,0 +1,60 @@
+// The threads' bodies of load.hpp: one client through the pooler, one writer beside it. Each object belongs to one
+// thread; `is_over` is the only thing shared besides the ledger file.
+#pragma once
+
+#include <atomic>
+#include <optional>
+
+#include "controller/sandbox/ledger_file.hpp"
+#include "controller/sandbox/load.hpp"
+#include "replication/connection.hpp"
+
+namespace verdigris {
+
+struct LoadContext {
+  const SandboxState& sandbox;
+  const LoadOptions& options;
+  LedgerFile& ledger;
+  std::chrono::steady_clock::time_point start;
+  std::int64_t first_number;  // of each writer's writes
+  const std::atomic<bool>& is_over;
+};
+
+class PooledClient {
+ public:
+  PooledClient(const LoadContext& context, int writer);
+  void run();
+  PooledTally tally;
+
+ private:
+  void wait_until(std::chrono::steady_clock::time_point when) const;
+  void connect();
+  void write();
+  void note_error(const std::string& text);
+  void note_wait(std::chrono::steady_clock::time_point began);
+
+  const LoadContext& context_;
+  int writer_;
+  std::int64_t n_;
+  LedgerBuffer ledger_;
+  std::vector<Sql> business_;
+  std::optional<Connection> session_;
+};
+
+class DirectWriter {
+ public:
+  DirectWriter(const LoadContext& context, const SandboxServer& server, int writer);
+  void run();
+  DirectTally tally;
+
+ private:
+  void write();
+
+  const LoadContext& context_;
+  const SandboxServer& server_;
+  int writer_;
+  std::int64_t n_;
+  LedgerBuffer ledger_;
+};
+
+}  // namespace verdigris
