@@ -12,7 +12,7 @@
 #include "replication/conninfo.hpp"
 #include "replication/deadline.hpp"
 #include "replication/server.hpp"
-#include "replication/table_filter.hpp"
+#include "replication/table_selection.hpp"
 
 namespace verdigris {
 
@@ -41,7 +41,7 @@ struct DumpTool {
 // What of a playbook the questions need.
 struct CheckSettings {
   std::string deployment;
-  TableFilter tables = {};
+  TableSelection tables = {};
   bool makes_identities = true;  // replication.identity: auto
   bool dumps_schema = true;      // replication.schema: dump
   bool needs_reverse = true;     // replication.reverse: required

@@ -17,7 +17,7 @@ const QualifiedName& marker() {
 }
 
 // Leaves of partition trees and plain tables, as they appear on the wire.
-Names wanted(const std::vector<Table>& tables, const TableFilter& filter) {
+Names wanted(const std::vector<Table>& tables, const TableSelection& filter) {
   Names names;
   for (const auto& table : tables)
     if (!table.is_partitioned && filter.selects(table)) names.insert(table.name);
@@ -53,7 +53,7 @@ void name_what_cannot_replicate(Connection& source, Deadline deadline, Findings&
 }  // namespace
 
 Findings coverage(Connection& source, Connection& target, const Stream& stream, Deadline deadline,
-                  const TableFilter& filter) {
+                  const TableSelection& filter) {
   Findings findings;
   const Names ours = wanted(user_tables(source, deadline), filter);
   const Names theirs = wanted(user_tables(target, deadline), filter);

@@ -10,6 +10,6 @@ namespace verdigris {
 // A failure per set that lacks tables, naming them; notes for what replication cannot carry (unlogged and foreign
 // tables). No failure: covered. Four statements in all, cheap enough for a pause.
 Findings coverage(Connection& source, Connection& target, const Stream& stream, Deadline deadline,
-                  const TableFilter& filter = {});
+                  const TableSelection& filter = {});
 
 }  // namespace verdigris

@@ -9,7 +9,7 @@ namespace {
 using TablesByName = std::map<QualifiedName, const Table*>;
 
 // Relations that hold rows which replication carries; what it does not carry is named as not covered.
-TablesByName leaves(const SideCatalog& side, const TableFilter& filter, std::vector<std::string>& uncovered) {
+TablesByName leaves(const SideCatalog& side, const TableSelection& filter, std::vector<std::string>& uncovered) {
   TablesByName out;
   for (const auto& table : side.tables) {
     if (table.is_partitioned || !filter.selects(table.root.value_or(table.name))) continue;
@@ -113,7 +113,7 @@ SideCatalog read_catalog(Connection& on, const std::string& color, Deadline dead
 }
 
 Agreement agree(const SideCatalog& source, const SideCatalog& target, const HashAgreement& hashes,
-                const TableFilter& filter) {
+                const TableSelection& filter) {
   Agreement out;
   const auto ours = leaves(source, filter, out.uncovered);
   const auto theirs = leaves(target, filter, out.uncovered);

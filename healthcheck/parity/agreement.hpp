@@ -7,7 +7,7 @@
 
 #include "healthcheck/parity/row_hash.hpp"
 #include "replication/catalog.hpp"
-#include "replication/table_filter.hpp"
+#include "replication/table_selection.hpp"
 
 namespace verdigris {
 
@@ -34,6 +34,6 @@ struct SideCatalog {
 
 SideCatalog read_catalog(Connection& on, const std::string& color, Deadline deadline);
 Agreement agree(const SideCatalog& source, const SideCatalog& target, const HashAgreement& hashes,
-                const TableFilter& filter);
+                const TableSelection& filter);
 
 }  // namespace verdigris

@@ -26,7 +26,7 @@ void end_snapshot(SideSessions& side, Deadline deadline) {
 class LiveComparison {
  public:
   LiveComparison(Server& source, Server& target, const Stream& stream, int workers, CompareMode mode,
-                 const TableFilter& filter, Deadline deadline)
+                 const TableSelection& filter, Deadline deadline)
       : sessions_(source, target, workers, deadline, filter),
         aligner_(source, target, stream, deadline),
         mode_(mode),
@@ -84,7 +84,7 @@ class LiveComparison {
 
 ParityReport compare_live(Server& source, Server& target, const Stream& stream, int workers, int rounds,
                           const ProgressCallback& progress, Deadline deadline, CompareMode mode,
-                          const TableFilter& filter) {
+                          const TableSelection& filter) {
   LiveComparison comparison(source, target, stream, workers, mode, filter, deadline);
   for (int round = 1; round <= rounds && comparison.suspects() > 0; ++round) {
     if (round > 1) std::this_thread::sleep_for(std::chrono::milliseconds{100});

@@ -45,6 +45,6 @@ enum class CompareMode { counts, full };
 // half second in which a pair is made. Throws DeadlinePassed if the target does not get close enough in time.
 ParityReport compare_live(Server& source, Server& target, const Stream& stream, int workers, int rounds,
                           const ProgressCallback& progress, Deadline deadline, CompareMode mode = CompareMode::full,
-                          const TableFilter& filter = {});
+                          const TableSelection& filter = {});
 
 }  // namespace verdigris

@@ -45,7 +45,7 @@ void warm_session(Connection& session, const ParitySessions& sessions, bool is_s
 }  // namespace
 
 ParitySessions::ParitySessions(Server& source, Server& target, int workers, Deadline deadline,
-                               const TableFilter& filter)
+                               const TableSelection& filter)
     : source_(open_side(source, workers, deadline)), target_(open_side(target, workers, deadline)) {
   Connection& on_source = source_.workers.front();
   Connection& on_target = target_.workers.front();

@@ -21,7 +21,7 @@ struct SideSessions {
 class ParitySessions {
  public:
   // Throws CannotConnect, ServerError (for example on tables this role may not read), DeadlinePassed.
-  ParitySessions(Server& source, Server& target, int workers, Deadline deadline, const TableFilter& filter = {});
+  ParitySessions(Server& source, Server& target, int workers, Deadline deadline, const TableSelection& filter = {});
 
   SideSessions& source() { return source_; }
   SideSessions& target() { return target_; }

@@ -44,7 +44,7 @@ class Coverage : public ::testing::Test {
     run(source_->control(), sql);
     run(target_->control(), sql);
   }
-  Findings failures(const TableFilter& filter = {}) {
+  Findings failures(const TableSelection& filter = {}) {
     Findings findings = coverage(source_->control(), target_->control(), stream_, soon(), filter);
     std::erase_if(findings, [](const Finding& finding) { return finding.level != Level::fail; });
     return findings;

@@ -197,7 +197,7 @@ class Parity : public ::testing::TestWithParam<std::pair<int, int>> {
     }
   }
 
-  ParityReport compare(const TableFilter& filter = {}) {
+  ParityReport compare(const TableSelection& filter = {}) {
     ParitySessions sessions(*source_, *target_, 2, soon(), filter);
     return compare_still(sessions, soon());
   }
