@@ -9,9 +9,13 @@
 namespace verdigris {
 namespace {
 
+constexpr std::chrono::milliseconds kTimeToGiveUp{500};  // an attempt that short would run into the deadline
+
 bool create_once(Connection& on, const Stream& stream, Deadline deadline) {
-  // statement_timeout does not bound the wait, lock_timeout does, and leaves no slot behind (copy.md section 5).
-  on.execute(Sql("SET lock_timeout = {}", Number(std::min(kLockTimeout, deadline.remaining()).count() + 1)), deadline);
+  // statement_timeout does not bound the wait, lock_timeout does, and leaves no slot behind (copy.md section 5). It
+  // must end before our own deadline does, which would cost the session.
+  const auto longest = std::min(kLockTimeout, deadline.remaining() / 3);
+  on.execute(Sql("SET lock_timeout = {}", Number(longest.count() + 1)), deadline);
   bool is_created = true;
   try {
     on.query(Sql("SELECT pg_create_logical_replication_slot($1, 'pgoutput')"), {stream.name}, deadline);
@@ -65,7 +69,7 @@ void ensure_slot(Connection& on, const Stream& stream, Deadline deadline) {
                   "Run abandon, then prepare again; raise max_slot_wal_keep_size before.");
   }
   for (std::chrono::milliseconds pause{100}; !create_once(on, stream, deadline); pause *= 2) {
-    if (deadline.remaining() <= pause)
+    if (deadline.remaining() <= pause + kTimeToGiveUp)
       throw Error("slot.blockers",
                   on.server() + ": replication slot " + stream.name +
                       " cannot be created while these transactions are open: " +

@@ -20,6 +20,8 @@ std::optional<SlotSnapshot> try_create(Server& source, const Stream& stream, Dea
   } catch (const ServerError& error) {
     if (!is_lock_failure(error)) throw;
     return std::nullopt;
+  } catch (const DeadlinePassed&) {
+    return std::nullopt;  // the session is gone, and its half-made slot with it
   }
 }
 
