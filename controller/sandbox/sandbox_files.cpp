@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "controller/sandbox/roles.hpp"
+#include "healthcheck/server_versions.hpp"
 #include "replication/errors.hpp"
 
 namespace verdigris {
@@ -41,9 +42,18 @@ pooler:
       file: {ini}
   databases: [shop]
 cutover: {{ max_pause: 20s }}
-waivers:
+)";
+
+// Only where the rule fires: a waiver that waives nothing is refused.
+constexpr const char* kWaiver = R"(waivers:
   - {{ id: versions.minor, reason: "servers of a sandbox, not of production", until: {until:%Y-%m-%d} }}
 )";
+
+bool is_old(const SandboxServer& server) {
+  const auto dot = server.version.find('.');
+  const int minor = dot == std::string::npos ? 0 : std::atoi(server.version.c_str() + dot + 1);
+  return is_below_floor(server.major * 10000 + minor);
+}
 
 void write_private(const fs::path& file, const std::string& text) {
   std::ofstream out(file, std::ios::trunc);
@@ -57,13 +67,14 @@ void write_private(const fs::path& file, const std::string& text) {
 
 void write_playbook(const SandboxState& state, const fs::path& pooler_ini, bool is_schema_present) {
   using namespace fmt::literals;
+  std::string text =
+      fmt::format(kPlaybook, "blue"_a = state.blue.host, "blue_port"_a = state.blue.port, "green"_a = state.green.host,
+                  "green_port"_a = state.green.port, "schema"_a = is_schema_present ? "present" : "dump",
+                  "pooler"_a = state.pooler.host, "pooler_port"_a = state.pooler.port, "admin"_a = kPoolerAdmin.user,
+                  "passfile"_a = state.passfile.string(), "ini"_a = pooler_ini.string());
   const auto tomorrow = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() + std::chrono::hours(24));
-  write_private(state.playbook(), fmt::format(kPlaybook, "blue"_a = state.blue.host, "blue_port"_a = state.blue.port,
-                                              "green"_a = state.green.host, "green_port"_a = state.green.port,
-                                              "schema"_a = is_schema_present ? "present" : "dump",
-                                              "pooler"_a = state.pooler.host, "pooler_port"_a = state.pooler.port,
-                                              "admin"_a = kPoolerAdmin.user, "passfile"_a = state.passfile.string(),
-                                              "ini"_a = pooler_ini.string(), "until"_a = fmt::gmtime(tomorrow)));
+  if (is_old(state.blue) || is_old(state.green)) text += fmt::format(kWaiver, "until"_a = fmt::gmtime(tomorrow));
+  write_private(state.playbook(), text);
 }
 
 void write_migration(const SandboxState& state) {
