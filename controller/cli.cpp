@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "controller/cli_options.hpp"
+#include "controller/commands/sandbox_demo.hpp"
 #include "controller/commands/sandbox_down.hpp"
 #include "controller/commands/sandbox_ledger.hpp"
 #include "controller/commands/sandbox_load.hpp"
@@ -39,6 +40,8 @@ const std::vector<Command>& commands() {
       {"sandbox load", "Write to the sandbox as its clients would, and remember each write", sandbox_load_options,
        run_sandbox_load},
       {"sandbox ledger", "Look for each remembered write on one side", sandbox_ledger_options, run_sandbox_ledger},
+      {"sandbox demo", "Show all of it on a sandbox: over, back, over again, under load", sandbox_demo_options,
+       run_sandbox_demo},
       {"sandbox down", "End a sandbox and remove its directory", sandbox_down_options, run_sandbox_down},
       {"version", "Print the versions of the program and of what it is built on", no_options, run_version},
   };

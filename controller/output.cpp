@@ -72,6 +72,13 @@ void Output::document(nlohmann::ordered_json body) {
   print_document(whole);
 }
 
+void Output::document_line(nlohmann::ordered_json body) {
+  if (!style_.json) return;
+  nlohmann::ordered_json whole{{"schema", schema_}};
+  whole.update(body);
+  print_document(whole, -1);
+}
+
 void Output::note(std::string_view text) {
   if (!style_.quiet) print_message(printable(text) + "\n");
 }
@@ -147,12 +154,12 @@ void Output::print_message(const std::string& text) {
   put(messages_, text);
 }
 
-void Output::print_document(const nlohmann::ordered_json& body) {
+void Output::print_document(const nlohmann::ordered_json& body, int indent) {
   const std::lock_guard lock(mutex_);
   if (is_document_printed_) return;
   is_document_printed_ = true;
   // Pure ASCII: right in every locale, and no character of others can act on a terminal.
-  put(results_, body.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  put(results_, body.dump(indent, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace verdigris

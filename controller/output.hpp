@@ -41,6 +41,8 @@ class Output {
   void result(std::string_view text);
   // stdout. The one document of --json: nothing without. "schema": "verdigris.<command>/1" is put first.
   void document(nlohmann::ordered_json body);
+  // The same on a single line, for scripts that take the last line of a long run.
+  void document_line(nlohmann::ordered_json body);
 
   // stderr. note: progress and remarks, not with -q. detail: only with -v. warning: always.
   void note(std::string_view text);
@@ -62,7 +64,7 @@ class Output {
   enum class Tint { red, green, yellow };
   std::string tinted(std::string_view text, Tint tint) const;
   void print_message(const std::string& text);
-  void print_document(const nlohmann::ordered_json& body);
+  void print_document(const nlohmann::ordered_json& body, int indent = 2);
   std::string place_and_text(const PlaybookError& error) const;
 
   std::ostream& results_;

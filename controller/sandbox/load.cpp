@@ -81,8 +81,8 @@ LoadSummary run_load(const SandboxState& sandbox, const LoadOptions& options, In
   const LoadContext context{sandbox, options, ledger, Clock::now() + kWarmUp, first_number_now(), is_over};
   std::deque<PooledClient> clients;
   for (int i = 1; i <= options.clients; ++i) clients.emplace_back(context, i);
-  DirectWriter to_blue(context, sandbox.blue, kDirectToBlue);
-  DirectWriter to_green(context, sandbox.green, kDirectToGreen);
+  DirectWriter to_blue(context, sandbox.blue, kDirectToBlue, false);
+  DirectWriter to_green(context, sandbox.green, kDirectToGreen, true);
   {
     Threads threads(is_over);
     for (auto& client : clients) threads.run([&client] { client.run(); });

@@ -132,13 +132,31 @@ void PooledClient::note_wait(Clock::time_point began) {
   tally.longest_wait_at = std::chrono::duration<double>(began - context_.start).count();
 }
 
-DirectWriter::DirectWriter(const LoadContext& context, const SandboxServer& server, int writer)
-    : context_(context), server_(server), writer_(writer), n_(context.first_number), ledger_(context.ledger) {}
+DirectWriter::DirectWriter(const LoadContext& context, const SandboxServer& server, int writer, bool waits_for_fence)
+    : context_(context),
+      server_(server),
+      writer_(writer),
+      waits_for_fence_(waits_for_fence),
+      n_(context.first_number),
+      ledger_(context.ledger) {}
+
+// Its triggers; later, when the way back is given up, they go, and a writer that has begun goes on.
+bool DirectWriter::has_fence() const {
+  auto session = Connection::open(context_.sandbox.conninfo(server_, "verdigris"),
+                                  {"direct", "verdigris/sandbox/load", true, {}}, Deadline::after(10s));
+  const Result found =
+      session.query(Sql("SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'verdigris_fence' AND tgrelid = "
+                        "to_regclass('public.ledger_b'))"),
+                    Deadline::after(10s));
+  return found.one_row(1).boolean(0);
+}
 
 void DirectWriter::run() {
   for (auto due = context_.start; !context_.is_over; due = std::max(due + kDirectPeriod, Clock::now())) {
     std::this_thread::sleep_until(due);
     try {
+      if (waits_for_fence_ && !has_fence()) continue;
+      waits_for_fence_ = false;
       write();
     } catch (const OutcomeUnknown&) {
       ++tally.unknown;

@@ -41,18 +41,21 @@ class PooledClient {
   std::optional<Connection> session_;
 };
 
+// One to green starts when green has its fence: before that, green is being filled and nobody's to write to.
 class DirectWriter {
  public:
-  DirectWriter(const LoadContext& context, const SandboxServer& server, int writer);
+  DirectWriter(const LoadContext& context, const SandboxServer& server, int writer, bool waits_for_fence);
   void run();
   DirectTally tally;
 
  private:
+  bool has_fence() const;
   void write();
 
   const LoadContext& context_;
   const SandboxServer& server_;
   int writer_;
+  bool waits_for_fence_;
   std::int64_t n_;
   LedgerBuffer ledger_;
 };

@@ -102,6 +102,23 @@ TEST(SandboxUp, ServersEndWithASupervisorThatIsKilledAndDownRemovesTheRest) {
   expect_nothing_left(dir);
 }
 
+// Interrupted while it fills blue, which is when most of it is in motion.
+TEST(SandboxDemo, InterruptedLeavesNothing) {
+  NEED_POSTGRES(15);
+  const ScratchDir scratch;
+  auto demo = ChildProcess::start(
+      {.argv = {VERDIGRIS_PROGRAM, "sandbox", "demo", "--blue", "15", "--green", "15", "--megabytes", "500"},
+       .environment = {{"TMPDIR", scratch.path().string()}}});
+  std::this_thread::sleep_for(4s);
+  EXPECT_GT(processes_of(scratch.path()), 0);
+  demo.send(SIGINT);
+  ASSERT_TRUE(demo.wait_end(Deadline::after(60s)));
+  EXPECT_EQ(demo.exit_code(), 130);
+  EXPECT_EQ(processes_of(scratch.path()), 0);
+  for (const auto& left : fs::directory_iterator(scratch.path()))
+    EXPECT_TRUE(left.path().filename().string().starts_with("verdigris-initdb-")) << left.path();
+}
+
 TEST(SandboxUp, ForeignDirectoryIsNeitherTakenNorRemoved) {
   const ScratchDir scratch;
   std::ofstream(scratch.path() / "mine") << "x";
