@@ -31,7 +31,7 @@ void create_dataset(const Conninfo& superuser, const DatasetOptions& options, co
 struct TableSpec {
   std::string name;
   int tables;     // that hold rows
-  int row_bytes;  // roughly, in the heap
+  int row_bytes;  // as measured, with TOAST, without indexes
   int share;      // of the data, in parts of 1000
   std::string create;
   std::string fill;    // $1 is the number of rows; empty: none
