@@ -7,12 +7,20 @@
 #include <cstdlib>
 
 #include "controller/cli_options.hpp"
+#include "controller/commands/abandon.hpp"
+#include "controller/commands/finish.hpp"
+#include "controller/commands/plan.hpp"
+#include "controller/commands/prepare.hpp"
+#include "controller/commands/recover.hpp"
+#include "controller/commands/rollback.hpp"
 #include "controller/commands/sandbox_demo.hpp"
 #include "controller/commands/sandbox_down.hpp"
 #include "controller/commands/sandbox_ledger.hpp"
 #include "controller/commands/sandbox_load.hpp"
 #include "controller/commands/sandbox_supervise.hpp"
 #include "controller/commands/sandbox_up.hpp"
+#include "controller/commands/status.hpp"
+#include "controller/commands/switch.hpp"
 #include "controller/commands/version.hpp"
 #include "controller/printable.hpp"
 #include "controller/suggestion.hpp"
@@ -33,6 +41,14 @@ struct Command {
 // the header above, and add a line here; its options stand in controller/cli_options.cpp already, or no_options.
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
+      {"plan", "Show what the next command would do, step by step", no_options, run_plan},
+      {"prepare", "Make green follow blue: schema, data, migrations, fences, the way back", no_options, run_prepare},
+      {"switch", "Move clients from blue to green", switch_options, run_switch},
+      {"rollback", "Move clients back to blue: the same plan with the sides exchanged", rollback_options, run_rollback},
+      {"finish", "End the way back; blue stays closed", finish_options, run_finish},
+      {"abandon", "Before a switch: remove what is ours; blue as it was found", abandon_options, run_abandon},
+      {"recover", "After a crash: undo, or carry out the rest, as the journal decides", recover_options, run_recover},
+      {"status", "Phase, who serves, lag, the way back", no_options, run_status},
       {"sandbox up", "Start two servers and a pooler, fill blue, and write a playbook for them", sandbox_up_options,
        run_sandbox_up},
       {"sandbox supervise", "Own the servers of a sandbox; started by \"sandbox up\"", sandbox_up_options,

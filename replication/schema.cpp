@@ -65,24 +65,13 @@ std::string conninfo_for_tools(const Server& server) {
 }
 
 // "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
-DumpTool read_version(const fs::path& directory, const std::string& output) {
-  DumpTool tool{.directory = directory, .major = 0, .version = {}};
+SchemaDumpTool read_version(const fs::path& directory, const std::string& output) {
+  SchemaDumpTool tool{.directory = directory, .major = 0, .version = {}};
   std::istringstream words(output);
   std::string word;
   words >> word >> word >> tool.version;
   tool.major = std::atoi(tool.version.c_str());
   return tool;
-}
-
-std::vector<DumpTool> dump_tools(const SchemaTools& tools, Deadline deadline) {
-  std::vector<DumpTool> found;
-  for (const auto& directory : tools.directories) {
-    if (!fs::exists(directory / "pg_dump") || !fs::exists(directory / "pg_restore")) continue;
-    const auto result = tools.run({{(directory / "pg_dump").string(), "--version"}, {}, {}}, deadline);
-    if (result.exit_code == 0) found.push_back(read_version(directory, result.output));
-  }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.major < b.major; });
-  return found;
 }
 
 // "4021; 2620 16512 TRIGGER public orders verdigris_fence app_owner": names may hold blanks, the kind comes third.
@@ -157,9 +146,20 @@ std::vector<fs::path> tool_directories(const std::vector<fs::path>& named) {
   return directories;
 }
 
-DumpTool find_dump_tool(const SchemaTools& tools, const Server& source, const Server& target, Deadline deadline) {
+std::vector<SchemaDumpTool> dump_tools(const SchemaTools& tools, Deadline deadline) {
+  std::vector<SchemaDumpTool> found;
+  for (const auto& directory : tools.directories) {
+    if (!fs::exists(directory / "pg_dump") || !fs::exists(directory / "pg_restore")) continue;
+    const auto result = tools.run({{(directory / "pg_dump").string(), "--version"}, {}, {}}, deadline);
+    if (result.exit_code == 0) found.push_back(read_version(directory, result.output));
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.major < b.major; });
+  return found;
+}
+
+SchemaDumpTool find_dump_tool(const SchemaTools& tools, const Server& source, const Server& target, Deadline deadline) {
   const auto found = dump_tools(tools, deadline);
-  const auto wanted = [&](const DumpTool& tool) { return tool.major >= source.major(); };
+  const auto wanted = [&](const SchemaDumpTool& tool) { return tool.major >= source.major(); };
   const auto tool = std::find_if(found.begin(), found.end(), wanted);
   const std::string major = std::to_string(source.major());
   if (tool == found.end())
@@ -180,7 +180,7 @@ DumpTool find_dump_tool(const SchemaTools& tools, const Server& source, const Se
 
 void carry_schema(const Server& source, const Server& target, SchemaSection section, const SchemaTools& tools,
                   Deadline deadline) {
-  const DumpTool tool = find_dump_tool(tools, source, target, deadline);
+  const SchemaDumpTool tool = find_dump_tool(tools, source, target, deadline);
   const std::string pg_restore = (tool.directory / "pg_restore").string();
   const PrivateFile dump;
   run(tools, "schema.dump", source.color(),

@@ -21,7 +21,7 @@ struct SchemaTools {
   std::vector<std::filesystem::path> directories;  // where pg_dump and pg_restore may be; see tool_directories()
 };
 
-struct DumpTool {
+struct SchemaDumpTool {
   std::filesystem::path directory;
   int major = 0;
   std::string version;  // "15.18"
@@ -30,8 +30,11 @@ struct DumpTool {
 // Debian's /usr/lib/postgresql/<N>/bin, after those that a person named.
 std::vector<std::filesystem::path> tool_directories(const std::vector<std::filesystem::path>& named);
 
+// What is at hand, oldest first.
+std::vector<SchemaDumpTool> dump_tools(const SchemaTools& tools, Deadline deadline);
+
 // The oldest that can read the source: a newer one writes settings that an older target does not know.
-DumpTool find_dump_tool(const SchemaTools& tools, const Server& source, const Server& target, Deadline deadline);
+SchemaDumpTool find_dump_tool(const SchemaTools& tools, const Server& source, const Server& target, Deadline deadline);
 
 // Dumps the source and restores one section on the target. What is ours does not travel: schema verdigris, fence
 // triggers, publications, subscriptions. Throws Error("schema.dump") or Error("schema.restore") with the first message

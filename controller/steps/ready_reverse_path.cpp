@@ -115,6 +115,7 @@ std::string ReadyReversePath::apply(Deadline deadline) {
 }
 
 void ReadyReversePath::undo(Deadline deadline) {
+  if (on_undo_ == OnUndo::keep) return;
   if (subscription_state(source_->control(), back_, deadline).is_enabled) require_not_enabled(deadline);
   drop_subscription(source_->control(), back_, deadline);
   drop_slot(target_->control(), back_, deadline);

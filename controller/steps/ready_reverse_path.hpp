@@ -12,13 +12,16 @@ namespace verdigris {
 
 class ReadyReversePath final : public Step {
  public:
+  enum class OnUndo { keep, remove };  // an attempt that is undone keeps the way back for the next one
   // publisher: the target as the source's server reaches it.
-  ReadyReversePath(Source source, Target target, Stream back, Conninfo publisher, TableSelection filter)
+  ReadyReversePath(Source source, Target target, Stream back, Conninfo publisher, TableSelection filter,
+                   OnUndo on_undo = OnUndo::remove)
       : source_(source),
         target_(target),
         back_(std::move(back)),
         publisher_(std::move(publisher)),
-        filter_(std::move(filter)) {}
+        filter_(std::move(filter)),
+        on_undo_(on_undo) {}
   std::string_view name() const override { return "ready_reverse_path"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -35,6 +38,7 @@ class ReadyReversePath final : public Step {
   Stream back_;
   Conninfo publisher_;
   TableSelection filter_;
+  OnUndo on_undo_;
 };
 
 }  // namespace verdigris

@@ -1,0 +1,48 @@
+#include "controller/commands/prepare.hpp"
+
+#include "controller/config.hpp"
+#include "controller/crossing.hpp"
+#include "controller/exit_codes.hpp"
+#include "controller/guardrails.hpp"
+#include "controller/observer.hpp"
+#include "controller/plans.hpp"
+#include "replication/control_schema.hpp"
+
+namespace verdigris {
+namespace {
+
+using std::chrono::milliseconds;
+
+void install(Deployment& d, Deadline deadline) {
+  for (auto* server : {&d.blue(), &d.green()})
+    install_control_schema(server->control(), d.name(), server->color(), deadline);
+}
+
+}  // namespace
+
+int run_prepare(const Invocation& invocation, Output& output) {
+  Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
+  const auto deadline = Deadline::after(milliseconds(120'000));
+  d.connect(deadline);
+  d.take_leases(milliseconds(2'000), deadline);
+  d.journal().load(deadline);
+  auto standing = d.standing();
+  require_allowed(standing, "prepare");
+  d.require_known_servers(deadline);
+  const bool is_first = standing.phase == Phase::idle && !standing.open;
+  require_guardrails(d, !is_first, output);
+  if (is_first) install(d, deadline);
+  if (!standing.open) d.journal().open_plan(d.plan_entry("prepare", "blue", deadline), "blue", deadline);
+  handle_interrupts();
+  ConsoleObserver observer(output);
+  const Plan plan = prepare_plan(d);
+  const auto result = make_runner(d, plan, invocation, observer).carry_out();
+  standing = d.standing();
+  Json body{{"result", "done"}, {"phase", to_text(standing.phase)}, {"serves", standing.serves}, {"parts", Json::array()}};
+  for (const auto& step : result.steps) body["parts"].push_back({{"step", step.step}, {"ms", step.ms}});
+  output.document(body);
+  output.result("READY. green follows blue and is closed until a switch. Next: verdigris verify, verdigris switch");
+  return kDone;
+}
+
+}  // namespace verdigris

@@ -1,0 +1,98 @@
+#include "controller/commands/status.hpp"
+
+#include <fmt/format.h>
+
+#include "controller/config.hpp"
+#include "controller/deployment.hpp"
+#include "controller/exit_codes.hpp"
+#include "controller/lease.hpp"
+#include "replication/access.hpp"
+#include "replication/fence.hpp"
+#include "replication/slot.hpp"
+#include "replication/subscription.hpp"
+
+namespace verdigris {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct StreamHealth {
+  bool is_running = false;
+  std::optional<std::int64_t> lag_bytes;
+  std::string text;
+};
+
+StreamHealth health_of(Server& publisher, Server& subscriber, const Stream& stream, Deadline deadline) {
+  StreamHealth health;
+  if (!publisher.is_connected() || !subscriber.is_connected()) return {false, {}, "unknown"};
+  const auto subscription = subscription_state(subscriber.control(), stream, deadline);
+  const auto slot = slot_state(publisher.control(), stream, deadline);
+  if (!subscription.exists || !slot.exists) return {false, {}, "not laid"};
+  if (!slot.is_usable()) return {false, {}, "slot lost"};
+  const auto now = publisher.control().query(Sql("SELECT pg_current_wal_lsn()"), deadline).one_row(1).lsn(0);
+  health.lag_bytes = (now - slot.confirmed_flush).count;
+  health.is_running = subscription.is_enabled && subscription.worker_pid.has_value();
+  health.text = health.is_running ? "following" : subscription.is_enabled ? "enabled, no worker" : "ready, disabled";
+  return health;
+}
+
+Json server_json(Server& server, Deadline deadline) {
+  Json body{{"color", server.color()}, {"reachable", server.is_connected()}};
+  if (!server.is_connected()) return body;
+  body["major"] = server.major();
+  body["endpoint"] = server.endpoint();
+  body["fence"] = to_text(fence_state(server.control(), deadline));
+  const bool has_schema = server.control().query(Sql("SELECT to_regclass('verdigris.saved') IS NOT NULL"), deadline).one_row(1).boolean(0);
+  body["connections"] = has_schema && is_access_closed(server.control(), server.deployment(), deadline) ? "closed" : "open";
+  return body;
+}
+
+std::string activity_of(Deployment& d, const Standing& standing, Deadline deadline) {
+  if (!standing.open) return "none";
+  for (auto* server : {&d.blue(), &d.green()})
+    if (server->is_connected() && lease_holder(server->control(), d.name(), deadline)) return standing.open->command;
+  return "interrupted";
+}
+
+std::string way_back_of(const Standing& standing, const StreamHealth& back) {
+  if (standing.phase != Phase::switched) return standing.phase == Phase::ready ? "not needed yet" : "none";
+  return back.is_running ? "open" : "broken: " + back.text;
+}
+
+}  // namespace
+
+int run_status(const Invocation& invocation, Output& output) {
+  Deployment d(load_playbook(invocation.playbook), [](const std::string&) {});
+  const auto deadline = Deadline::after(milliseconds(30'000));
+  for (const auto& error : d.connect_what_answers(deadline, true)) output.warning(error);
+  d.journal().load(deadline);
+  const auto standing = d.standing();
+  const auto forward = health_of(d.blue(), d.green(), Stream::forward(d.name()), deadline);
+  const auto back = health_of(d.green(), d.blue(), Stream::reverse(d.name()), deadline);
+  const std::string activity = activity_of(d, standing, deadline);
+  const bool can_switch = standing.phase == Phase::ready && !standing.open && forward.is_running;
+  const auto& active = standing.serves == "blue" ? forward : back;
+  Json body{{"result", "ok"}, {"deployment", d.name()}, {"phase", to_text(standing.phase)}, {"activity", activity},
+            {"serves", standing.serves}, {"can_switch", can_switch},
+            {"lag_bytes", active.lag_bytes ? Json(*active.lag_bytes) : Json(nullptr)},
+            {"forward", forward.text}, {"reverse", back.text}, {"way_back", way_back_of(standing, back)},
+            {"servers", {server_json(d.blue(), deadline), server_json(d.green(), deadline)}},
+            {"records", d.journal().records().size()}};
+  output.document(body);
+  output.result(fmt::format("{}  {} -> {}  phase {}{}  writes {}  can switch: {}  way back: {}", d.name(),
+                            d.blue().major(), d.green().major(), to_text(standing.phase),
+                            activity == "none" ? "" : " (" + activity + ")", standing.serves, can_switch ? "yes" : "no",
+                            way_back_of(standing, back)));
+  for (const auto& server : body["servers"]) {
+    if (!server["reachable"].get<bool>()) output.result(fmt::format("{:<6} does not answer", server["color"].get<std::string>()));
+    else output.result(fmt::format("{:<6} PostgreSQL {}  {}  fence {}  connections {}", server["color"].get<std::string>(),
+                                   server["major"].get<int>(), server["endpoint"].get<std::string>(),
+                                   server["fence"].get<std::string>(), server["connections"].get<std::string>()));
+  }
+  output.result(fmt::format("stream blue -> green: {}   green -> blue: {}   lag {} bytes", forward.text, back.text,
+                            active.lag_bytes.value_or(0)));
+  if (activity == "interrupted") output.result("HINT:  Run verdigris recover.");
+  return kDone;
+}
+
+}  // namespace verdigris

@@ -1,0 +1,141 @@
+#include "controller/crossing.hpp"
+
+#include <fmt/format.h>
+
+#include "controller/confirmation.hpp"
+#include "controller/config.hpp"
+#include "controller/exit_codes.hpp"
+#include "controller/observer.hpp"
+#include "controller/plans.hpp"
+#include "replication/fence.hpp"
+#include "replication/origin.hpp"
+#include "replication/slot.hpp"
+
+namespace verdigris {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A reverse slot left idle must be decoded from far behind: seconds until the first row comes back. Only now: we hold the
+// target's lease, no plan is open, and its fence was seen closed after the position was read (cutover.md, "Before the
+// pause" 8). Advanced after opening it would throw client commits away without a word.
+void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline deadline) {
+  const auto back = Stream::leaving(source == "blue" ? "green" : "blue", d.name());
+  auto& target = d.target_of(source)->control();
+  if (!slot_state(target, back, deadline).is_usable()) return;  // the plan will make it anew
+  const auto position = wal_insert_position(target, deadline);
+  const auto state = fence_state(target, deadline);
+  if (state != FenceState::closed && state != FenceState::following) return;
+  target.execute(Sql("CHECKPOINT"), deadline);
+  advance_slot(target, back, position, deadline);
+}
+
+void dry_run(const Plan& plan, Output& output) {
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    if (plan.has_line() && i == plan.no_return()) output.result("-- the line --");
+    const auto begin = std::chrono::steady_clock::now();
+    const auto readiness = plan[i].check(Deadline::after(milliseconds(30'000)));
+    const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
+    const auto* blocked = std::get_if<Blocked>(&readiness);
+    const std::string verdict = blocked != nullptr ? "blocked: " + blocked->why
+                                : std::holds_alternative<Done>(readiness) ? "nothing to do" : "ready";
+    output.result(fmt::format("{:<22} {:<60} {} ({} ms)", plan[i].name(), plan[i].describe(), verdict, took.count()));
+  }
+}
+
+double between(std::chrono::steady_clock::time_point a, std::chrono::steady_clock::time_point b) {
+  return std::chrono::duration<double, std::milli>(b - a).count();
+}
+
+Json parity_json(const CutoverFacts& facts) {
+  if (!facts.parity) return {{"verdict", "unknown"}, {"tables", 0}, {"uncovered", Json::array()}};
+  return {{"verdict", facts.parity->is_equal() ? "equal" : "different"},
+          {"tables", facts.parity->tables.size()},
+          {"uncovered", facts.parity->uncovered}};
+}
+
+Json result_json(Deployment& d, const RunResult& result) {
+  const auto standing = d.standing();
+  Json body;
+  body["result"] = result.ending == Ending::done ? "done" : "undone";
+  body["phase"] = to_text(standing.phase);
+  body["serves"] = standing.serves;
+  const auto times = d.traffic().pause_times();
+  body["pause_ms"] = nullptr;
+  if (times.first_pause_sent && times.last_resume_acknowledged)
+    body["pause_ms"] = between(*times.first_pause_sent, *times.last_resume_acknowledged);
+  body["waiting_clients"] = times.waiting_clients;
+  body["parts"] = Json::array();
+  for (const auto& step : result.steps) body["parts"].push_back({{"step", step.step}, {"ms", step.ms}});
+  body["parity"] = parity_json(d.facts());
+  body["line"] = d.facts().line ? Json(d.facts().line->text()) : Json(nullptr);
+  if (result.ending == Ending::undone) body["reason"] = result.reason;
+  return body;
+}
+
+}  // namespace
+
+RunLimits limits_of(const Playbook& playbook, const Invocation& invocation) {
+  RunLimits limits;
+  limits.max_pause = invocation.max_pause.value_or(playbook.cutover.max_pause);
+  if (invocation.timeout) limits.before_window = *invocation.timeout;
+  return limits;
+}
+
+Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation, RunObserver& observer) {
+  return Runner(plan, d.journal(), limits_of(d.playbook(), invocation), observer,
+                [&d](Deadline deadline) { d.reopen(deadline); });
+}
+
+int report_crossing(Deployment& d, const RunResult& result, const std::string& command, Output& output) {
+  output.document(result_json(d, result));
+  const auto standing = d.standing();
+  if (result.ending == Ending::undone) {
+    output.result(fmt::format("UNDONE. {} serves as before: {}", standing.serves, result.reason));
+    if (!result.reason_hint.empty()) output.result("HINT:  " + result.reason_hint);
+    if (command == "recover") return kDone;
+    return result.was_refused ? kRefused : kUndone;
+  }
+  const auto times = d.traffic().pause_times();
+  std::string pause;
+  if (times.first_pause_sent && times.last_resume_acknowledged)
+    pause = fmt::format(" Clients waited {:.0f} ms, {} of them at the end.",
+                        between(*times.first_pause_sent, *times.last_resume_acknowledged), times.waiting_clients);
+  const std::string next = standing.phase == Phase::switched ? "Undo: verdigris rollback" : "Again: verdigris switch";
+  output.result(fmt::format("{}. {} serves.{} {}", command == "rollback" ? "ROLLED BACK" : "SWITCHED", standing.serves,
+                            pause, next));
+  return kDone;
+}
+
+int run_crossing(const Invocation& invocation, Output& output) {
+  const std::string command = invocation.command;
+  const std::string source = std::string(transition_of(command).source);
+  Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
+  const auto deadline = Deadline::after(milliseconds(60'000));
+  d.connect(deadline, invocation.dry_run);
+  if (!invocation.dry_run) d.take_leases(milliseconds(2'000), deadline);
+  d.journal().load(deadline);
+  if (require_allowed(d.standing(), command) == Permission::already_done) {
+    output.document({{"result", "nothing_to_do"}, {"phase", to_text(d.standing().phase)}, {"serves", d.standing().serves}});
+    output.result(d.standing().serves + " serves already; nothing to do.");
+    return kDone;
+  }
+  d.require_known_servers(deadline);
+  const Plan plan = cutover_plan(d, d.source_of(source), d.target_of(source));
+  if (invocation.dry_run) {
+    dry_run(plan, output);
+    return kDone;
+  }
+  require_confirmation(invocation, d.name(), output);
+  bring_waiting_slot_close(d, source, deadline);
+  d.journal().open_plan(d.plan_entry(command, source, deadline), source, deadline);
+  d.recall_facts();
+  handle_interrupts();
+  ConsoleObserver observer(output);
+  const auto result = make_runner(d, plan, invocation, observer).cross([&d]() -> Json {
+    return {{"line", d.facts().line.value().text()}};
+  });
+  return report_crossing(d, result, command, output);
+}
+
+}  // namespace verdigris

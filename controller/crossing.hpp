@@ -1,0 +1,20 @@
+// switch, rollback and the rest of a crash, as commands share them: run the cutover plan, report what clients saw.
+#pragma once
+
+#include "controller/deployment.hpp"
+#include "controller/invocation.hpp"
+#include "controller/output.hpp"
+#include "controller/runner.hpp"
+
+namespace verdigris {
+
+RunLimits limits_of(const Playbook& playbook, const Invocation& invocation);
+Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation, RunObserver& observer);
+
+// `switch` or `rollback`: opens the deployment, asks, crosses, reports. Returns the exit code.
+int run_crossing(const Invocation& invocation, Output& output);
+
+// One document and one sentence about how a crossing ended. command: "switch", "rollback" or "recover".
+int report_crossing(Deployment& d, const RunResult& result, const std::string& command, Output& output);
+
+}  // namespace verdigris

@@ -1,0 +1,143 @@
+#include "controller/deployment.hpp"
+
+#include "controller/lease.hpp"
+#include "controller/process.hpp"
+#include "controller/traffic_factory.hpp"
+#include "replication/control_schema.hpp"
+
+namespace verdigris {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLogin{10'000};
+constexpr milliseconds kPing{3'000};
+
+Json to_json(const ServerIdentity& identity) {
+  return {{"system_identifier", identity.system_identifier},
+          {"timeline", identity.timeline},
+          {"database", identity.database},
+          {"token", identity.token},
+          {"started_at", identity.started_at}};
+}
+
+ServerIdentity to_identity(const Json& json) {
+  return {json.value("system_identifier", ""), json.value("timeline", ""), json.value("database", ""),
+          json.value("token", ""), json.value("started_at", "")};
+}
+
+}  // namespace
+
+Deployment::Deployment(Playbook playbook, ProgressCallback progress)
+    : playbook_(std::move(playbook)),
+      blue_("blue", playbook_.name, playbook_.blue),
+      green_("green", playbook_.name, playbook_.green),
+      traffic_(make_traffic(playbook_.pooler)),
+      journal_(blue_, green_, playbook_.name),
+      tools_(&run_tool),
+      progress_(std::move(progress)) {}
+
+void Deployment::connect(Deadline deadline, bool read_only) {
+  blue_.connect(Deadline::after(kLogin).or_earlier(deadline), read_only);
+  green_.connect(Deadline::after(kLogin).or_earlier(deadline), read_only);
+}
+
+std::vector<std::string> Deployment::connect_what_answers(Deadline deadline, bool read_only) {
+  std::vector<std::string> errors;
+  for (auto* server : {&blue_, &green_}) {
+    try {
+      server->connect(Deadline::after(kLogin).or_earlier(deadline), read_only);
+    } catch (const CannotConnect& error) {
+      errors.emplace_back(error.what());
+    }
+  }
+  return errors;
+}
+
+void Deployment::take_leases(milliseconds patience, Deadline deadline) {
+  // Always blue first: two controllers then meet at one lock and not at two.
+  for (auto* server : {&blue_, &green_})
+    if (server->is_connected()) acquire_lease(server->control(), name(), patience, deadline);
+}
+
+bool Deployment::answers(Server& server) const {
+  if (!server.is_connected()) return false;
+  try {
+    server.control().execute(Sql("SELECT"), Deadline::after(kPing));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void Deployment::reopen(Deadline deadline) {
+  for (auto* server : {&blue_, &green_}) {
+    if (answers(*server)) continue;
+    try {
+      server->connect(Deadline::after(kPing).or_earlier(deadline));
+    } catch (const CannotConnect&) {
+      continue;  // whoever needs it asks again
+    }
+    acquire_lease(server->control(), name(), kLogin, deadline);
+  }
+  require_known_servers(deadline);
+  journal_.load(deadline);
+}
+
+void Deployment::require_known_servers(Deadline deadline) {
+  const Json* known = nullptr;
+  for (const auto& record : journal_.records())
+    if (record.event == "plan") known = &record.detail;
+  if (known == nullptr || !known->contains("identity")) return;
+  for (auto* server : {&blue_, &green_}) {
+    if (!server->is_connected()) continue;
+    const auto now = server_identity(server->control(), name(), deadline);
+    const auto then = to_identity(known->at("identity").at(server->color()));
+    if (!now.is_same_server(then))
+      throw NeedsHuman("identity.changed",
+                       server->color() + ": another server answers than the one of the journal (system " +
+                           now.system_identifier + " timeline " + now.timeline + ", was " + then.system_identifier +
+                           " timeline " + then.timeline + ")",
+                       "Nothing was opened; find out which server holds the data, then point the playbook at it.");
+  }
+}
+
+void Deployment::recall_facts() {
+  const auto standing = this->standing();
+  if (!standing.open) return;
+  const auto& first = standing.open->first_record;
+  const std::string target = standing.open->source == "blue" ? "green" : "blue";
+  facts_.source_identity = to_identity(first.at("identity").at(standing.open->source));
+  facts_.target_identity = to_identity(first.at("identity").at(target));
+  facts_.marker_floor = first.value("marker_floor", std::int64_t{0});
+  if (standing.open->is_committed) facts_.line = Lsn::parse(standing.open->committed.value("line", "0/0"));
+}
+
+Entry Deployment::plan_entry(const std::string& command, const std::string& source, Deadline deadline) {
+  return {"plan",
+          {{"command", command},
+           {"source", source},
+           {"identity",
+            {{"blue", to_json(server_identity(blue_.control(), name(), deadline))},
+             {"green", to_json(server_identity(green_.control(), name(), deadline))}}},
+           {"marker_floor", new_marker_id("blue")}}};
+}
+
+Endpoint Deployment::endpoint(const std::string& color) {
+  auto& server = side(color);
+  return {server.host(), server.port(), server.dbname()};
+}
+
+const Conninfo& Deployment::reachable_as(const std::string& color) const {
+  return color == "blue" ? playbook_.replication.to_blue : playbook_.replication.to_green;
+}
+
+std::vector<std::string> Deployment::roles_to_keep(const std::string& color) const {
+  const auto& server = color == "blue" ? blue_ : green_;
+  std::vector<std::string> roles{server.user()};
+  const auto replication = reachable_as(color).value("user");
+  if (!replication.empty()) roles.push_back(replication);
+  return roles;
+}
+
+}  // namespace verdigris

@@ -1,0 +1,73 @@
+// One deployment at work: playbook, both servers, traffic and journal, opened for a command. Owns the sessions that hold
+// the leases. One thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controller/cutover_facts.hpp"
+#include "controller/database_journal.hpp"
+#include "controller/phases.hpp"
+#include "controller/playbook.hpp"
+#include "controller/traffic.hpp"
+#include "replication/server.hpp"
+#include "replication/tool_runner.hpp"
+
+namespace verdigris {
+
+class Deployment {
+ public:
+  Deployment(Playbook playbook, ProgressCallback progress);
+
+  // Both servers must answer; throws CannotConnect.
+  void connect(Deadline deadline, bool read_only = false);
+  // Whatever answers; the errors of the others, by colour.
+  std::vector<std::string> connect_what_answers(Deadline deadline, bool read_only = false);
+  // On each side that is connected.
+  void take_leases(std::chrono::milliseconds patience, Deadline deadline);
+  // Sessions that were lost are opened again, with lease and journal. A server that does not answer is left away; one
+  // that is not the one it was stops everything (NeedsHuman "identity.changed").
+  void reopen(Deadline deadline);
+  // Compares each connected server with what the newest plan record says; NeedsHuman "identity.changed".
+  void require_known_servers(Deadline deadline);
+  // The facts that the first record of the open plan holds, and L if it is committed.
+  void recall_facts();
+
+  // First record of a plan: who serves, and who the servers are.
+  Entry plan_entry(const std::string& command, const std::string& source, Deadline deadline);
+
+  const Playbook& playbook() const { return playbook_; }
+  const std::string& name() const { return playbook_.name; }
+  Server& blue() { return blue_; }
+  Server& green() { return green_; }
+  Server& side(const std::string& color) { return color == "blue" ? blue_ : green_; }
+  Source source_of(const std::string& color) { return Source(side(color)); }
+  Target target_of(const std::string& source_color) { return Target(source_color == "blue" ? green_ : blue_); }
+  Endpoint endpoint(const std::string& color);
+  // As the other server reaches this one.
+  const Conninfo& reachable_as(const std::string& color) const;
+  // Roles that must connect to a side although it is closed.
+  std::vector<std::string> roles_to_keep(const std::string& color) const;
+
+  Traffic& traffic() { return *traffic_; }
+  DatabaseJournal& journal() { return journal_; }
+  Standing standing() const { return standing_of(journal_.records()); }
+  CutoverFacts& facts() { return facts_; }
+  const ToolRunner& tools() const { return tools_; }
+  const ProgressCallback& progress() const { return progress_; }
+
+ private:
+  bool answers(Server& server) const;
+  Playbook playbook_;
+  Server blue_;
+  Server green_;
+  std::unique_ptr<Traffic> traffic_;
+  DatabaseJournal journal_;
+  CutoverFacts facts_;
+  ToolRunner tools_;
+  ProgressCallback progress_;
+};
+
+}  // namespace verdigris

@@ -1,0 +1,58 @@
+#include "controller/guardrails.hpp"
+
+#include <cstdlib>
+
+#include "healthcheck/checks.hpp"
+#include "healthcheck/report.hpp"
+#include "replication/schema.hpp"
+
+namespace verdigris {
+namespace {
+
+// The newest pg_dump at hand, as the checks know it.
+std::optional<DumpTool> newest_pg_dump(Deployment& d) {
+  const auto found = dump_tools({d.tools(), tool_directories({})}, Deadline::after(std::chrono::seconds(20)));
+  if (found.empty()) return std::nullopt;
+  const auto& newest = found.back();
+  const auto dot = newest.version.find('.');
+  const int minor = dot == std::string::npos ? 0 : std::atoi(newest.version.c_str() + dot + 1);
+  return DumpTool{(newest.directory / "pg_dump").string(), newest.major * 10000 + minor};
+}
+
+}  // namespace
+
+CheckSettings check_settings(Deployment& d) {
+  const auto& playbook = d.playbook();
+  CheckSettings settings;
+  settings.deployment = d.name();
+  settings.tables = {playbook.replication.include, playbook.replication.exclude};
+  settings.makes_identities = playbook.replication.identity == IdentityMode::automatic;
+  settings.dumps_schema = playbook.replication.schema == SchemaMode::dump;
+  settings.needs_reverse = playbook.replication.reverse == ReverseMode::required;
+  settings.copy_workers = playbook.replication.copy_workers;
+  settings.max_slot_wal_bytes = playbook.replication.max_slot_wal_bytes;
+  settings.to_blue = playbook.replication.to_blue;
+  settings.to_green = playbook.replication.to_green;
+  settings.pg_dump = newest_pg_dump(d);
+  for (const auto& waiver : playbook.waivers) settings.waivers.push_back({waiver.id, waiver.reason});
+  return settings;
+}
+
+Findings ask_guardrails(Deployment& d, bool is_prepared, Deadline deadline) {
+  const CheckSettings settings = check_settings(d);
+  return ask_all(CheckContext{d.blue(), d.green(), settings, is_prepared, deadline});
+}
+
+void require_guardrails(Deployment& d, bool is_prepared, Output& output) {
+  const Finding* first = nullptr;
+  const auto findings = ask_guardrails(d, is_prepared, Deadline::after(std::chrono::seconds(120)));
+  for (const auto& finding : findings) {
+    if (finding.level == Level::warn) output.warning(finding.id + ": " + finding.text, finding.hint);
+    if (finding.level != Level::fail) continue;
+    output.note("FAIL  " + finding.id + ": " + finding.text);
+    if (first == nullptr) first = &finding;
+  }
+  if (first != nullptr) throw Refused(first->id, first->text, first->hint);
+}
+
+}  // namespace verdigris

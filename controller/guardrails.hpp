@@ -1,0 +1,17 @@
+// Asks every check about a deployment, for `check` and as the gate of `prepare`.
+#pragma once
+
+#include "controller/deployment.hpp"
+#include "controller/output.hpp"
+#include "healthcheck/check.hpp"
+
+namespace verdigris {
+
+// What the playbook says, as the checks need it; finds pg_dump.
+CheckSettings check_settings(Deployment& d);
+// Both servers are connected. Changes nothing.
+Findings ask_guardrails(Deployment& d, bool is_prepared, Deadline deadline);
+// Prints failures and warnings; throws Refused "guardrails" naming the first failure if there is one.
+void require_guardrails(Deployment& d, bool is_prepared, Output& output);
+
+}  // namespace verdigris

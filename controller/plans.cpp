@@ -1,0 +1,132 @@
+#include "controller/plans.hpp"
+
+#include "controller/steps/analyze_target.hpp"
+#include "controller/steps/catch_up.hpp"
+#include "controller/steps/close_follower.hpp"
+#include "controller/steps/copy_roles.hpp"
+#include "controller/steps/copy_sequences.hpp"
+#include "controller/steps/copy_tables.hpp"
+#include "controller/steps/drain_to_marker.hpp"
+#include "controller/steps/drop_stream.hpp"
+#include "controller/steps/fence_source.hpp"
+#include "controller/steps/fix_reverse_start.hpp"
+#include "controller/steps/install_source_fence.hpp"
+#include "controller/steps/migrate_target.hpp"
+#include "controller/steps/open_for_good.hpp"
+#include "controller/steps/open_target.hpp"
+#include "controller/steps/pause_traffic.hpp"
+#include "controller/steps/point_traffic.hpp"
+#include "controller/steps/prove_parity.hpp"
+#include "controller/steps/publish_source.hpp"
+#include "controller/steps/ready_reverse_path.hpp"
+#include "controller/migration/files.hpp"
+#include "controller/steps/restore_constraints.hpp"
+#include "controller/steps/restore_replica_identity.hpp"
+#include "controller/steps/restore_schema.hpp"
+#include "controller/steps/resume_traffic.hpp"
+#include "controller/steps/set_replica_identity.hpp"
+#include "controller/steps/stage_traffic.hpp"
+#include "controller/steps/start_reverse.hpp"
+#include "controller/steps/stop_forward.hpp"
+#include "controller/steps/subscribe_target.hpp"
+#include "controller/steps/wait_for_quiet_moment.hpp"
+#include "controller/steps/warm_up.hpp"
+
+namespace verdigris {
+namespace {
+
+constexpr std::chrono::milliseconds kQuietPatience{30'000};
+
+TableSelection filter_of(const Deployment& d) { return {d.playbook().replication.include, d.playbook().replication.exclude}; }
+
+SchemaSettings schema_of(const Deployment& d, bool drop_green) {
+  return {filter_of(d), d.playbook().replication.schema == SchemaMode::present, drop_green,
+          {d.tools(), tool_directories({})}};
+}
+
+SetReplicaIdentity::Settings identity_of(const Deployment& d) {
+  return {filter_of(d), d.playbook().replication.identity == IdentityMode::automatic,
+          d.playbook().replication.schema == SchemaMode::present};
+}
+
+std::vector<Migration> migrations_of(const Deployment& d) {
+  const auto& dir = d.playbook().migrations.dir;
+  return dir ? load_migrations(*dir) : std::vector<Migration>{};
+}
+
+std::vector<std::string> our_roles(const Deployment& d) {
+  auto roles = d.roles_to_keep("blue");
+  for (auto& role : d.roles_to_keep("green")) roles.push_back(role);
+  return roles;
+}
+
+Stream stream_from(const Server& server) { return Stream::leaving(server.color(), server.deployment()); }
+
+}  // namespace
+
+// From an empty green to one that follows, migrated and closed, with the way back laid.
+Plan prepare_plan(Deployment& d, bool drop_green) {
+  const Source blue = d.source_of("blue");
+  const Target green = d.target_of("blue");
+  const Stream forward = stream_from(*blue);
+  const auto lock_timeout = d.playbook().fence.lock_timeout;
+  Plan plan;
+  plan.then<SetReplicaIdentity>(blue, green, identity_of(d))
+      .then<CopyRoles>(blue, green, our_roles(d))
+      .then<RestoreSchema>(blue, green, schema_of(d, drop_green))
+      .then<PublishSource>(blue, forward, filter_of(d))
+      .then<CopyTables>(blue, green, forward, CopySettings{filter_of(d), d.playbook().replication.copy_workers}, drop_green, d.progress())
+      .then<RestoreConstraints>(blue, green, schema_of(d, drop_green))
+      .then<CloseFollower>(green, lock_timeout, d.roles_to_keep("green"))
+      .then<MigrateTarget>(green, migrations_of(d), d.playbook().migrations.lock_timeout)
+      .then<SubscribeTarget>(blue, green, forward, d.reachable_as("blue"))
+      .then<AnalyzeTarget>(green)
+      .then<CatchUp>(blue, green, forward, d.progress())
+      .then<InstallSourceFence>(blue, lock_timeout)
+      .then<ReadyReversePath>(blue, green, stream_from(*green), d.reachable_as("green"), filter_of(d),
+                              ReadyReversePath::OnUndo::remove);
+  return plan;
+}
+
+// The cutover, top to bottom. Above the line everything can be undone; below it we only go forward.
+Plan cutover_plan(Deployment& d, Source source, Target target) {
+  const Stream there = stream_from(*source);
+  const Stream back = stream_from(*target);
+  const auto from = d.endpoint(source->color());
+  const auto to = d.endpoint(target->color());
+  Plan plan;
+  plan.then<ReadyReversePath>(source, target, back, d.reachable_as(target->color()), filter_of(d), ReadyReversePath::OnUndo::keep)
+      .then<StageTraffic>(d.traffic(), from, to, d.playbook().cutover.max_pause)
+      .then<WarmUp>(source, target, d.playbook().replication.copy_workers, d.facts())
+      .then<WaitForQuietMoment>(source, target, kQuietPatience)
+      .window_opens()
+      .then<PauseTraffic>(d.traffic())
+      .then<FenceSource>(source, d.playbook().fence.lock_timeout, d.roles_to_keep(source->color()))
+      .then<DrainToMarker>(source, target, there, d.facts())
+      .then<CopySequences>(source, target)
+      .then<ProveParity>(source, target, there, d.facts())
+      .then<FixReverseStart>(source, target, back, d.facts())
+      .point_of_no_return()
+      .then<OpenTarget>(target, d.facts())
+      .then<PointTraffic>(d.traffic(), to)
+      .then<ResumeTraffic>(d.traffic())
+      .then<StopForward>(target, there)
+      .then<StartReverse>(source, target, back, d.facts())
+      .then<DropStream>(*source, *target, there, DropStream::Publication::keep);
+  return plan;
+}
+
+// The way back ends: no stream, no fence on the serving side, identities as they were.
+Plan finish_plan(Deployment& d, Source serving, Target follower, FinishOptions options) {
+  const auto lock_timeout = d.playbook().fence.lock_timeout;
+  Plan plan;
+  plan.then<DropStream>(*serving, *follower, stream_from(*serving), DropStream::Publication::drop)
+      .then<DropStream>(*follower, *serving, stream_from(*follower), DropStream::Publication::drop)
+      .then<RestoreReplicaIdentity>(*serving)
+      .then<RestoreReplicaIdentity>(*follower)
+      .then<OpenForGood>(*serving, lock_timeout);
+  if (options.open_blue) plan.then<OpenForGood>(*follower, lock_timeout);
+  return plan;
+}
+
+}  // namespace verdigris

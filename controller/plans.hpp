@@ -1,0 +1,21 @@
+// What the product does, as lists of steps. A newcomer reads plans.cpp and phases.cpp and knows it.
+#pragma once
+
+#include "controller/deployment.hpp"
+#include "controller/plan.hpp"
+
+namespace verdigris {
+
+struct FinishOptions {
+  bool open_blue = false;
+};
+
+// From an empty green to one that follows blue, migrated, closed, with the way back laid. drop_green: taking it back
+// also removes what was copied to green.
+Plan prepare_plan(Deployment& d, bool drop_green = false);
+// Clients move from source to target. Rolling back is the same plan with the sides exchanged.
+Plan cutover_plan(Deployment& d, Source source, Target target);
+// Ends the way back to the follower.
+Plan finish_plan(Deployment& d, Source serving, Target follower, FinishOptions options);
+
+}  // namespace verdigris

@@ -1,0 +1,68 @@
+#include "controller/steps/prove_parity.hpp"
+
+#include "healthcheck/coverage.hpp"
+#include "replication/fence.hpp"
+#include "replication/sequences.hpp"
+#include "replication/test_switches.hpp"
+
+namespace verdigris {
+
+std::string ProveParity::describe() const {
+  return "compare every table of " + source_->color() + " and " + target_->color() + " while both are still";
+}
+
+Readiness ProveParity::check(Deadline) {
+  if (!facts_.sessions) return Blocked{"the sessions for the proof were not opened", "Run: verdigris recover"};
+  return Ready{};
+}
+
+// A table's owner can disable a trigger, and a table can be born; both are looked for after the sessions are gone.
+void ProveParity::require_fence_untouched(Deadline deadline) {
+  if (is_mutant("no_fence")) return;
+  auto& on = source_->control();
+  const auto bare = tables_without_fence(on, deadline);
+  if (!bare.empty())
+    throw Error("fence.coverage", source_->color() + ": " + bare.front().display() + " lost its fence trigger",
+                "Somebody disabled it or created the table in the window; run verdigris prepare.");
+  if (fence_state(on, deadline) != FenceState::closed)
+    throw Error("fence.state", source_->color() + ": the fence is not closed any more",
+                "Look for another controller: verdigris status");
+}
+
+void ProveParity::require_coverage(Deadline deadline) {
+  for (const auto& finding : coverage(source_->control(), target_->control(), stream_, deadline))
+    if (finding.level == Level::fail) throw Error(finding.id, finding.text, finding.hint);
+}
+
+void ProveParity::require_sequences(Deadline deadline) {
+  const auto behind = outgrown(sequence_positions(source_->control(), deadline),
+                               sequence_positions(target_->control(), deadline));
+  if (!behind.empty())
+    throw Error("data.sequences", target_->color() + ": sequence " + behind.front().name.display() +
+                                      " would hand out values of " + source_->color() + " a second time",
+                "Look for sessions that used it in the window.");
+}
+
+void ProveParity::require_equal() {
+  const auto& report = *facts_.parity;
+  if (report.is_equal()) return;
+  for (const auto& table : report.tables)
+    if (!table.is_equal)
+      throw Error("parity", table.table.display() + " differs: " + std::to_string(table.source_rows) + " rows on " +
+                                source_->color() + ", " + std::to_string(table.target_rows) + " on " + target_->color() +
+                                (table.note.empty() ? "" : " (" + table.note + ")"),
+                  "Run: verdigris verify");
+  throw Error("parity", report.differences.empty() ? "the sides differ" : report.differences.front(),
+              "Run: verdigris verify");
+}
+
+std::string ProveParity::apply(Deadline deadline) {
+  require_fence_untouched(deadline);
+  require_coverage(deadline);
+  require_sequences(deadline);
+  facts_.parity = compare_still(*facts_.sessions, deadline);
+  require_equal();
+  return "coverage equal, " + std::to_string(facts_.parity->tables.size()) + " tables equal, no sequence behind";
+}
+
+}  // namespace verdigris

@@ -1,0 +1,13 @@
+#include "controller/traffic_factory.hpp"
+
+#include "controller/pgbouncer.hpp"
+#include "controller/traffic_none.hpp"
+
+namespace verdigris {
+
+std::unique_ptr<Traffic> make_traffic(const PoolerSettings& settings) {
+  if (settings.driver == "none") return std::make_unique<NoTraffic>();
+  return std::make_unique<PgBouncerTraffic>(settings);
+}
+
+}  // namespace verdigris

@@ -1,0 +1,117 @@
+// Sessions against real servers: deadlines, doubt at COMMIT, pinned settings, sequences and markers.
+#include <gtest/gtest.h>
+
+#include "replication/control_schema.hpp"
+#include "replication/identity.hpp"
+#include "replication/marker.hpp"
+#include "replication/origin.hpp"
+#include "replication/sequences.hpp"
+#include "tests/support/cluster.hpp"
+
+namespace verdigris {
+namespace {
+
+using namespace std::chrono_literals;
+using test::run;
+using test::soon;
+using test::value;
+
+class Session : public ::testing::TestWithParam<int> {
+ protected:
+  void SetUp() override {
+    NEED_POSTGRES(GetParam());
+    pair_ = &test::shared_pair(GetParam(), GetParam());
+    on_.emplace(test::admin(pair_->blue()));
+  }
+  test::Pair* pair_ = nullptr;
+  std::optional<Connection> on_;
+};
+
+TEST_P(Session, IsClosedAndNeverReusedAfterItsDeadline) {
+  EXPECT_THROW(on_->query(Sql("SELECT pg_sleep(5)"), Deadline::after(50ms)), DeadlinePassed);
+  EXPECT_FALSE(on_->is_open());
+  EXPECT_THROW(on_->query(Sql("SELECT 1"), soon()), ConnectionLost);
+}
+
+TEST_P(Session, SaysThatItDoesNotKnowWhenItIsLostInCommit) {
+  run(*on_, R"(
+    CREATE TABLE public.t (v int);
+    CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_catalog.pg_sleep(5); RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON public.t INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.slow())");
+  Transaction transaction(*on_, Deadline::after(300ms));
+  transaction.execute(Sql("INSERT INTO public.t VALUES (1)"));
+  EXPECT_THROW(transaction.commit(), OutcomeUnknown);
+}
+
+TEST_P(Session, AWarningAtCommitIsDoubt) {
+  run(*on_, R"(
+    CREATE TABLE public.t (v int);
+    CREATE FUNCTION public.warn() RETURNS trigger LANGUAGE plpgsql AS
+      'BEGIN RAISE WARNING ''the transaction has already committed locally''; RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER warn AFTER INSERT ON public.t INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.warn())");
+  Transaction transaction(*on_, soon());
+  transaction.execute(Sql("INSERT INTO public.t VALUES (1)"));
+  EXPECT_THROW(transaction.commit(), OutcomeUnknown);
+}
+
+TEST_P(Session, StatesTheShapeItExpects) {
+  EXPECT_THROW((void)on_->query(Sql("SELECT 1, 2"), soon()).one_row(1), Error);
+  EXPECT_THROW((void)on_->query(Sql("SELECT 1 WHERE false"), soon()).one_row(1), Error);
+  EXPECT_THROW((void)on_->query(Sql("SELECT NULL"), soon()).one_row(1).text(0), Error);
+  EXPECT_EQ(on_->query(Sql("SELECT $1::text"), {"o'hara \\"}, soon()).one_row(1).text(0), "o'hara \\");
+  EXPECT_EQ(on_->query(Sql("SELECT {}", Literal("o'hara \\")), soon()).one_row(1).text(0), "o'hara \\");
+}
+
+TEST_P(Session, PinsItsSettingsAgainstThoseOfRoleAndDatabase) {
+  run(*on_, "ALTER DATABASE shop SET statement_timeout = '1ms'; ALTER DATABASE shop SET search_path = public;"
+            "ALTER DATABASE shop SET default_transaction_read_only = on");
+  auto fresh = test::side(pair_->blue(), "blue");
+  EXPECT_EQ(value(fresh.control(), "SHOW statement_timeout"), "0");
+  EXPECT_EQ(value(fresh.control(), "SHOW search_path"), "pg_catalog,pg_temp");
+  EXPECT_EQ(value(fresh.control(), "SHOW default_transaction_read_only"), "off");
+}
+
+TEST_P(Session, SequencesAreReadAndSetForwardOnly) {
+  run(*on_, R"(
+    CREATE SEQUENCE public.up; CREATE SEQUENCE public.down INCREMENT -1; CREATE SEQUENCE public.fresh START 5;
+    SELECT nextval('public.up'), nextval('public.up'), nextval('public.down'), setval('public.fresh', 5, false))");
+  auto target = test::admin(pair_->green());
+  run(target, "CREATE SEQUENCE public.up; CREATE SEQUENCE public.down INCREMENT -1; CREATE SEQUENCE public.fresh START 5;"
+              "SELECT setval('public.up', 50)");
+  const auto source = sequence_positions(*on_, soon());
+  ASSERT_EQ(source.size(), 3U);
+  const auto behind = outgrown(source, sequence_positions(target, soon()));
+  ASSERT_EQ(behind.size(), 1U) << "up is ahead on the target and stays; fresh is equal";
+  EXPECT_EQ(behind[0].name.display(), "public.down");
+  set_sequences(target, source, soon());
+  EXPECT_EQ(sequence_positions(target, soon()), source);
+  EXPECT_EQ(value(target, "SELECT nextval('public.fresh')"), "5") << "is_called = false travels";
+  EXPECT_EQ(value(target, "SELECT nextval('public.down')"), "-2");
+}
+
+TEST_P(Session, FinalMarkerClosesTheMarkerAndKnowsItsPosition) {
+  install_control_schema(*on_, "shop", "blue", soon());
+  const auto before = wal_insert_position(*on_, soon());
+  const auto marker = write_final_marker(*on_, "blue", soon());
+  EXPECT_GT(marker.position, before);
+  EXPECT_TRUE(marker_arrived(*on_, marker.id, soon()));
+  EXPECT_THROW(write_marker(*on_, "blue", "late", soon()), ServerError) << "nobody writes a marker behind the last one";
+  EXPECT_EQ(new_marker_id("blue") % 2, 0);
+  EXPECT_EQ(new_marker_id("green") % 2, 1);
+}
+
+TEST_P(Session, IdentityTellsServersApart) {
+  install_control_schema(*on_, "shop", "blue", soon());
+  auto other = test::admin(pair_->green());
+  const auto blue = server_identity(*on_, "shop", soon());
+  EXPECT_TRUE(blue.is_same_server(server_identity(*on_, "shop", soon())));
+  EXPECT_FALSE(blue.is_same_server(server_identity(other, "shop", soon())));
+  EXPECT_FALSE(blue.token.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Majors, Session, ::testing::Values(13, 15, 18), [](const auto& major) {
+  return "On" + std::to_string(major.param);
+});
+
+}  // namespace
+}  // namespace verdigris

@@ -1,0 +1,133 @@
+// Journal and lease on real servers: one controller, one decision, a follower that is a prefix (faults P31, P33, M12-M16).
+#include <gtest/gtest.h>
+
+#include "controller/database_journal.hpp"
+#include "controller/lease.hpp"
+#include "controller/phases.hpp"
+#include "replication/control_schema.hpp"
+#include "replication/fence.hpp"
+#include "tests/support/cluster.hpp"
+
+namespace verdigris {
+namespace {
+
+using namespace std::chrono_literals;
+using test::run;
+using test::soon;
+using test::value;
+
+struct Controller {
+  explicit Controller(test::Pair& pair)
+      : blue(test::side(pair.blue(), "blue")), green(test::side(pair.green(), "green")), journal(blue, green, "shop") {}
+  Server blue, green;
+  DatabaseJournal journal;
+};
+
+class JournalTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    NEED_POSTGRES(17);
+    pair_ = &test::shared_pair(15, 17);
+    first_ = std::make_unique<Controller>(*pair_);
+    install_control_schema(first_->blue.control(), "shop", "blue", soon());
+    install_control_schema(first_->green.control(), "shop", "green", soon());
+    first_->journal.load(soon());
+    open(first_->journal);
+  }
+  static void open(DatabaseJournal& journal) {
+    journal.open_plan({"plan", {{"command", "switch"}, {"source", "blue"}}}, "blue", soon());
+  }
+  std::string count(Server& server) {
+    return value(server.control(), "SELECT count(*) FROM verdigris.journal");
+  }
+  test::Pair* pair_ = nullptr;
+  std::unique_ptr<Controller> first_;
+};
+
+TEST_F(JournalTest, FirstRecordStandsOnBothSidesAndOthersOnTheLeaderFirst) {
+  EXPECT_EQ(count(first_->green), "1");
+  first_->journal.write({{"begin", {{"step", "a"}}}}, soon());
+  EXPECT_EQ(count(first_->blue), "2");
+  EXPECT_EQ(count(first_->green), "1") << "the follower is a prefix";
+  first_->journal.decide_committed({{"line", "0/1"}}, soon());
+  EXPECT_EQ(count(first_->green), "3") << "completed up to the decision";
+  first_->journal.write({{"begin", {{"step", "b"}}}}, soon());
+  EXPECT_EQ(count(first_->green), "4") << "from the decision on the target leads";
+  EXPECT_EQ(count(first_->blue), "3");
+  Controller second(*pair_);
+  second.journal.load(soon());
+  EXPECT_EQ(second.journal.records().size(), 4U);
+  EXPECT_TRUE(standing_of(second.journal.records()).open->is_committed);
+}
+
+TEST_F(JournalTest, CommittedAndUndoneCompeteForOneKeyAndTheLoserIsToldToStop) {
+  Controller second(*pair_);
+  second.journal.load(soon());
+  first_->journal.decide_committed({{"line", "0/1"}}, soon());
+  try {
+    second.journal.decide_undone({}, [](Transaction&) {}, soon());
+    FAIL() << "two decisions in one plan";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.id(), "journal.taken");
+    EXPECT_EQ(error.failure(), Failure::busy);
+  }
+}
+
+TEST_F(JournalTest, UndoneAndTheOpeningAreOneTransaction) {
+  {
+    Transaction transaction(first_->blue.control(), soon());
+    set_fence(transaction, FenceState::closed);
+    transaction.commit();
+  }
+  EXPECT_THROW(first_->journal.decide_undone({}, [](Transaction& t) {
+    set_fence(t, FenceState::open);
+    throw Error("test", "killed in between");
+  }, soon()), Error);
+  EXPECT_EQ(fence_state(first_->blue.control(), soon()), FenceState::closed);
+  EXPECT_EQ(count(first_->blue), "1");
+  first_->journal.decide_undone({}, [](Transaction& t) { set_fence(t, FenceState::open); }, soon());
+  EXPECT_EQ(fence_state(first_->blue.control(), soon()), FenceState::open);
+}
+
+TEST_F(JournalTest, DifferentContentAtOneKeyIsForAPerson) {
+  run(first_->green.control(), "UPDATE verdigris.journal SET event = 'finished'");
+  Controller second(*pair_);
+  try {
+    second.journal.load(soon());
+    FAIL();
+  } catch (const NeedsHuman& error) {
+    EXPECT_EQ(error.id(), "journal.contradiction");
+  }
+}
+
+TEST_F(JournalTest, LeaseIsHeldByOneControllerAndFreeWhenItsSessionEnds) {
+  acquire_lease(first_->blue.control(), "shop", 100ms, soon());
+  acquire_lease(first_->blue.control(), "shop", 100ms, soon());
+  Controller second(*pair_);
+  try {
+    acquire_lease(second.blue.control(), "shop", 50ms, soon());
+    FAIL() << "two controllers hold the lease";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.id(), "lease.held");
+    EXPECT_NE(std::string(error.what()).find("verdigris/shop/control"), std::string::npos) << error.what();
+  }
+  acquire_lease(second.blue.control(), "other", 50ms, soon());
+  const auto pid = std::to_string(first_->blue.control().backend_pid());
+  run(second.blue.control(), "SELECT pg_terminate_backend(" + pid + ")");
+  acquire_lease(second.blue.control(), "shop", 5s, soon());
+  EXPECT_TRUE(holds_lease(second.blue.control(), "shop", soon()));
+  EXPECT_THROW(first_->journal.write({{"begin", {{"step", "late"}}}}, soon()), Error)
+      << "the first controller's session is gone, so its next act cannot run";
+}
+
+TEST_F(JournalTest, SavedValueIsNotOverwrittenByARepeatedStep) {
+  auto& on = first_->blue.control();
+  save_value(on, "shop", "k", "{\"was\": 1}", soon());
+  save_value(on, "shop", "k", "{\"was\": 2}", soon());
+  EXPECT_EQ(saved_value(on, "shop", "k", soon()), "{\"was\": 1}");
+  forget_value(on, "shop", "k", soon());
+  EXPECT_FALSE(saved_value(on, "shop", "k", soon()).has_value());
+}
+
+}  // namespace
+}  // namespace verdigris
