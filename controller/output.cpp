@@ -98,7 +98,7 @@ void Output::step_line(std::string_view name, std::string_view text, std::string
   const std::string colored = tinted(printable(verdict), is_good ? Tint::green : Tint::red);
   const std::string duration = took ? fmt::format(" {:>4} ms", took->count()) : std::string{};
   print_message(
-      fmt::format("{} {:<10} {:<59} {}{}\n", clock_text(now_()), printable(name), printable(text), colored, duration));
+      fmt::format("{} {:<24} {:<62} {}{}\n", clock_text(now_()), printable(name), printable(text), colored, duration));
 }
 
 void Output::question(std::string_view text) {
