@@ -96,7 +96,8 @@ std::vector<Record> DatabaseJournal::numbered(const std::vector<Entry>& entries)
   int seq = records_.empty() ? 0 : records_.back().seq;
   std::vector<Record> out;
   for (const auto& entry : entries)
-    out.push_back({epoch, ++seq, wall_clock(), controller_, entry.event, entry.detail});
+    out.push_back({epoch, ++seq, wall_clock(), controller_, entry.event,
+                   entry.detail.is_null() ? Json::object() : entry.detail});
   return out;
 }
 

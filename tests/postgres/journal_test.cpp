@@ -68,7 +68,7 @@ TEST_F(JournalTest, CommittedAndUndoneCompeteForOneKeyAndTheLoserIsToldToStop) {
     second.journal.decide_undone({}, [](Transaction&) {}, soon());
     FAIL() << "two decisions in one plan";
   } catch (const Error& error) {
-    EXPECT_EQ(error.id(), "journal.taken");
+    EXPECT_EQ(error.id(), "journal.taken") << error.what();
     EXPECT_EQ(error.failure(), Failure::busy);
   }
 }
