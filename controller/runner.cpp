@@ -25,7 +25,7 @@ void wait_a_moment() { std::this_thread::sleep_for(std::chrono::milliseconds(20)
 
 class Interrupted : public Error {
  public:
-  Interrupted() : Error("interrupted", "interrupted by a signal", {}, Failure::undone) {}
+  Interrupted() : Error("interrupted", "interrupted by a signal", "Run the same command to go on.") {}
 };
 
 }  // namespace

@@ -21,7 +21,10 @@ void install(Deployment& d, Deadline deadline) {
 }  // namespace
 
 int run_prepare(const Invocation& invocation, Output& output) {
-  Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
+  Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) {
+    if (was_interrupted()) throw Error("interrupted", "interrupted by a signal", "Run verdigris prepare to go on.");
+    output.note(text);
+  });
   const auto deadline = Deadline::after(milliseconds(120'000));
   d.connect(deadline);
   d.take_leases(milliseconds(2'000), deadline);

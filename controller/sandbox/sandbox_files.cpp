@@ -42,6 +42,7 @@ pooler:
       file: {ini}
   databases: [shop]
 cutover: {{ max_pause: 20s }}
+fence: {{ lock_timeout: 2s }}     # above deadlock_timeout: autovacuum gives way then
 )";
 
 // Only where the rule fires: a waiver that waives nothing is refused.

@@ -45,7 +45,7 @@ class Workers {
       std::unique_lock lock(mutex_);
       ended_.wait_for(lock, kReportEvery, [this] { return running_ == 0; });
       lock.unlock();
-      if (progress) progress(report());
+      tell(progress);
     }
     threads.clear();
     if (error_) std::rethrow_exception(error_);
@@ -61,14 +61,27 @@ class Workers {
     Connection target;
   };
 
+  // A callback that throws stops the copy: a person pressed Ctrl-C.
+  void tell(const ProgressCallback& progress) noexcept {
+    try {
+      if (progress) progress(report());
+    } catch (...) {
+      stop_all(std::current_exception());
+    }
+  }
+
+  void stop_all(std::exception_ptr why) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(why);
+    stop_.request_stop();
+  }
+
   void work(Pair& pair) noexcept {
     try {
       for (std::size_t next = next_++; next < items_.size() && !stop_.stop_requested(); next = next_++)
         copy_one(pair, items_[next]);
     } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-      stop_.request_stop();
+      stop_all(std::current_exception());
     }
     const std::lock_guard lock(mutex_);
     --running_;
