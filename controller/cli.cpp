@@ -8,6 +8,7 @@
 
 #include "controller/cli_options.hpp"
 #include "controller/commands/abandon.hpp"
+#include "controller/commands/check.hpp"
 #include "controller/commands/finish.hpp"
 #include "controller/commands/plan.hpp"
 #include "controller/commands/prepare.hpp"
@@ -21,6 +22,7 @@
 #include "controller/commands/sandbox_up.hpp"
 #include "controller/commands/status.hpp"
 #include "controller/commands/switch.hpp"
+#include "controller/commands/verify.hpp"
 #include "controller/commands/version.hpp"
 #include "controller/printable.hpp"
 #include "controller/suggestion.hpp"
@@ -41,8 +43,11 @@ struct Command {
 // the header above, and add a line here; its options stand in controller/cli_options.cpp already, or no_options.
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
+      {"check", "Ask both servers and the poolers everything that could go wrong; change nothing", check_options,
+       run_check},
       {"plan", "Show what the next command would do, step by step", no_options, run_plan},
       {"prepare", "Make green follow blue: schema, data, migrations, fences, the way back", no_options, run_prepare},
+      {"verify", "Compare all tables of both sides while writes go on", verify_options, run_verify},
       {"switch", "Move clients from blue to green", switch_options, run_switch},
       {"rollback", "Move clients back to blue: the same plan with the sides exchanged", rollback_options, run_rollback},
       {"finish", "End the way back; blue stays closed", finish_options, run_finish},

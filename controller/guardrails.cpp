@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "controller/pgbouncer_console.hpp"
 #include "healthcheck/checks.hpp"
 #include "healthcheck/report.hpp"
 #include "replication/schema.hpp"
@@ -19,6 +20,21 @@ std::optional<DumpTool> newest_pg_dump(Deployment& d) {
   return DumpTool{(newest.directory / "pg_dump").string(), newest.major * 10000 + minor};
 }
 
+// Sessions of blue that come through a pooler, as the poolers say; a pooler that does not answer is reported elsewhere.
+std::vector<int> pooler_backends(const PoolerSettings& pooler, Deadline deadline) {
+  std::vector<int> pids;
+  for (const auto& instance : pooler.instances) {
+    try {
+      auto console = PgBouncerConsole::open(instance.name, instance.admin, deadline);
+      for (const auto& alias : pooler.databases)
+        for (const auto& session : console.sessions(alias, deadline)) pids.push_back(session.backend_pid);
+    } catch (const Error&) {
+      continue;
+    }
+  }
+  return pids;
+}
+
 }  // namespace
 
 CheckSettings check_settings(Deployment& d) {
@@ -34,6 +50,7 @@ CheckSettings check_settings(Deployment& d) {
   settings.to_blue = playbook.replication.to_blue;
   settings.to_green = playbook.replication.to_green;
   settings.pg_dump = newest_pg_dump(d);
+  settings.pooler_backends = pooler_backends(playbook.pooler, Deadline::after(std::chrono::seconds(10)));
   for (const auto& waiver : playbook.waivers) settings.waivers.push_back({waiver.id, waiver.reason});
   return settings;
 }

@@ -1,0 +1,95 @@
+#include "controller/commands/check.hpp"
+
+#include <fmt/format.h>
+
+#include "controller/config.hpp"
+#include "controller/deployment.hpp"
+#include "controller/exit_codes.hpp"
+#include "controller/guardrails.hpp"
+#include "healthcheck/report.hpp"
+
+namespace verdigris {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{120'000};
+
+Finding about_pooler(const TrafficState& state) {
+  const std::string text =
+      fmt::format("{}: {} -> {}:{}/{}, {} clients waiting", state.instance, state.alias, state.target.host,
+                  state.target.port, state.target.dbname, state.waiting_clients);
+  if (state.is_paused)
+    return fail("pooler.paused", text + ", paused", "RESUME it, or run verdigris recover if a switch was interrupted.");
+  return pass("pooler.state", text);
+}
+
+// What the running processes say; that they read the file meant is shown by the no-op RELOAD of a switch.
+Findings ask_poolers(Deployment& d, Deadline deadline) {
+  Findings findings;
+  try {
+    for (const auto& state : d.traffic().state(deadline)) findings.push_back(about_pooler(state));
+  } catch (const Error& error) {
+    findings.push_back(fail("pooler.unreachable", error.what(), error.hint()));
+  }
+  return findings;
+}
+
+void print_server(Server& server, Output& output) {
+  output.result(fmt::format("{:<6} {}.{}  {}", server.color(), server.version() / 10000, server.version() % 10000,
+                            server.endpoint()));
+}
+
+void print(const Findings& findings, Output& output) {
+  for (const auto& finding : findings) {
+    output.result(fmt::format("{}  {:<24} {}", to_text(finding.level), finding.id, finding.text));
+    if (finding.level != Level::pass && !finding.hint.empty()) output.result("         HINT:  " + finding.hint);
+  }
+}
+
+std::string_view json_level(Level level) {
+  switch (level) {
+    case Level::pass:
+      return "pass";
+    case Level::warn:
+      return "warn";
+    case Level::fail:
+      return "fail";
+    case Level::note:
+      break;
+  }
+  return "note";
+}
+
+nlohmann::ordered_json to_json(const Findings& findings, bool is_passed) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& finding : findings)
+    list.push_back(
+        {{"level", json_level(finding.level)}, {"id", finding.id}, {"text", finding.text}, {"hint", finding.hint}});
+  return {{"result", is_passed ? "passed" : "refused"}, {"findings", list}};
+}
+
+}  // namespace
+
+int run_check(const Invocation& invocation, Output& output) {
+  Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.detail(text); });
+  if (invocation.offline) {
+    output.document(to_json({}, true));
+    output.result("the playbook is well formed; no server was asked");
+    return kDone;
+  }
+  const auto deadline = Deadline::after(invocation.timeout.value_or(kPatience));
+  d.connect(deadline, true);  // the servers themselves refuse a write
+  d.journal().load(deadline);
+  const Standing standing = d.standing();
+  const bool is_prepared = standing.phase != Phase::idle || standing.open.has_value();
+  Findings findings = ask_guardrails(d, is_prepared, deadline);
+  for (auto& finding : ask_poolers(d, deadline)) findings.push_back(std::move(finding));
+  const CheckVerdict verdict = judge(findings);
+  output.document(to_json(findings, verdict.is_passed()));
+  print_server(d.blue(), output);
+  print_server(d.green(), output);
+  print(findings, output);
+  output.result(verdict.text());
+  return verdict.is_passed() ? kDone : kRefused;
+}
+
+}  // namespace verdigris
