@@ -60,6 +60,15 @@ Findings ask_guardrails(Deployment& d, bool is_prepared, Deadline deadline) {
   return ask_all(CheckContext{d.blue(), d.green(), settings, is_prepared, deadline});
 }
 
+void require_two_primaries(Deployment& d, Deadline deadline) {
+  const CheckSettings settings{.deployment = d.name()};
+  for (const auto& check : all_checks()) {
+    if (!check.is_decisive) continue;
+    for (const auto& finding : check.ask({d.blue(), d.green(), settings, false, deadline}))
+      if (finding.level == Level::fail) throw Refused(finding.id, finding.text, finding.hint);
+  }
+}
+
 void require_guardrails(Deployment& d, bool is_prepared, Output& output) {
   const Finding* first = nullptr;
   const auto findings = ask_guardrails(d, is_prepared, Deadline::after(std::chrono::seconds(120)));

@@ -11,6 +11,8 @@ namespace verdigris {
 CheckSettings check_settings(Deployment& d);
 // Both servers are connected. Changes nothing.
 Findings ask_guardrails(Deployment& d, bool is_prepared, Deadline deadline);
+// Two servers, and two primaries: asked before the leases, of which one database has only one. Throws Refused.
+void require_two_primaries(Deployment& d, Deadline deadline);
 // Prints failures and warnings; throws Refused "guardrails" naming the first failure if there is one.
 void require_guardrails(Deployment& d, bool is_prepared, Output& output);
 

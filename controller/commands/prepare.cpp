@@ -27,6 +27,7 @@ int run_prepare(const Invocation& invocation, Output& output) {
   });
   const auto deadline = Deadline::after(milliseconds(120'000));
   d.connect(deadline);
+  require_two_primaries(d, deadline);
   d.take_leases(milliseconds(2'000), deadline);
   d.journal().load(deadline);
   auto standing = d.standing();
