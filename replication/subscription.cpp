@@ -134,6 +134,16 @@ void keep_lock_timeout_from_apply(Connection& on, Deadline deadline) {
     on.execute(Sql("ALTER ROLE CURRENT_USER IN DATABASE {} SET lock_timeout = 0", Identifier(row->text(0))), deadline);
 }
 
+void flush_each_commit(Connection& on, const Stream& stream, bool is_flushed, Deadline deadline) {
+  const auto wanted = is_flushed ? Sql("on") : Sql("off");
+  const auto result = on.query(Sql("SELECT subsynccommit FROM pg_subscription WHERE subname = $1"
+                                   " AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"),
+                               {stream.name}, deadline);
+  const auto row = result.at_most_one_row(1);
+  if (!row || row->text(0) == wanted.text()) return;
+  on.execute(Sql("ALTER SUBSCRIPTION {} SET (synchronous_commit = {})", stream.identifier(), wanted), deadline);
+}
+
 void enable_subscription(Connection& on, const Stream& stream, Deadline deadline) {
   on.execute(Sql("ALTER SUBSCRIPTION {} ENABLE", stream.identifier()), deadline);
 }

@@ -40,6 +40,11 @@ void require_all_tables(Connection& on, const Stream& stream, const std::vector<
 // role and database together outranks it. Changes nothing where none is set.
 void keep_lock_timeout_from_apply(Connection& on, Deadline deadline);
 
+// Whether the receiver flushes each transaction that it applies. Off follows a busy publisher at several times the rate,
+// and nothing is lost by it: origin and rows go back together in a crash, and the drain asks for a flushed origin. A
+// change restarts a running worker. Nothing if it is so already.
+void flush_each_commit(Connection& on, const Stream& stream, bool is_flushed, Deadline deadline);
+
 void enable_subscription(Connection& on, const Stream& stream, Deadline deadline);
 // Returns when no worker of it is left; DISABLE alone returns before (170 ms is usual). Nothing if there is none.
 void disable_subscription(Connection& on, const Stream& stream, Deadline deadline);

@@ -56,6 +56,8 @@ std::string StartReverse::apply(Deadline deadline) {
   if (!state.is_enabled) enable_from_line(state.oid, deadline);
   const auto id = write_marker(serving_->control(), serving_->color(), "reverse", deadline);
   wait_for_marker(follower_->control(), id, deadline);
+  // It was on so that the origin's move became durable with the first commit; that has happened.
+  flush_each_commit(follower_->control(), back_, false, deadline);
   return follower_->color() + " follows from " + facts_.line->text() + ", marker " + std::to_string(id) + " came back";
 }
 

@@ -25,6 +25,7 @@ std::string SubscribeTarget::apply(Deadline deadline) {
   create_subscription(*target_, stream_, publisher_, source_->major(), false, deadline);
   require_all_tables(target_->control(), stream_, published_leaves(source_->control(), stream_, deadline), deadline);
   keep_lock_timeout_from_apply(target_->control(), deadline);
+  flush_each_commit(target_->control(), stream_, false, deadline);
   enable_subscription(target_->control(), stream_, deadline);
   return stream_.name + " enabled on " + target_->color();
 }
