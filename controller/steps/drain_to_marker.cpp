@@ -13,16 +13,18 @@ std::string DrainToMarker::describe() const {
   return "write the last marker on " + source_->color() + " and wait until " + target_->color() + " has applied it";
 }
 
-// The newest final marker of this side, on both, with its fence closed: nothing was written behind it.
-Readiness DrainToMarker::check(Deadline deadline) {
-  if (marker_fence_state(source_->control(), deadline) != FenceState::closed) return Ready{};
+// Ours is the newest final marker of this side and its fence is closed: nothing was written behind it.
+bool DrainToMarker::is_written(Deadline deadline) {
+  if (!facts_.marker || marker_fence_state(source_->control(), deadline) != FenceState::closed) return false;
   const auto newest = source_->control().query(
       Sql("SELECT id FROM verdigris.marker WHERE kind = 'final' AND side = $1 ORDER BY id DESC LIMIT 1"),
       {source_->color()}, deadline);
   const auto row = newest.at_most_one_row(1);
-  if (row && facts_.marker && facts_.marker->id == row->integer(0) &&
-      marker_arrived(target_->control(), row->integer(0), deadline))
-    return Done{};
+  return row && row->integer(0) == facts_.marker->id;
+}
+
+Readiness DrainToMarker::check(Deadline deadline) {
+  if (is_written(deadline) && marker_arrived(target_->control(), facts_.marker->id, deadline)) return Done{};
   return Ready{};
 }
 
@@ -42,7 +44,8 @@ bool DrainToMarker::is_drained(unsigned subscription, Deadline deadline) {
 
 std::string DrainToMarker::apply(Deadline deadline) {
   require_worker(deadline);
-  facts_.marker = write_final_marker(source_->control(), source_->color(), deadline);
+  // Repeated, it waits for the marker that stands: behind its closed fence there cannot be another.
+  if (!is_written(deadline)) facts_.marker = write_final_marker(source_->control(), source_->color(), deadline);
   const auto subscription = subscription_state(target_->control(), stream_, deadline).oid;
   while (!is_mutant("marker_not_awaited") && !is_drained(subscription, deadline)) {
     if (deadline.has_passed())

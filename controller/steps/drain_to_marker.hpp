@@ -19,6 +19,7 @@ class DrainToMarker final : public Step {
   std::string apply(Deadline deadline) override;
 
  private:
+  bool is_written(Deadline deadline);
   void require_worker(Deadline deadline);
   bool is_drained(unsigned subscription, Deadline deadline);
   Source source_;
