@@ -36,7 +36,9 @@ Finding try_login(const Server& server, const Conninfo& conninfo, Deadline deadl
     return note("roles.connect", where + " is reached by the other server, not from here; it was not tried");
   try {
     const SessionOptions options{server.color(), "verdigris/" + server.deployment() + "/login", true, {}};
-    Connection::open_plain(conninfo, options, deadline.or_earlier(Deadline::after(std::chrono::seconds(5))));
+    // As a walsender: behind a closed connection fence only these get in.
+    Connection::open_plain(conninfo.with("replication", "database"), options,
+                           deadline.or_earlier(Deadline::after(std::chrono::seconds(5))));
     return pass("roles.connect", where + " logs in");
   } catch (const CannotConnect& error) {
     if (is_about_the_password(error)) return fail("roles.connect", error.what(), error.hint());

@@ -1,0 +1,111 @@
+// The command verify on a prepared sandbox: what it says, its exit codes, and that it leaves the stream running.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "controller/process.hpp"
+#include "controller/sandbox/sandbox_state.hpp"
+#include "tests/support/cluster.hpp"
+
+namespace verdigris::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Json = nlohmann::json;
+
+// One sandbox for all tests, prepared.
+class Verify : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (!have_postgres(15)) return;
+    scratch_ = std::make_unique<ScratchDir>();
+    const auto up = verdigris({"sandbox", "up", "--dir", dir().string(), "--blue", "15", "--green", "15", "--tables",
+                               "10", "--megabytes", "1"});
+    ASSERT_EQ(up.exit_code, 0) << up.errors;
+    before_prepare_ = verify({});
+    const auto prepare = verdigris({"prepare", "-f", playbook()});
+    ASSERT_EQ(prepare.exit_code, 0) << prepare.errors;
+  }
+  static void TearDownTestSuite() {
+    if (scratch_) verdigris({"sandbox", "down", "--dir", dir().string()});
+    scratch_.reset();
+  }
+  void SetUp() override { NEED_POSTGRES(15); }
+
+  static ToolResult verdigris(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), VERDIGRIS_PROGRAM);
+    return run_tool({arguments, {}, {}}, Deadline::after(180s));
+  }
+  static ToolResult verify(const std::vector<std::string>& options) {
+    std::vector<std::string> arguments{"verify", "-f", playbook(), "--json"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    return verdigris(arguments);
+  }
+  static std::filesystem::path dir() { return scratch_->path() / "s"; }
+  static std::string playbook() { return (dir() / "verdigris.yaml").string(); }
+  // As the controller's own role, which writes on green for migrations.
+  static Connection session(const char* color) {
+    const auto state = require_sandbox(dir());
+    return Connection::open(state.conninfo(state.side(color), "verdigris"), {color, "verify_test", false, {}}, soon());
+  }
+
+  static std::unique_ptr<ScratchDir> scratch_;
+  static ToolResult before_prepare_;
+};
+std::unique_ptr<ScratchDir> Verify::scratch_;
+ToolResult Verify::before_prepare_;
+
+TEST_F(Verify, RefusesWhereNoSideFollowsTheOther) {
+  EXPECT_EQ(before_prepare_.exit_code, 3) << before_prepare_.errors;
+  EXPECT_EQ(Json::parse(before_prepare_.output)["error"]["id"], "phase.verify");
+}
+
+TEST_F(Verify, EqualSidesEndInZero) {
+  const auto result = verify({});
+  EXPECT_EQ(result.exit_code, 0) << result.output << result.errors;
+  const Json document = Json::parse(result.output);
+  EXPECT_EQ(document["schema"], "verdigris.verify/1");
+  EXPECT_EQ(document["result"], "equal");
+  EXPECT_EQ(document["source"], "blue");
+  EXPECT_EQ(document["tables_compared"], document["tables"].size());
+  EXPECT_GT(document["tables_compared"], 9);
+  EXPECT_TRUE(document["uncovered"].empty());
+  EXPECT_NE(document["position"], "0/0");
+}
+
+TEST_F(Verify, OneChangedValueEndsInFourAndNamesItsTable) {
+  Connection green = session("green");
+  run(green, "SET session_replication_role = replica");  // silences the table's own triggers
+  const std::string email = value(green, "SELECT email FROM public.customers ORDER BY id LIMIT 1");
+  run(green, "UPDATE public.customers SET email = email || ' ' WHERE id = (SELECT min(id) FROM public.customers)");
+  const auto full = verify({});
+  const auto counts = verify({"--mode", "counts"});
+  const auto other_table = verify({"--table", "public.products"});
+  run(green, "UPDATE public.customers SET email = rtrim(email) WHERE id = (SELECT min(id) FROM public.customers)");
+  ASSERT_EQ(value(green, "SELECT email FROM public.customers ORDER BY id LIMIT 1"), email);
+  EXPECT_EQ(full.exit_code, 4) << full.output << full.errors;
+  for (const auto& one : Json::parse(full.output)["tables"])
+    EXPECT_EQ(one["equal"], one["name"] != "public.customers") << one["name"];
+  EXPECT_EQ(counts.exit_code, 0) << counts.output;
+  EXPECT_EQ(other_table.exit_code, 0) << other_table.output;
+  EXPECT_EQ(Json::parse(other_table.output)["tables_compared"], 1);
+}
+
+TEST_F(Verify, TargetThatDoesNotCatchUpEndsInSeven) {
+  Connection green = session("green");
+  run(green, "BEGIN; LOCK TABLE public.customers IN SHARE ROW EXCLUSIVE MODE");
+  Connection blue = session("blue");
+  run(blue, "UPDATE public.customers SET email = email WHERE id = (SELECT min(id) FROM public.customers)");
+  const auto result = verify({"--timeout", "4s"});
+  run(green, "ROLLBACK");
+  EXPECT_EQ(result.exit_code, 7) << result.output << result.errors;
+  EXPECT_EQ(verify({}).exit_code, 0) << "the stream goes on";
+}
+
+TEST_F(Verify, UnknownTablesAndModesAreErrorsOfTheCommandLine) {
+  EXPECT_EQ(verify({"--table", "public.nope"}).exit_code, 2);
+  EXPECT_EQ(verify({"--mode", "sample"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace verdigris::test
