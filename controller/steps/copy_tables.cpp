@@ -2,6 +2,7 @@
 
 #include "replication/control_schema.hpp"
 #include "replication/slot.hpp"
+#include "replication/unvalidated_checks.hpp"
 
 namespace verdigris {
 namespace {
@@ -42,7 +43,9 @@ std::string CopyTables::apply(Deadline deadline) {
   if (std::holds_alternative<Done>(check(deadline))) return "all tables are copied";
   Connection& target = target_->control();
   save_value(target, target_->deployment(), kStarted, "true", deadline);
+  set_aside_unvalidated_checks(target, target_->deployment(), deadline);
   const auto totals = copy_all_tables(*source_, *target_, stream_, settings_, progress_, deadline);
+  put_back_unvalidated_checks(target, target_->deployment(), deadline);
   // Synchronous, so everything before it is durable too.
   save_value(target, target_->deployment(), kDone, "\"" + totals.consistent_point.text() + "\"", deadline);
   return std::to_string(totals.tables) + " tables, " + std::to_string(totals.rows) + " rows, " +
@@ -53,6 +56,7 @@ void CopyTables::undo(Deadline deadline) {
   Connection& target = target_->control();
   const bool is_known = has_control_schema(target, deadline);
   if (is_known) forget_value(target, target_->deployment(), kDone, deadline);
+  if (is_known) put_back_unvalidated_checks(target, target_->deployment(), deadline);
   drop_slot(source_->control(), stream_, deadline);
   if (!is_known || !drop_target_ || !saved_value(target, target_->deployment(), kStarted, deadline)) return;
   truncate_tables(target, settings_.filter, deadline);

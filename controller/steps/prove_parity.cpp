@@ -1,5 +1,6 @@
 #include "controller/steps/prove_parity.hpp"
 
+#include "controller/steps/fence_source.hpp"
 #include "healthcheck/coverage.hpp"
 #include "replication/fence.hpp"
 #include "replication/sequences.hpp"
@@ -30,11 +31,13 @@ void ProveParity::require_fence_untouched(Deadline deadline) {
 }
 
 void ProveParity::require_coverage(Deadline deadline) {
-  for (const auto& finding : coverage(source_->control(), target_->control(), stream_, deadline))
+  for (const auto& finding : coverage(source_->control(), target_->control(), stream_, deadline, selection_))
     if (finding.level == Level::fail) throw Error(finding.id, finding.text, finding.hint);
 }
 
 void ProveParity::require_sequences(Deadline deadline) {
+  // nextval passes the fence's triggers: positions are final only while no foreign session is there.
+  if (!is_mutant("no_fence")) wait_for_no_foreign_session(*source_, deadline);
   const auto behind = outgrown(sequence_positions(source_->control(), deadline),
                                sequence_positions(target_->control(), deadline));
   if (!behind.empty())

@@ -6,13 +6,18 @@
 #include "controller/step.hpp"
 #include "replication/server.hpp"
 #include "replication/stream.hpp"
+#include "replication/table_selection.hpp"
 
 namespace verdigris {
 
 class ProveParity final : public Step {
  public:
-  ProveParity(Source source, Target target, Stream stream, CutoverFacts& facts)
-      : source_(source), target_(target), stream_(std::move(stream)), facts_(facts) {}
+  ProveParity(Source source, Target target, Stream stream, TableSelection selection, CutoverFacts& facts)
+      : source_(source),
+        target_(target),
+        stream_(std::move(stream)),
+        selection_(std::move(selection)),
+        facts_(facts) {}
   std::string_view name() const override { return "prove_parity"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -27,6 +32,7 @@ class ProveParity final : public Step {
   Source source_;
   Target target_;
   Stream stream_;
+  TableSelection selection_;
   CutoverFacts& facts_;
 };
 

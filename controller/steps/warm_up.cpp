@@ -7,7 +7,7 @@ std::string WarmUp::describe() const { return "open the sessions that will prove
 Readiness WarmUp::check(Deadline) { return Ready{}; }
 
 std::string WarmUp::apply(Deadline deadline) {
-  facts_.sessions = std::make_unique<ParitySessions>(*source_, *target_, workers_, deadline);
+  facts_.sessions = std::make_unique<ParitySessions>(*source_, *target_, workers_, deadline, selection_);
   return std::to_string(workers_) + " sessions on each side";
 }
 

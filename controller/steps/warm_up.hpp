@@ -5,14 +5,14 @@
 #include "controller/cutover_facts.hpp"
 #include "controller/step.hpp"
 #include "replication/server.hpp"
-#include "replication/stream.hpp"
+#include "replication/table_selection.hpp"
 
 namespace verdigris {
 
 class WarmUp final : public Step {
  public:
-  WarmUp(Source source, Target target, int workers, CutoverFacts& facts)
-      : source_(source), target_(target), workers_(workers), facts_(facts) {}
+  WarmUp(Source source, Target target, int workers, TableSelection selection, CutoverFacts& facts)
+      : source_(source), target_(target), workers_(workers), selection_(std::move(selection)), facts_(facts) {}
   std::string_view name() const override { return "warm_up"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -24,6 +24,7 @@ class WarmUp final : public Step {
   Source source_;
   Target target_;
   int workers_;
+  TableSelection selection_;
   CutoverFacts& facts_;
 };
 

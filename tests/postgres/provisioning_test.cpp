@@ -178,6 +178,22 @@ TEST_F(Provisioning, CopyIntoReferencedTablesOfAPresentSchemaStartsOverAfterAFai
   EXPECT_FALSE(slot_state(blue->control(), kForward, soon()).exists);
 }
 
+TEST_F(Provisioning, RowsThatBreakANotValidCheckAreCopiedIntoAPresentSchema) {
+  NEED_POSTGRES(17);
+  open(15, 17);
+  run(blue->control(), "CREATE TABLE public.t (id int PRIMARY KEY, v int); INSERT INTO public.t VALUES (1, -1)");
+  run(green->control(), "CREATE TABLE public.t (id int PRIMARY KEY, v int)");
+  on_both("ALTER TABLE public.t ADD CONSTRAINT positive CHECK (v > 0) NOT VALID");
+  PublishSource(source(), kForward, TableSelection{}).apply(minute());
+  auto step = copy();
+  step.apply(minute());
+  EXPECT_EQ(value(green->control(), "SELECT v FROM public.t"), "-1");
+  EXPECT_EQ(value(green->control(), "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'positive'"),
+            "CHECK ((v > 0)) NOT VALID")
+      << "put back as it was";
+  step.undo(minute());
+}
+
 TEST_F(Provisioning, RowsThatWereThereBeforeTheCopyAreNeverTruncated) {
   NEED_POSTGRES(17);
   NEED_POSTGRES(18);
