@@ -3,6 +3,7 @@
 #ifdef VERDIGRIS_TEST_BUILD
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 
 namespace verdigris {
 
@@ -12,6 +13,7 @@ bool is_mutant(std::string_view name) {
 }
 
 void crash_point(std::string_view name) {
+  if (const char* log = std::getenv("VERDIGRIS_CRASH_LOG")) std::ofstream(log, std::ios::app) << name << '\n';
   const char* chosen = std::getenv("VERDIGRIS_CRASH");
   if (chosen != nullptr && name == chosen) std::raise(SIGKILL);
 }

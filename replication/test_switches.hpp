@@ -1,5 +1,6 @@
 // Seeded faults for tests: VERDIGRIS_MUTANT names a safety act to leave out, VERDIGRIS_CRASH a point at which the process
-// kills itself. Compiled into test builds only; in the release build both are constants and cost nothing.
+// kills itself, VERDIGRIS_CRASH_LOG a file that gets the name of each point passed, one a line. Compiled into test builds
+// only; in the release build all are constants and cost nothing.
 #pragma once
 
 #include <string_view>
