@@ -1,0 +1,229 @@
+// The controller is killed before and after every record that it writes, in both directions, under load; `recover` in a
+// new process must end it each time. One case alone: VERDIGRIS_CASE="switch after:begin:open_target" recovery_test
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+
+#include "tests/support/shop.hpp"
+
+namespace verdigris::test {
+namespace {
+
+using Points = std::vector<std::string>;
+
+std::string source_of(const std::string& command) { return command == "switch" ? "blue" : "green"; }
+std::string target_of(const std::string& command) { return command == "switch" ? "green" : "blue"; }
+
+Points lines_of(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  Points result;
+  for (std::string line; std::getline(in, line);)
+    if (std::ranges::find(result, line) == result.end()) result.push_back(line);
+  return result;
+}
+
+bool is_chosen(const std::string& name) {
+  const char* chosen = std::getenv("VERDIGRIS_CASE");
+  return chosen == nullptr || name == chosen;
+}
+
+// One shop for all: what a case leaves behind is what the next one starts from, as in life.
+class Recovery : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (have_postgres(15) && have_postgres(17)) shop_ = new Shop();
+  }
+  static void TearDownTestSuite() {
+    delete shop_;
+    shop_ = nullptr;
+  }
+  void SetUp() override {
+    NEED_POSTGRES(15);
+    NEED_POSTGRES(17);
+    shop_->start_load();
+  }
+  void TearDown() override {
+    if (shop_ == nullptr) return;
+    if (shop_->has_load()) shop_->stop_load();
+    if (HasFailure()) return;
+    expect_whole();
+  }
+
+  // A crossing that nobody kills: the points that it passes, in order. One that backed out passes others.
+  Points points_of(const std::string& command) {
+    const auto log = shop_->dir() / (command + ".points");
+    Answer answer;
+    for (int tries = 1; tries <= 3; ++tries) {
+      std::filesystem::remove(log);
+      answer = shop_->command({command, "--confirm", "shop"}, {{"VERDIGRIS_CRASH_LOG", log.string()}});
+      if (answer.exit_code == 0) break;
+    }
+    EXPECT_EQ(answer.exit_code, 0) << command << answer.errors;
+    return lines_of(log);
+  }
+
+  void bring_to(const std::string& color) {
+    if (shop_->serving() == color) return;
+    const auto answer = shop_->cross(color == "green" ? "switch" : "rollback");
+    ASSERT_EQ(answer.exit_code, 0) << answer.errors;
+  }
+
+  // Dies at the point. A direct client in the way can end a crossing before it gets there; it is begun again then.
+  void kill_at(const std::string& command, const std::string& point) {
+    const auto answer = shop_->cross(command, {{"VERDIGRIS_CRASH", point}});
+    ASSERT_EQ(answer.exit_code, kKilled) << answer.errors;
+    const auto scene = shop_->scene();
+    EXPECT_FALSE(scene.is_blue_open && scene.is_green_open) << "both sides are open";
+  }
+
+  // Whether the plan that was killed had made its decision: it stands on the source first.
+  bool was_decided(const std::string& command) {
+    auto source = admin(shop_->server(source_of(command)));
+    return value(source, R"(
+      SELECT EXISTS (SELECT FROM verdigris.journal WHERE event = 'committed' AND seq >
+        (SELECT max(seq) FROM verdigris.journal WHERE event = 'plan')))") == "t";
+  }
+
+  void recover_killed_at(const std::string& point) {
+    const auto answer = shop_->command({"recover", "--yes"}, {{"VERDIGRIS_CRASH", point}});
+    ASSERT_EQ(answer.exit_code, kKilled) << answer.errors;
+    const auto scene = shop_->scene();
+    EXPECT_FALSE(scene.is_blue_open && scene.is_green_open) << "both sides are open";
+  }
+
+  void recover_to(const std::string& color) {
+    const auto answer = shop_->command({"recover", "--yes"});
+    ASSERT_EQ(answer.exit_code, 0) << answer.errors;
+    expect_settled_on(color);
+  }
+
+  // Exactly one side is open, the pooler leads there, nothing is left to do, and doing it changes nothing.
+  void expect_settled_on(const std::string& color) {
+    const auto scene = shop_->scene();
+    EXPECT_EQ(scene.serves, color);
+    EXPECT_EQ(scene.is_blue_open, color == "blue");
+    EXPECT_EQ(scene.is_green_open, color == "green");
+    EXPECT_EQ(scene.is_blue_closed, color == "green");
+    EXPECT_EQ(scene.is_green_closed, color == "blue");
+    EXPECT_EQ(scene.routed_to, color);
+    EXPECT_FALSE(scene.is_paused);
+    EXPECT_EQ(scene.activity, "none");
+    const auto again = shop_->command({"recover", "--yes"});
+    EXPECT_EQ(again.exit_code, 0) << again.errors;
+    EXPECT_EQ(shop_->scene().text, scene.text) << "a second recover changed something";
+  }
+
+  // The load is over: no client saw an error, nothing is lost or doubled, both sides are equal.
+  void expect_whole() {
+    const auto serving = shop_->serving();
+    const std::string other = serving == "blue" ? "green" : "blue";
+    EXPECT_EQ(shop_->difference_after_marker(serving, other), "");
+    for (const auto& color : {serving, other}) {
+      const auto verdict = shop_->ledger(color);
+      EXPECT_TRUE(verdict.is_clean()) << color << ": " << testing::PrintToString(verdict.examples);
+      EXPECT_GT(verdict.acknowledged, 0);
+    }
+  }
+
+  void look_into_ledger() {
+    const auto load = shop_->stop_load();
+    EXPECT_EQ(load.value("client_errors", -1), 0) << load.dump(1);
+    expect_whole();
+    shop_->start_load();
+  }
+
+  // One point: killed, recovered, and judged by whether the decision had been made.
+  void run_case(const std::string& command, const std::string& point, bool is_past_line) {
+    const std::string name = command + " " + point;
+    SCOPED_TRACE("repeat: VERDIGRIS_CASE=\"" + name + "\" recovery_test");
+    if (!is_chosen(name)) return;
+    std::cout << name << std::endl;  // what ran when a time limit ended it
+    bring_to(source_of(command));
+    if (!HasFatalFailure()) kill_at(command, point);
+    if (HasFatalFailure()) return;
+    // A direct client can end an attempt; what undoes it passes the last record too, so that one is judged by the journal.
+    const bool is_decided = was_decided(command);
+    if (!point.ends_with("finished")) EXPECT_EQ(is_decided, is_past_line);
+    recover_to(is_decided ? target_of(command) : source_of(command));
+    if (++cases_ % 24 == 0 && !HasFailure()) look_into_ledger();
+  }
+
+  static Shop* shop_;
+  int cases_ = 0;
+};
+
+Shop* Recovery::shop_ = nullptr;
+
+TEST_F(Recovery, EndsWhatAControllerKilledAtAnyRecordLeft) {
+  Points points[2];
+  points[0] = points_of("switch");
+  points[1] = points_of("rollback");
+  std::size_t next[2] = {0, 0};
+  for (const auto& list : points)
+    for (const char* needed : {"before:plan", "after:begin:fence_source", "before:committed",
+                               "after:committed_on_target", "after:finished"})
+      ASSERT_NE(std::ranges::find(list, needed), list.end()) << needed;
+  // Whichever side serves, its next point; so a crossing that went forward is followed by one of the other direction.
+  while (next[0] < points[0].size() || next[1] < points[1].size()) {
+    std::size_t which = shop_->serving() == "blue" ? 0 : 1;
+    if (next[which] == points[which].size()) which = 1 - which;
+    const auto& list = points[which];
+    const auto line = std::ranges::find(list, "after:committed") - list.begin();
+    const auto at = next[which]++;
+    run_case(which == 0 ? "switch" : "rollback", list[at], at >= static_cast<std::size_t>(line));
+    if (HasFailure()) return;
+  }
+  RecordProperty("cases", cases_);
+}
+
+// Killed in a crossing, and again in the recovery from it.
+TEST_F(Recovery, EndsWhatAKilledRecoveryLeft) {
+  for (const std::string command : {"switch", "rollback"})
+    for (const auto& [first, second] : std::vector<std::pair<std::string, std::string>>{
+             {"after:begin:prove_parity", "before:undone"},
+             {"after:begin:prove_parity", "after:undone"},
+             {"after:begin:prove_parity", "before:finished"},
+             {"after:begin:prove_parity", "after:finished"},
+             {"after:committed", "before:committed_on_target"},
+             {"after:committed", "after:begin:open_target"},
+             {"after:committed", "after:begin:start_reverse"}}) {
+      SCOPED_TRACE(command + " killed at " + first + ", recover killed at " + second);
+      bring_to(source_of(command));
+      kill_at(command, first);
+      recover_killed_at(second);
+      recover_to(first == "after:committed" ? target_of(command) : source_of(command));
+      if (HasFailure()) return;
+    }
+}
+
+TEST_F(Recovery, UndoesAfterTheSourceCrashedToo) {
+  for (const std::string command : {"switch", "rollback"}) {
+    SCOPED_TRACE(command);
+    bring_to(source_of(command));
+    kill_at(command, "after:begin:drain_to_marker");
+    shop_->server(source_of(command)).stop_immediate();
+    shop_->server(source_of(command)).start();
+    recover_to(source_of(command));
+    if (HasFailure()) return;
+  }
+}
+
+// An undo needs the source alone: the target is the new side, and nothing may depend on it above the line.
+TEST_F(Recovery, UndoesWithoutTheTarget) {
+  for (const std::string command : {"switch", "rollback"}) {
+    SCOPED_TRACE(command);
+    bring_to(source_of(command));
+    kill_at(command, "after:begin:prove_parity");
+    auto& target = shop_->server(target_of(command));
+    target.stop_immediate();
+    const auto answer = shop_->command({"recover", "--yes"});
+    EXPECT_EQ(answer.exit_code, 0) << answer.errors;
+    target.start();
+    if (HasFailure()) return;
+    expect_settled_on(source_of(command));
+  }
+}
+
+}  // namespace
+}  // namespace verdigris::test

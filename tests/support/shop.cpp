@@ -1,0 +1,157 @@
+#include "tests/support/shop.hpp"
+
+#include <signal.h>
+
+#include <fstream>
+#include <thread>
+
+#include "controller/config.hpp"
+#include "controller/process.hpp"
+#include "controller/sandbox/dataset.hpp"
+#include "controller/sandbox/sandbox_files.hpp"
+#include "controller/traffic_factory.hpp"
+#include "replication/access.hpp"
+#include "replication/errors.hpp"
+#include "replication/fence.hpp"
+#include "replication/marker.hpp"
+#include "tests/support/pgbouncer_driver.hpp"
+
+namespace verdigris::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+constexpr int kTables = 12;
+
+PairOptions options_of(std::vector<std::pair<std::string, std::string>> settings) {
+  // Up to 15 the launcher starts a worker only every so often: 5 s by default, for each crossing back.
+  settings.emplace_back("wal_retrieve_retry_interval", "100ms");
+  return {.fsync = Fsync::on, .settings = std::move(settings)};
+}
+
+SandboxServer described(PostgresServer& server) {
+  auto session = admin(server);
+  return {server.major(), value(session, "SELECT split_part(current_setting('server_version'), ' ', 1)"), server.pid(),
+          server.dir().string(), server.port()};
+}
+
+json parsed(const std::string& text) {
+  auto result = json::parse(text, nullptr, false);
+  return result.is_discarded() ? json() : result;
+}
+
+// What clients may do on a side: through the connection fence and the write fence.
+std::pair<bool, bool> open_and_closed(const PostgresServer& server) {
+  auto session = admin(server);
+  const bool is_fenced = fence_state(session, soon()) != FenceState::open;
+  const bool is_shut = is_access_closed(session, "shop", soon());
+  return {!is_fenced && !is_shut, is_fenced && is_shut};
+}
+
+}  // namespace
+
+Shop::Shop(const std::vector<std::pair<std::string, std::string>>& settings)
+    : pair_(15, 17, options_of(settings)), pooler_(pair_.pooler("pooler")) {
+  create_dataset(pair_.blue().conninfo("verdigris", "shop"), {.tables = kTables, .megabytes = 1},
+                 [](const std::string&) {}, Deadline::after(60s));
+  describe_sandbox();
+  prepare();
+}
+
+Shop::~Shop() = default;
+
+void Shop::describe_sandbox() {
+  state_ = {.dir = dir(), .phase = "ready", .blue = described(pair_.blue()), .green = described(pair_.green()),
+            .pooler = {0, "", pooler_.pid(), pooler_.dir().string(), pooler_.port()}, .passfile = pooler_.passfile()};
+  write_state(state_);
+  write_migration(state_);
+  write_playbook(state_, pooler_.ini(), false);
+  write(state_.playbook(), replaced(read(state_.playbook()), "max_pause: 20s", "max_pause: 10s"));
+}
+
+void Shop::prepare() {
+  const auto answer = command({"prepare", "--yes"});
+  if (answer.exit_code != 0) throw Error("test", "prepare ended with " + std::to_string(answer.exit_code) + answer.errors);
+}
+
+std::vector<std::string> Shop::program(std::vector<std::string> arguments) const {
+  arguments.insert(arguments.begin(), VERDIGRIS_PROGRAM);
+  for (const auto& more : {std::string("--json"), std::string("--playbook"), state_.playbook().string()})
+    arguments.push_back(more);
+  return arguments;
+}
+
+Answer Shop::command(std::vector<std::string> arguments, const Environment& environment) {
+  const auto result = run_tool({program(std::move(arguments)), environment, {}}, Deadline::after(120s));
+  return {result.exit_code, parsed(result.output), result.errors};
+}
+
+Answer Shop::cross(const std::string& command_name, const Environment& environment) {
+  Answer answer;
+  for (int tries = 1; tries <= 3; ++tries) {
+    answer = command({command_name, "--confirm", "shop"}, environment);
+    if (answer.exit_code != 5 && answer.exit_code != 3) break;
+  }
+  return answer;
+}
+
+void Shop::start_load() {
+  const auto output = dir() / ("load-" + std::to_string(++loads_));
+  load_.emplace(ChildProcess::start({.argv = {VERDIGRIS_PROGRAM, "sandbox", "load", "--dir", dir().string(), "--rate",
+                                              "50", "--clients", "4", "--seconds", "3600", "--json"},
+                                     .output = output.string() + ".out",
+                                     .errors = output.string() + ".err",
+                                     .death_signal = SIGTERM}));
+  std::this_thread::sleep_for(1s);  // its clients have logged in
+}
+
+json Shop::stop_load() {
+  load_->send(SIGTERM);
+  if (!load_->wait_end(Deadline::after(100s))) throw Error("test", "the load does not end");
+  load_.reset();
+  const auto output = dir() / ("load-" + std::to_string(loads_));
+  auto result = parsed(read(output.string() + ".out"));
+  if (result.is_null()) throw Error("test", "the load said nothing: " + read(output.string() + ".err"));
+  return result;
+}
+
+Scene Shop::scene() {
+  Scene scene;
+  std::tie(scene.is_blue_open, scene.is_blue_closed) = open_and_closed(pair_.blue());
+  std::tie(scene.is_green_open, scene.is_green_closed) = open_and_closed(pair_.green());
+  const auto traffic = make_traffic(load_playbook(state_.playbook()).pooler)->state(soon()).at(0);
+  scene.is_paused = traffic.is_paused;
+  scene.routed_to = traffic.target.host == state_.blue.host ? "blue" : "green";
+  const auto status = command({"status"});
+  scene.serves = status.json.value("serves", "?");
+  scene.activity = status.json.value("activity", "?");
+  scene.records = status.json.value("records", std::int64_t{-1});
+  for (const bool flag : {scene.is_blue_open, scene.is_green_open, scene.is_blue_closed, scene.is_green_closed, scene.is_paused})
+    scene.text += flag ? "yes " : "no ";
+  scene.text += scene.routed_to + " " + scene.serves + " " + scene.activity + " " + std::to_string(scene.records) +
+                      "\n" + read(pooler_.ini());
+  return scene;
+}
+
+LedgerVerdict Shop::ledger(const std::string& color) {
+  auto session = admin(server(color));
+  return check_ledger(read_ledger(state_.ledger()), session, soon());
+}
+
+std::string Shop::difference_after_marker(const std::string& from, const std::string& to) {
+  auto origin = admin(server(from));
+  auto receiver = admin(server(to));
+  wait_for_marker(receiver, write_marker(origin, from, "test", soon()), soon());
+  for (const std::string sql : {"SELECT count(*) || ' ' || sum(n) || ' ' || sum(seq_value) FROM public.ledger_a",
+                                "SELECT count(*) || ' ' || sum(n) FROM public.ledger_b",
+                                "SELECT sum(count) || ' ' || sum(sum) FROM public.ledger_totals",
+                                "SELECT count(*) || ' ' || sum(credit) FROM public.customers"}) {
+    const auto here = value(origin, sql);
+    const auto there = value(receiver, sql);
+    if (here != there) return sql + ": " + here + " on " + from + ", " + there + " on " + to;
+  }
+  return "";
+}
+
+}  // namespace verdigris::test
