@@ -142,8 +142,9 @@ class Recovery : public testing::Test {
     bring_to(source_of(command));
     if (!HasFatalFailure()) kill_at(command, point);
     if (HasFatalFailure()) return;
-    // A direct client can end an attempt; what undoes it passes the last record too, so that one is judged by the journal.
-    const bool is_decided = point != "before:plan" && was_decided(command);  // before it, the newest plan is an older one
+    // A direct client can end an attempt, and undoing it passes the last record too: judged by the journal. Before the
+    // plan's own record the newest plan is an older one.
+    const bool is_decided = point != "before:plan" && was_decided(command);
     EXPECT_TRUE(point.ends_with("finished") || is_decided == is_past_line) << "decided: " << is_decided;
     recover_to(is_decided ? target_of(command) : source_of(command));
     if (++cases_ % 24 == 0 && !HasFailure()) look_into_ledger();
