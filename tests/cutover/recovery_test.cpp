@@ -198,33 +198,5 @@ TEST_F(Recovery, EndsWhatAKilledRecoveryLeft) {
     }
 }
 
-TEST_F(Recovery, UndoesAfterTheSourceCrashedToo) {
-  for (const std::string command : {"switch", "rollback"}) {
-    SCOPED_TRACE(command);
-    bring_to(source_of(command));
-    kill_at(command, "after:begin:drain_to_marker");
-    shop_->server(source_of(command)).stop_immediate();
-    shop_->server(source_of(command)).start();
-    recover_to(source_of(command));
-    if (HasFailure()) return;
-  }
-}
-
-// An undo needs the source alone: the target is the new side, and nothing may depend on it above the line.
-TEST_F(Recovery, UndoesWithoutTheTarget) {
-  for (const std::string command : {"switch", "rollback"}) {
-    SCOPED_TRACE(command);
-    bring_to(source_of(command));
-    kill_at(command, "after:begin:prove_parity");
-    auto& target = shop_->server(target_of(command));
-    target.stop_immediate();
-    const auto answer = shop_->command({"recover", "--yes"});
-    EXPECT_EQ(answer.exit_code, 0) << answer.errors;
-    target.start();
-    if (HasFailure()) return;
-    expect_settled_on(source_of(command));
-  }
-}
-
 }  // namespace
 }  // namespace verdigris::test
