@@ -193,7 +193,13 @@ void DatabaseJournal::decide_undone(const Json& detail, const std::function<void
 void DatabaseJournal::close_plan(const Json& detail, Deadline deadline) {
   write_on_leader(numbered({{"finished", detail}}), deadline);
   const auto follower = other(leader_);
-  if (side(follower).is_connected()) complete(follower, deadline);
+  if (!side(follower).is_connected()) return;
+  try {
+    complete(follower, Deadline::after(std::chrono::seconds(3)).or_earlier(deadline));
+  } catch (const Error& error) {
+    if (error.failure() == Failure::busy) throw;
+    // a prefix is legal: it is completed before the next plan
+  }
 }
 
 }  // namespace verdigris

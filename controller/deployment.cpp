@@ -84,21 +84,29 @@ void Deployment::reopen(Deadline deadline) {
   journal_.load(deadline);
 }
 
-void Deployment::require_known_servers(Deadline deadline) {
+const Json* Deployment::newest_identities() const {
   const Json* known = nullptr;
   for (const auto& record : journal_.records())
-    if (record.event == "plan") known = &record.detail;
-  if (known == nullptr || !known->contains("identity")) return;
+    if (record.event == "plan" && record.detail.contains("identity")) known = &record.detail.at("identity");
+  return known;
+}
+
+bool Deployment::is_known(Server& server, Deadline deadline) {
+  const Json* known = newest_identities();
+  if (known == nullptr) return true;
+  return server_identity(server.control(), name(), deadline).is_same_server(to_identity(known->at(server.color())));
+}
+
+void Deployment::require_known_servers(Deadline deadline) {
   for (auto* server : {&blue_, &green_}) {
-    if (!server->is_connected()) continue;
+    if (!server->is_connected() || is_known(*server, deadline)) continue;
     const auto now = server_identity(server->control(), name(), deadline);
-    const auto then = to_identity(known->at("identity").at(server->color()));
-    if (!now.is_same_server(then))
-      throw NeedsHuman("identity.changed",
-                       server->color() + ": another server answers than the one of the journal (system " +
-                           now.system_identifier + " timeline " + now.timeline + ", was " + then.system_identifier +
-                           " timeline " + then.timeline + ")",
-                       "Nothing was opened; find out which server holds the data, then point the playbook at it.");
+    const auto then = to_identity(newest_identities()->at(server->color()));
+    throw NeedsHuman("identity.changed",
+                     server->color() + ": another server answers than the one of the journal (system " +
+                         now.system_identifier + " timeline " + now.timeline + ", was " + then.system_identifier +
+                         " timeline " + then.timeline + ")",
+                     "Nothing was opened; find out which server holds the data, then point the playbook at it.");
   }
 }
 

@@ -32,6 +32,7 @@ class Deployment {
   void reopen(Deadline deadline);
   // Compares each connected server with what the newest plan record says; NeedsHuman "identity.changed".
   void require_known_servers(Deadline deadline);
+  bool is_known(Server& server, Deadline deadline);
   // The facts that the first record of the open plan holds, and L if it is committed.
   void recall_facts();
 
@@ -60,6 +61,7 @@ class Deployment {
 
  private:
   bool answers(Server& server) const;
+  const Json* newest_identities() const;
   Playbook playbook_;
   Server blue_;
   Server green_;

@@ -132,6 +132,17 @@ RunResult Runner::recover() {
   return back_out("the controller of this plan is gone", "");
 }
 
+// False if a server broke off meanwhile: the caller tries again until its own deadline.
+bool Runner::is_reopened(Deadline deadline) {
+  try {
+    reopen_(deadline);
+    return true;
+  } catch (const Error& error) {
+    if (!may_mend_itself(error)) throw;
+    return false;
+  }
+}
+
 // `undone` and the opening of the source, in one transaction. A lost session is opened anew, with its lease, and the
 // journal read again: what was doubtful is settled then.
 void Runner::decide_back(const std::string& reason, Deadline deadline) {
@@ -145,11 +156,14 @@ void Runner::decide_back(const std::string& reason, Deadline deadline) {
                              deadline);
       return;
     } catch (const Error& error) {
-      if (!may_mend_itself(error) || deadline.has_passed()) throw;
+      if (error.failure() == Failure::busy || error.failure() == Failure::needs_human) throw;
+      if (deadline.has_passed())
+        throw NeedsHuman("undo-stuck", std::string("the source could not be opened again: ") + error.what(),
+                         "Clients are still held; when the source answers, run: verdigris recover");
       observer_.remarked(std::string("undo: ") + error.what() + "; trying again");
     }
     wait_a_moment();
-    reopen_(deadline);
+    if (!is_reopened(deadline)) continue;
     const auto standing = standing_of(journal_.records());
     if (standing.open && (standing.open->is_committed || standing.open->is_undone)) return;
   }

@@ -72,6 +72,7 @@ class Runner {
   void record_end(Deadline deadline);
   bool is_committed() const;
   void decide_back(const std::string& reason, Deadline deadline);
+  bool is_reopened(Deadline deadline);
   void undo_steps();
   RunResult clear_after_undone();
 

@@ -61,16 +61,21 @@ constexpr auto kOpenAccess = BasicSqlText<>(R"(
   DECLARE
     was jsonb;
     g record;
+    owner oid := (SELECT datdba FROM pg_database WHERE datname = current_database());
   BEGIN
     DELETE FROM verdigris.saved WHERE deployment = for_deployment AND key = 'access' RETURNING value INTO was;
     IF was IS NULL THEN RETURN; END IF;
     EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT %s', current_database(), was ->> 'limit');
     FOR g IN SELECT * FROM jsonb_to_recordset(was -> 'grants')
-                    AS t(grantor oid, grantee oid, grantable bool, by_owner bool) ORDER BY by_owner DESC LOOP
-      PERFORM verdigris.set_connect(g.grantor, g.grantee, g.grantable, true);
+                    AS t(grantor oid, grantee oid, grantable bool, by_owner bool)
+             WHERE (grantee = 0 OR EXISTS (SELECT FROM pg_roles WHERE oid = grantee))  -- may have been dropped since
+               AND (by_owner OR EXISTS (SELECT FROM pg_roles WHERE oid = grantor))
+             ORDER BY by_owner DESC LOOP
+      PERFORM verdigris.set_connect(CASE WHEN g.by_owner THEN owner ELSE g.grantor END, g.grantee, g.grantable, true);
     END LOOP;
     FOR g IN SELECT c.grantor, c.grantee FROM verdigris.connect_grants() c
-             EXCEPT SELECT t.grantor, t.grantee FROM jsonb_to_recordset(was -> 'grants') AS t(grantor oid, grantee oid) LOOP
+             EXCEPT SELECT CASE WHEN t.by_owner THEN owner ELSE t.grantor END, t.grantee
+             FROM jsonb_to_recordset(was -> 'grants') AS t(grantor oid, grantee oid, by_owner bool) LOOP
       PERFORM verdigris.set_connect(g.grantor, g.grantee, false, false);
     END LOOP;
   END $$)");

@@ -257,8 +257,11 @@ void Transaction::commit() {
   } catch (const DeadlinePassed& error) {
     throw OutcomeUnknown(connection_.server(), error.what());
   }
-  for (const auto& notice : connection_.take_notices())
-    if (notice.starts_with("WARNING")) throw OutcomeUnknown(connection_.server(), notice);
+  for (const auto& notice : connection_.take_notices()) {
+    if (!notice.starts_with("WARNING")) continue;
+    connection_.close();  // so that the next act needs a new session with the lease, and reads what stands
+    throw OutcomeUnknown(connection_.server(), notice);
+  }
 }
 
 }  // namespace verdigris

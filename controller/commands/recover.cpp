@@ -16,10 +16,17 @@ using std::chrono::milliseconds;
 enum class Verdict { nothing, continue_command, undo, forward };
 
 // Fencing is always allowed: a source that is not the one it was must not go on taking writes.
-void fence_if_open(Deployment& d, Server& server, Output& output) {
+void fence_if_open(Deployment& d, Server& server, const Invocation& invocation, Output& output) {
   const auto deadline = Deadline::after(milliseconds(30'000));
-  if (fence_state(server.control(), deadline) != FenceState::open) return;
-  close_fence(server.control(), d.playbook().fence.lock_timeout, deadline);
+  if (invocation.dry_run || fence_state(server.control(), deadline) != FenceState::open) return;
+  try {
+    close_fence(server.control(), d.playbook().fence.lock_timeout, deadline);
+  } catch (const ServerError&) {
+    // A writer did not let go: the function alone refuses every new statement, and no stillness is to be proven here.
+    Transaction transaction(server.control(), deadline);
+    set_fence(transaction, FenceState::closed);
+    transaction.commit();
+  }
   output.note(server.color() + " was open and has been closed for writes");
 }
 
@@ -50,7 +57,7 @@ Verdict verdict_of(Deployment& d, const OpenPlan& open, const Invocation& invoca
   auto& source = d.side(open.source);
   auto& target = d.side(open.source == "blue" ? "green" : "blue");
   if (has_source_lost_history(d, open)) {
-    fence_if_open(d, source, output);
+    fence_if_open(d, source, invocation, output);
     throw NeedsHuman("source.lost-history", source.color() + ": it lacks the decision that " + target.color() + " has, so it was restored or failed over",
                      target.color() + " holds the data; take " + source.color() + " out of reach, then run verdigris recover.");
   }
@@ -71,15 +78,20 @@ int say_nothing_to_do(Deployment& d, Output& output, const std::string& text) {
   return kDone;
 }
 
-// A server that is not the one it was is closed if it is found open, and left to a person.
-void require_known_or_fence(Deployment& d, Deadline deadline, Output& output) {
-  try {
+// A server that is not the one it was is closed if it is found open, and left to a person. A changed target is no matter
+// above the line: the source alone decides there, so it is treated as one that does not answer.
+void require_known_or_fence(Deployment& d, const Invocation& invocation, Deadline deadline, Output& output) {
+  const auto open = d.standing().open;
+  const bool is_above_line = open && transition_of(open->command).plan == PlanKind::cutover && !open->is_committed;
+  for (auto* server : {&d.blue(), &d.green()}) {
+    if (!server->is_connected() || d.is_known(*server, deadline)) continue;
+    if (is_above_line && server->color() != open->source) {
+      output.warning(server->color() + ": another server answers than the one of the journal; it is left alone");
+      server->control().close();
+      continue;
+    }
+    if (open && server->color() == open->source) fence_if_open(d, *server, invocation, output);
     d.require_known_servers(deadline);
-  } catch (const NeedsHuman&) {
-    const auto standing = d.standing();
-    if (standing.open && d.side(standing.open->source).is_connected())
-      fence_if_open(d, d.side(standing.open->source), output);
-    throw;
   }
 }
 
@@ -93,7 +105,7 @@ int run_recover(const Invocation& invocation, Output& output) {
   d.journal().load(deadline);
   const auto standing = d.standing();
   if (!standing.open) return say_nothing_to_do(d, output, "No plan is open; " + standing.serves + " serves.");
-  require_known_or_fence(d, deadline, output);
+  require_known_or_fence(d, invocation, deadline, output);
   const auto verdict = verdict_of(d, *standing.open, invocation, output);
   const std::string source = standing.open->source;
   if (verdict == Verdict::continue_command)

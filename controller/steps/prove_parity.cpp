@@ -2,6 +2,7 @@
 
 #include "controller/steps/fence_source.hpp"
 #include "healthcheck/coverage.hpp"
+#include "replication/access.hpp"
 #include "replication/fence.hpp"
 #include "replication/sequences.hpp"
 #include "replication/test_switches.hpp"
@@ -28,6 +29,31 @@ void ProveParity::require_fence_untouched(Deadline deadline) {
   if (fence_state(on, deadline) != FenceState::closed)
     throw Error("fence.state", source_->color() + ": the fence is not closed any more",
                 "Look for another controller: verdigris status");
+}
+
+// The target must take no write before the line, or both sides would.
+void ProveParity::require_target_closed(Deadline deadline) {
+  auto& on = target_->control();
+  const auto state = fence_state(on, deadline);
+  const bool is_closed = (state == FenceState::following || state == FenceState::closed) &&
+                         is_access_closed(on, target_->deployment(), deadline) &&
+                         tables_without_fence(on, deadline).empty();
+  if (!is_closed)
+    throw Error("target.open", target_->color() + ": not closed for writes before it serves",
+                "Somebody opened it or made a table there; compare with verdigris status.");
+}
+
+// Rows that another subscription brings pass the fence.
+void ProveParity::require_no_inbound_subscription(Deadline deadline) {
+  const auto result = source_->control().query(Sql(R"(
+    SELECT subname FROM pg_subscription
+    WHERE subenabled AND NOT starts_with(subname, 'verdigris_')
+      AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()))"),
+                                               deadline);
+  const auto rows = result.rows(1);
+  if (!rows.empty())
+    throw Error("repl.inbound", source_->color() + ": subscription " + rows.front().text(0) + " writes past the fence",
+                "Disable it for the switch.");
 }
 
 void ProveParity::require_coverage(Deadline deadline) {
@@ -61,6 +87,8 @@ void ProveParity::require_equal() {
 
 std::string ProveParity::apply(Deadline deadline) {
   require_fence_untouched(deadline);
+  require_target_closed(deadline);
+  require_no_inbound_subscription(deadline);
   require_coverage(deadline);
   require_sequences(deadline);
   facts_.parity = compare_still(*facts_.sessions, deadline);

@@ -26,6 +26,8 @@ class ProveParity final : public Step {
 
  private:
   void require_fence_untouched(Deadline deadline);
+  void require_target_closed(Deadline deadline);
+  void require_no_inbound_subscription(Deadline deadline);
   void require_coverage(Deadline deadline);
   void require_sequences(Deadline deadline);
   void require_equal();

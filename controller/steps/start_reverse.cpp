@@ -1,5 +1,7 @@
 #include "controller/steps/start_reverse.hpp"
 
+#include <algorithm>
+
 #include "replication/origin.hpp"
 #include "replication/slot.hpp"
 #include "replication/subscription.hpp"
@@ -25,12 +27,13 @@ Readiness StartReverse::check(Deadline deadline) {
   return Ready{};
 }
 
-void StartReverse::require_slot_not_past_line(Deadline deadline) {
+// Past L only as far as the follower has applied: a stream that ran before, and was stopped, goes on there.
+void StartReverse::require_slot_not_past(Lsn applied, Deadline deadline) {
   const auto slot = slot_state(serving_->control(), back_, deadline);
   if (!slot.is_usable())
     throw NeedsHuman("reverse.slot", serving_->color() + ": slot " + back_.name + " is " + (slot.exists ? "lost" : "gone"),
                      "Clients run on " + serving_->color() + " without a way back; see: verdigris status");
-  if (slot.confirmed_flush > *facts_.line)
+  if (slot.confirmed_flush > applied)
     throw NeedsHuman("reverse.slot-advanced",
                      serving_->color() + ": slot " + back_.name + " was advanced to " + slot.confirmed_flush.text() +
                          ", past L = " + facts_.line->text() + ": commits in between would never reach " +
@@ -39,11 +42,11 @@ void StartReverse::require_slot_not_past_line(Deadline deadline) {
 }
 
 void StartReverse::enable_from_line(unsigned subscription, Deadline deadline) {
-  require_slot_not_past_line(deadline);
+  const auto progress = origin_progress(follower_->control(), subscription, deadline);
+  require_slot_not_past(progress ? std::max(*progress, *facts_.line) : *facts_.line, deadline);
   if (is_mutant("reverse_slot_advanced"))
     advance_slot(serving_->control(), back_, wal_insert_position(serving_->control(), deadline), deadline);
   // Moved a second time it would go backwards without a word, and rows would be applied twice.
-  const auto progress = origin_progress(follower_->control(), subscription, deadline);
   if (!progress || *progress < *facts_.line) advance_origin(follower_->control(), subscription, *facts_.line, deadline);
   enable_subscription(follower_->control(), back_, deadline);
 }

@@ -19,7 +19,7 @@ class StartReverse final : public Step {
   std::string apply(Deadline deadline) override;
 
  private:
-  void require_slot_not_past_line(Deadline deadline);
+  void require_slot_not_past(Lsn applied, Deadline deadline);
   void enable_from_line(unsigned subscription, Deadline deadline);
   Source follower_;  // served before the plan
   Target serving_;
