@@ -98,7 +98,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target) {
   plan.then<ReadyReversePath>(source, target, back, d.reachable_as(target->color()), filter_of(d), ReadyReversePath::OnUndo::keep)
       .then<StageTraffic>(d.traffic(), from, to, d.playbook().cutover.max_pause)
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, filter_of(d), d.facts())
-      .then<WaitForQuietMoment>(source, target, kQuietPatience)
+      .then<WaitForQuietMoment>(source, target, there, kQuietPatience)
       .window_opens()
       .then<PauseTraffic>(d.traffic())
       .then<FenceSource>(source, d.playbook().fence.lock_timeout, d.roles_to_keep(source->color()))

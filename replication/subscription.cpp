@@ -40,7 +40,7 @@ Sql options_for(const Stream& stream, int receiver_major, int publisher_major, b
     options.push_back(Sql("binary = false"));
     options.push_back(publisher_major >= 14 ? Sql("streaming = on") : Sql("streaming = off"));
   }
-  if (receiver_major >= 15) options.push_back(Sql("disable_on_error = true"));
+  // Not disable_on_error: a mere restart of the publisher counts as an error and would end the stream for good.
   if (origin_none && receiver_major >= 16 && publisher_major >= 16) options.push_back(Sql("origin = none"));
   return Sql::joined(options, ", ");
 }

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "replication/apply_watch.hpp"
 #include "replication/marker.hpp"
 #include "replication/origin.hpp"
 #include "replication/slot.hpp"
@@ -26,15 +27,6 @@ Bytes CatchUp::unread(Deadline deadline) {
   return wal_insert_position(source_->control(), deadline) - read;
 }
 
-void CatchUp::require_applying(Deadline deadline) {
-  const auto state = subscription_state(target_->control(), stream_, deadline);
-  if (state.exists && state.is_enabled) return;
-  throw Error("apply.stopped",
-              target_->color() + ": subscription " + stream_.name + " is " +
-                  (state.exists ? "disabled: a change could not be applied" : "gone"),
-              "Read the server log of " + target_->color() + ", correct the cause, then repeat the command.");
-}
-
 Readiness CatchUp::check(Deadline deadline) {
   const Result answer =
       source_->control().query(Sql("SELECT max(at)::text, (array_agg(id ORDER BY at DESC))[1] FROM verdigris.marker "
@@ -48,6 +40,8 @@ Readiness CatchUp::check(Deadline deadline) {
 }
 
 std::string CatchUp::apply(Deadline deadline) {
+  ApplyWatch watch(*target_, stream_);
+  watch.require_applying(deadline);
   for (;;) {
     const auto sent = Deadline::Clock::now();
     const auto id = write_marker(source_->control(), source_->color(), kKind, deadline);
@@ -55,7 +49,7 @@ std::string CatchUp::apply(Deadline deadline) {
     while (!marker_arrived(target_->control(), id, deadline)) {
       if (deadline.has_passed()) throw DeadlinePassed(target_->color() + " has not caught up in time");
       if (next_look.has_passed()) {
-        require_applying(deadline);
+        watch.require_applying(deadline);
         if (progress_) progress_(std::to_string(unread(deadline).count >> 20) + " MiB behind");
         next_look = Deadline::after(kLookEvery);
       }

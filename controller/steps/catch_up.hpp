@@ -20,7 +20,6 @@ class CatchUp final : public Step {
 
  private:
   Bytes unread(Deadline deadline);
-  void require_applying(Deadline deadline);
 
   Source source_;
   Target target_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "replication/apply_watch.hpp"
 #include "replication/origin.hpp"
 #include "replication/slot.hpp"
 #include "replication/subscription.hpp"
@@ -58,7 +59,10 @@ std::string StartReverse::apply(Deadline deadline) {
                      "Clients run on " + serving_->color() + " without a way back; see: verdigris status");
   if (!state.is_enabled) enable_from_line(state.oid, deadline);
   const auto id = write_marker(serving_->control(), serving_->color(), "reverse", deadline);
-  wait_for_marker(follower_->control(), id, deadline);
+  ApplyWatch watch(*follower_, back_);
+  if (!watch.wait_for_marker(id, deadline, deadline))
+    throw DeadlinePassed(follower_->color() + ": marker " + std::to_string(id) + " did not come back in time",
+                         "Look for errors of the apply worker in that server's log.");
   // It was on so that the origin's move became durable with the first commit; that has happened.
   flush_each_commit(follower_->control(), back_, false, deadline);
   return follower_->color() + " follows from " + facts_.line->text() + ", marker " + std::to_string(id) + " came back";

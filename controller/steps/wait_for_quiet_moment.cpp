@@ -23,10 +23,11 @@ std::string WaitForQuietMoment::describe() const {
 
 Readiness WaitForQuietMoment::check(Deadline) { return Ready{}; }
 
-milliseconds WaitForQuietMoment::round_trip(Deadline deadline) {
+// Nothing if the marker is not there when patience ends.
+std::optional<milliseconds> WaitForQuietMoment::round_trip(ApplyWatch& watch, Deadline until, Deadline deadline) {
   const auto begin = std::chrono::steady_clock::now();
   const auto id = write_marker(source_->control(), source_->color(), "quiet", deadline);
-  wait_for_marker(target_->control(), id, deadline);
+  if (!watch.wait_for_marker(id, until, deadline)) return std::nullopt;
   return std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - begin);
 }
 
@@ -55,6 +56,8 @@ std::optional<std::string> WaitForQuietMoment::blocker(Deadline deadline) {
 std::string WaitForQuietMoment::apply(Deadline deadline) {
   const auto until = Deadline::after(patience_).or_earlier(deadline);
   const auto half = Deadline::after(patience_ / 2);
+  ApplyWatch watch(*target_, stream_);
+  watch.require_applying(deadline);
   std::string last;
   int running = 0;
   milliseconds slowest{0};
@@ -63,14 +66,16 @@ std::string WaitForQuietMoment::apply(Deadline deadline) {
       throw DeadlinePassed("no quiet moment on " + source_->color() + " within " + std::to_string(patience_.count()) +
                                " ms: " + last,
                            "Try again when it is over, or end that session.");
-    const auto took = round_trip(deadline);
+    const auto took = round_trip(watch, until, deadline);
     const auto in_the_way = blocker(deadline);
-    if (took <= (half.has_passed() ? kTolerable : kFast) && !in_the_way) {
-      slowest = std::max(slowest, took);
+    if (took && *took <= (half.has_passed() ? kTolerable : kFast) && !in_the_way) {
+      slowest = std::max(slowest, *took);
       ++running;
       continue;
     }
-    last = in_the_way ? *in_the_way : "a marker took " + std::to_string(took.count()) + " ms";
+    last = in_the_way ? *in_the_way
+           : took     ? "a marker took " + std::to_string(took->count()) + " ms"
+                      : "a marker has not arrived on " + target_->color();
     running = 0;
     slowest = milliseconds{0};
     std::this_thread::sleep_for(milliseconds(20));

@@ -7,14 +7,16 @@
 #include <string>
 
 #include "controller/step.hpp"
+#include "replication/apply_watch.hpp"
 #include "replication/server.hpp"
+#include "replication/stream.hpp"
 
 namespace verdigris {
 
 class WaitForQuietMoment final : public Step {
  public:
-  WaitForQuietMoment(Source source, Target target, std::chrono::milliseconds patience)
-      : source_(source), target_(target), patience_(patience) {}
+  WaitForQuietMoment(Source source, Target target, Stream stream, std::chrono::milliseconds patience)
+      : source_(source), target_(target), stream_(std::move(stream)), patience_(patience) {}
   std::string_view name() const override { return "wait_for_quiet_moment"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -22,10 +24,11 @@ class WaitForQuietMoment final : public Step {
   std::string apply(Deadline deadline) override;
 
  private:
-  std::chrono::milliseconds round_trip(Deadline deadline);
+  std::optional<std::chrono::milliseconds> round_trip(ApplyWatch& watch, Deadline until, Deadline deadline);
   std::optional<std::string> blocker(Deadline deadline);
   Source source_;
   Target target_;
+  Stream stream_;
   std::chrono::milliseconds patience_;
 };
 

@@ -198,5 +198,34 @@ TEST_F(Recovery, EndsWhatAKilledRecoveryLeft) {
     }
 }
 
+// The source crashes beside the controller: what it had made durable decides.
+TEST_F(Recovery, UndoesAfterTheSourceCrashedToo) {
+  for (const std::string command : {"switch", "rollback"}) {
+    SCOPED_TRACE(command);
+    bring_to(source_of(command));
+    kill_at(command, "after:begin:drain_to_marker");
+    shop_->server(source_of(command)).stop_immediate();
+    shop_->server(source_of(command)).start();
+    recover_to(source_of(command));
+    if (HasFailure()) return;
+  }
+}
+
+// The target is gone: clients get the source back without it.
+TEST_F(Recovery, UndoesWithoutTheTarget) {
+  for (const std::string command : {"switch", "rollback"}) {
+    SCOPED_TRACE(command);
+    auto& target = shop_->server(target_of(command));
+    bring_to(source_of(command));
+    kill_at(command, "after:begin:prove_parity");
+    target.stop_immediate();
+    const auto answer = shop_->command({"recover", "--yes"});
+    EXPECT_EQ(answer.exit_code, 0) << answer.errors;
+    target.start();
+    expect_settled_on(source_of(command));
+    if (HasFailure()) return;
+  }
+}
+
 }  // namespace
 }  // namespace verdigris::test
