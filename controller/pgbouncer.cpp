@@ -1,5 +1,7 @@
 #include "controller/pgbouncer.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <exception>
 #include <future>
 #include <map>
@@ -9,6 +11,9 @@
 
 namespace verdigris {
 namespace {
+
+// One that does not answer is asked anew after this long: it may have been restarted, or be reached again.
+constexpr std::chrono::milliseconds kAttempt{5'000};
 
 using Instances = std::vector<std::unique_ptr<PgBouncerInstance>>;
 
@@ -96,17 +101,45 @@ void PgBouncerTraffic::pause(Deadline deadline) {
 
 void PgBouncerTraffic::resume(Deadline deadline) {
   on_all(instances_, [&](PgBouncerInstance& instance) { instance.resume(deadline); });
-  const auto now = std::chrono::steady_clock::now();
-  std::optional<int> released;
-  for (const auto& instance : instances_)
-    if (const auto clients = instance->released_clients()) released = released.value_or(0) + *clients;
-  if (!released) return;  // a repetition that found nothing to do tells nothing about the pause
-  times_.last_resume_acknowledged = now;
-  times_.waiting_clients = *released;
+  note_release();
+}
+
+// By what each instance noted when it let its clients go; a repetition that found nothing to do changes nothing.
+void PgBouncerTraffic::note_release() {
+  times_.waiting_clients = 0;
+  for (const auto& instance : instances_) {
+    const auto& release = instance->release_seen();
+    if (!release) continue;
+    times_.waiting_clients += release->clients;
+    times_.last_resume_acknowledged = std::max(times_.last_resume_acknowledged, std::optional(release->at));
+  }
 }
 
 void PgBouncerTraffic::point_to(const Endpoint& target, Deadline deadline) {
   on_all(instances_, [&](PgBouncerInstance& instance) { instance.point_to(target, deadline); });
+}
+
+void PgBouncerTraffic::move(const Endpoint& target, Deadline deadline) {
+  const Deadline limit = Deadline::after(kAttempt).or_earlier(deadline);
+  try {
+    on_all(instances_, [&](PgBouncerInstance& instance) {
+      instance.point_to(target, limit);
+      instance.resume(limit);
+    });
+  } catch (...) {
+    note_release();
+    throw;
+  }
+  note_release();
+}
+
+bool PgBouncerTraffic::has_moved(const Endpoint& target, Deadline deadline) {
+  if (!std::ranges::all_of(instances_, [&](const auto& one) { return one->has_file_for(target); })) return false;
+  std::atomic<bool> has_moved = true;
+  on_all(instances_, [&](PgBouncerInstance& instance) {
+    if (!instance.has_moved(target, deadline)) has_moved = false;
+  });
+  return has_moved;
 }
 
 std::vector<TrafficState> PgBouncerTraffic::state(Deadline deadline) {

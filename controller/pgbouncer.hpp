@@ -30,11 +30,14 @@ class PgBouncerTraffic final : public Traffic {
   void pause(Deadline deadline) override;
   void resume(Deadline deadline) override;
   void point_to(const Endpoint& target, Deadline deadline) override;
+  void move(const Endpoint& target, Deadline deadline) override;
+  bool has_moved(const Endpoint& target, Deadline deadline) override;
   std::vector<TrafficState> state(Deadline deadline) override;
   PauseTimes pause_times() const override { return times_; }
   std::string describe() const override;
 
  private:
+  void note_release();
   std::vector<std::unique_ptr<PgBouncerInstance>> instances_;
   std::vector<std::string> aliases_;
   std::chrono::milliseconds pause_timeout_;

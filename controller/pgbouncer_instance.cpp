@@ -134,6 +134,7 @@ void PgBouncerInstance::discard_staged() {
 }
 
 void PgBouncerInstance::send_pause(Deadline deadline) {
+  release_seen_.reset();
   open_holders(deadline);
   for (auto& [alias, console] : holders_) console.send_pause(alias, deadline);
 }
@@ -213,7 +214,6 @@ void PgBouncerInstance::release(PgBouncerConsole& console, const std::vector<std
   if (!is_mutant("login_retry_kept")) console.set(kLoginRetry, "0", deadline);
   int waiting = 0;
   for (const auto& alias : paused) waiting += console.pools(alias, deadline).waiting_clients;
-  released_clients_ = waiting;
   for (const auto& alias : paused) {
     try {
       console.resume(alias, deadline);
@@ -221,6 +221,7 @@ void PgBouncerInstance::release(PgBouncerConsole& console, const std::vector<std
       if (console.database(alias, deadline).is_paused) throw;
     }
   }
+  release_seen_ = Release{std::chrono::steady_clock::now(), waiting};
   crash_point("after:pooler-resume");
   const auto still = paused_aliases(console, deadline);
   console.set(kLoginRetry, retry, deadline);
@@ -231,7 +232,6 @@ void PgBouncerInstance::release(PgBouncerConsole& console, const std::vector<std
 }
 
 void PgBouncerInstance::resume(Deadline deadline) {
-  released_clients_.reset();
   try {
     on_control(deadline, [&](PgBouncerConsole& console) {
       const auto paused = paused_aliases(console, deadline);
@@ -297,6 +297,20 @@ void PgBouncerInstance::point_to(const Endpoint& target, Deadline deadline) {
               "pooler " + settings_.name + ": RELOAD and SIGHUP did not lead it to " + endpoint_text(target) +
                   (reload_error_.empty() ? "" : ": " + reload_error_),
               "See the log of PgBouncer, correct its file, run RELOAD, then \"verdigris recover\".");
+}
+
+bool PgBouncerInstance::has_file_for(const Endpoint& target) {
+  try {
+    return bytes_for(target) == file().read();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool PgBouncerInstance::has_moved(const Endpoint& target, Deadline deadline) {
+  return runs_with(target, deadline) && on_control(deadline, [&](PgBouncerConsole& console) {
+    return paused_aliases(console, deadline).empty();
+  });
 }
 
 std::vector<TrafficState> PgBouncerInstance::state(Deadline deadline) {

@@ -3,6 +3,7 @@
 // logins. Used by one thread at a time. Messages begin with "pooler <name>: ".
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,10 +32,18 @@ class PgBouncerInstance {
   // Throws nothing that leaves A open: a console that waits in PAUSE is of no use any more.
   void resume(Deadline deadline);
   void point_to(const Endpoint& target, Deadline deadline);
+  // Whether the file names the target; false too if that cannot be told without asking the process.
+  bool has_file_for(const Endpoint& target);
+  // Whether the process leads there and no alias is paused.
+  bool has_moved(const Endpoint& target, Deadline deadline);
   std::vector<TrafficState> state(Deadline deadline);
 
-  // Clients that the last resume() let go; nothing if it found no alias paused.
-  std::optional<int> released_clients() const { return released_clients_; }
+  // When clients were let go and how many had waited; nothing since the last pause of ours if no alias was found paused.
+  struct Release {
+    std::chrono::steady_clock::time_point at;
+    int clients = 0;
+  };
+  const std::optional<Release>& release_seen() const { return release_seen_; }
   const std::string& name() const { return settings_.name; }
   pid_t pid() const { return process_.pid; }  // 0 before require_ready(), or if it cannot be seen
 
@@ -69,7 +78,7 @@ class PgBouncerInstance {
   PoolerProcess process_;
   std::map<std::string, std::string> config_;
   std::string reload_error_;
-  std::optional<int> released_clients_;
+  std::optional<Release> release_seen_;
 };
 
 }  // namespace verdigris

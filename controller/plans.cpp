@@ -12,10 +12,10 @@
 #include "controller/steps/fix_reverse_start.hpp"
 #include "controller/steps/install_source_fence.hpp"
 #include "controller/steps/migrate_target.hpp"
+#include "controller/steps/move_traffic.hpp"
 #include "controller/steps/open_for_good.hpp"
 #include "controller/steps/open_target.hpp"
 #include "controller/steps/pause_traffic.hpp"
-#include "controller/steps/point_traffic.hpp"
 #include "controller/steps/prove_parity.hpp"
 #include "controller/steps/publish_source.hpp"
 #include "controller/steps/ready_reverse_path.hpp"
@@ -23,7 +23,6 @@
 #include "controller/steps/restore_constraints.hpp"
 #include "controller/steps/restore_replica_identity.hpp"
 #include "controller/steps/restore_schema.hpp"
-#include "controller/steps/resume_traffic.hpp"
 #include "controller/steps/set_replica_identity.hpp"
 #include "controller/steps/stage_traffic.hpp"
 #include "controller/steps/start_reverse.hpp"
@@ -108,8 +107,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target) {
       .then<FixReverseStart>(source, target, back, d.facts())
       .point_of_no_return()
       .then<OpenTarget>(target, d.facts())
-      .then<PointTraffic>(d.traffic(), to)
-      .then<ResumeTraffic>(d.traffic())
+      .then<MoveTraffic>(d.traffic(), to)
       .then<StopForward>(target, there)
       .then<StartReverse>(source, target, back, d.facts())
       .then<DropStream>(*source, *target, there, DropStream::Publication::keep);

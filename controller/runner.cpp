@@ -1,5 +1,6 @@
 #include "controller/runner.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <thread>
 
@@ -21,7 +22,10 @@ bool may_mend_itself(const Error& error) {
          error.id() == "cannot-connect";
 }
 
-void wait_a_moment() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
+// Longer each time: every attempt leaves a record.
+void wait_a_moment(int attempt = 1) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(std::min(10 << std::min(attempt, 7), 1'000)));
+}
 
 class Interrupted : public Error {
  public:
@@ -207,7 +211,7 @@ RunResult Runner::clear_after_undone() {
 
 // Tried again until it is done: below the line there is no other way.
 void Runner::forward_step(Step& step, Deadline deadline) {
-  for (;;) {
+  for (int attempt = 1;; ++attempt) {
     try {
       carry_out_step(step, deadline);
       return;
@@ -216,7 +220,7 @@ void Runner::forward_step(Step& step, Deadline deadline) {
     } catch (const Error& error) {
       if (error.failure() == Failure::busy || deadline.has_passed()) throw;
       observer_.remarked(std::string(step.name()) + ": " + error.what() + "; trying again");
-      wait_a_moment();
+      wait_a_moment(attempt);
       pending_.clear();
       if (may_mend_itself(error)) reopen_(deadline);
     }

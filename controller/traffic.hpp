@@ -52,6 +52,14 @@ class Traffic {
   virtual void resume(Deadline deadline) = 0;
   // Moves the file into place, reloads, and reads back the running target on every instance. Idempotent.
   virtual void point_to(const Endpoint& target, Deadline deadline) = 0;
+  // point_to() and resume(), each instance on its own: those that answer let their clients go on at once, however long
+  // another takes. Comes back within seconds, with an error that names who did not answer; to be repeated then.
+  virtual void move(const Endpoint& target, Deadline deadline) {
+    point_to(target, deadline);
+    resume(deadline);
+  }
+  // Whether every instance leads there and holds nobody. As long as a file names another target, no process is asked.
+  virtual bool has_moved(const Endpoint& target, Deadline deadline) = 0;
   virtual std::vector<TrafficState> state(Deadline deadline) = 0;
   virtual PauseTimes pause_times() const = 0;
   virtual std::string describe() const = 0;  // "2 PgBouncer processes, database orders"

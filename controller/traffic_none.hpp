@@ -14,6 +14,7 @@ class NoTraffic final : public Traffic {
   void pause(Deadline) override;
   void resume(Deadline) override;
   void point_to(const Endpoint& target, Deadline) override { target_ = target; }
+  bool has_moved(const Endpoint& target, Deadline) override { return target_ == target && times_.last_resume_acknowledged; }
   std::vector<TrafficState> state(Deadline) override { return {}; }
   PauseTimes pause_times() const override { return times_; }
   // Once the target is known it says what is left to do: "... lead the clients to db2:5432/orders yourself".

@@ -62,6 +62,8 @@ class Shop {
   Pair& pair() { return pair_; }
   PostgresServer& server(const std::string& color) { return color == "blue" ? pair_.blue() : pair_.green(); }
   const std::filesystem::path& dir() const { return dir_.path(); }
+  std::filesystem::path playbook() const { return state_.playbook(); }
+  PgBouncerProcess& pooler() { return pooler_; }
   std::vector<std::string> program(std::vector<std::string> arguments) const;  // argv
 
  private:

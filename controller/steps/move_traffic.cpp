@@ -1,0 +1,32 @@
+#include "controller/steps/move_traffic.hpp"
+
+#include "replication/errors.hpp"
+
+namespace verdigris {
+namespace {
+
+// How long clients of one pooler may wait for the answer of another: only where all files name the target already.
+constexpr std::chrono::milliseconds kLook{1'000};
+
+}  // namespace
+
+std::string MoveTraffic::describe() const {
+  return "lead clients to " + to_.host + ":" + to_.port + " at " + traffic_.describe();
+}
+
+Readiness MoveTraffic::check(Deadline deadline) {
+  try {
+    if (traffic_.has_moved(to_, Deadline::after(kLook).or_earlier(deadline))) return Done{};
+  } catch (const Error&) {
+    return Ready{};  // one that does not answer must not keep the others from being moved
+  }
+  return Ready{};
+}
+
+std::string MoveTraffic::apply(Deadline deadline) {
+  traffic_.move(to_, deadline);
+  return traffic_.describe() + ", " + to_.host + ":" + to_.port + " read back, " +
+         std::to_string(traffic_.pause_times().waiting_clients) + " clients had waited";
+}
+
+}  // namespace verdigris
