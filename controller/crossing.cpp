@@ -7,6 +7,7 @@
 #include "controller/exit_codes.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
+#include "controller/stream_guard.hpp"
 #include "replication/fence.hpp"
 #include "replication/origin.hpp"
 #include "replication/slot.hpp"
@@ -70,7 +71,20 @@ Json result_json(Deployment& d, const RunResult& result) {
   body["parity"] = parity_json(d.facts());
   body["line"] = d.facts().line ? Json(d.facts().line->text()) : Json(nullptr);
   if (result.ending == Ending::undone) body["reason"] = result.reason;
+  if (!result.given_up.empty()) body["way_back"] = "no: " + result.given_up;
   return body;
+}
+
+// Clients are served, and that stays so; but what was promised with it is not there, and only a person can say what now.
+int report_given_up(const Standing& standing, const RunResult& result, Output& output) {
+  if (standing.phase == Phase::switched) {
+    output.result("NO WAY BACK: " + result.given_up);
+    output.result("HINT:  Rollback is off until \"verdigris status\" says \"way back: open\"; to end without one, run: verdigris finish --now");
+  } else {
+    output.result("NOT FOLLOWED: " + result.given_up);
+    output.result("HINT:  A switch is off until \"verdigris status\" says so; to begin anew, run: verdigris abandon, then verdigris prepare");
+  }
+  return kNeedsHuman;
 }
 
 }  // namespace
@@ -101,10 +115,11 @@ int report_crossing(Deployment& d, const RunResult& result, const std::string& c
   if (times.first_pause_sent && times.last_resume_acknowledged)
     pause = fmt::format(" Clients waited {:.0f} ms, {} of them at the end.",
                         between(*times.first_pause_sent, *times.last_resume_acknowledged), times.waiting_clients);
-  const std::string next = standing.phase == Phase::switched ? "Undo: verdigris rollback" : "Again: verdigris switch";
+  const bool is_switched = standing.phase == Phase::switched;
+  const std::string next = !result.given_up.empty() ? "" : is_switched ? "Undo: verdigris rollback" : "Again: verdigris switch";
   output.result(fmt::format("{}. {} serves.{} {}", command == "rollback" ? "ROLLED BACK" : "SWITCHED", standing.serves,
                             pause, next));
-  return kDone;
+  return result.given_up.empty() ? kDone : report_given_up(standing, result, output);
 }
 
 int run_crossing(const Invocation& invocation, Output& output) {
@@ -121,6 +136,7 @@ int run_crossing(const Invocation& invocation, Output& output) {
     return kDone;
   }
   d.require_known_servers(deadline);
+  require_following(d, source, deadline);
   const Plan plan = cutover_plan(d, d.source_of(source), d.target_of(source));
   if (invocation.dry_run) {
     dry_run(plan, output);

@@ -70,11 +70,14 @@ Standing standing_of(const std::vector<Record>& records) {
     if (record.event == "plan") {
       standing.open = OpenPlan{record.detail.at("command"), record.detail.at("source"), record.detail,
                                false, false, {}, i};
+      if (transition_of(standing.open->command).plan == PlanKind::cutover) standing.given_up.clear();
     } else if (!standing.open) {
       continue;
     } else if (record.event == "committed") {
       standing.open->is_committed = true;
       standing.open->committed = record.detail;
+    } else if (record.event == "given_up") {
+      standing.given_up = record.detail.value("reason", "");
     } else if (record.event == "undone") {
       standing.open->is_undone = true;
     } else if (record.event == "finished" && standing.open->is_undone) {

@@ -41,6 +41,7 @@ struct OpenPlan {
 struct Standing {
   Phase phase = Phase::idle;
   std::string serves = "blue";
+  std::string given_up;  // why the last crossing ended without the stream back; empty if it has it
   std::optional<OpenPlan> open;
 };
 

@@ -17,10 +17,11 @@ double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-bool may_mend_itself(const Error& error) {
-  return error.id() == "connection-lost" || error.id() == "outcome-unknown" || error.id() == "deadline-passed" ||
-         error.id() == "cannot-connect";
+bool is_about_connection(const Error& error) {
+  return error.id() == "connection-lost" || error.id() == "outcome-unknown" || error.id() == "cannot-connect";
 }
+
+bool may_mend_itself(const Error& error) { return is_about_connection(error) || error.id() == "deadline-passed"; }
 
 // Longer each time: every attempt leaves a record.
 void wait_a_moment(int attempt = 1) {
@@ -209,16 +210,28 @@ RunResult Runner::clear_after_undone() {
   return result_;
 }
 
-// Tried again until it is done: below the line there is no other way.
+// Written with the next record. A `recover` that finds the plan open tries the step again.
+void Runner::give_up(const Step& step, const Error& error) {
+  const std::string name(step.name());
+  observer_.remarked(name + ": " + error.what() + "; given up");
+  result_.given_up = error.what();
+  pending_ = {{"given_up", {{"step", name}, {"reason", error.what()}}}};
+}
+
+// Tried again until it is done: below the line there is no other way. An unreachable server is no reason to give up:
+// it may hold what is not known here.
 void Runner::forward_step(Step& step, Deadline deadline) {
   for (int attempt = 1;; ++attempt) {
     try {
       carry_out_step(step, deadline);
       return;
-    } catch (const NeedsHuman&) {
-      throw;
+    } catch (const NeedsHuman& error) {
+      if (!step.may_be_given_up()) throw;
+      return give_up(step, error);
     } catch (const Error& error) {
-      if (error.failure() == Failure::busy || deadline.has_passed()) throw;
+      if (error.failure() == Failure::busy) throw;
+      if (deadline.has_passed() && step.may_be_given_up() && !is_about_connection(error)) return give_up(step, error);
+      if (deadline.has_passed()) throw;
       observer_.remarked(std::string(step.name()) + ": " + error.what() + "; trying again");
       wait_a_moment(attempt);
       pending_.clear();
@@ -228,7 +241,7 @@ void Runner::forward_step(Step& step, Deadline deadline) {
 }
 
 RunResult Runner::go_forward() {
-  const auto deadline = Deadline::after(limits_.forward);
+  auto deadline = Deadline::after(limits_.forward);
   result_.ending = Ending::done;
   try {
     for (;;) {
@@ -242,7 +255,10 @@ RunResult Runner::go_forward() {
         reopen_(deadline);
       }
     }
-    for (std::size_t i = plan_.no_return(); i < plan_.size(); ++i) forward_step(plan_[i], deadline);
+    for (std::size_t i = plan_.no_return(); i < plan_.size(); ++i) {
+      forward_step(plan_[i], deadline);
+      if (!result_.given_up.empty()) deadline = Deadline::after(limits_.forward);  // it may have spent all of it
+    }
     record_end(deadline);
     journal_.close_plan(Json::object(), deadline);
   } catch (const NeedsHuman&) {

@@ -45,6 +45,7 @@ struct RunResult {
   std::string reason_hint;
   bool window_was_open = false;
   bool was_refused = false;     // undone by a guardrail before clients waited
+  std::string given_up;         // done, but for a step that may be given up: why
 };
 
 class Runner {
@@ -69,6 +70,7 @@ class Runner {
   RunResult go_forward();
   void carry_out_step(Step& step, Deadline deadline);
   void forward_step(Step& step, Deadline deadline);
+  void give_up(const Step& step, const Error& error);
   void record_end(Deadline deadline);
   bool is_committed() const;
   void decide_back(const std::string& reason, Deadline deadline);

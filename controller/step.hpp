@@ -24,6 +24,9 @@ class Step {
   virtual std::string describe() const = 0;   // one sentence, printed by plan and --dry-run
   // False for a step that only looks or waits: its check() never says Done and there is nothing to undo.
   virtual bool leaves_trace() const { return true; }
+  // True for a step below the line without which clients are served all the same: if it cannot be done it is noted, told
+  // loudly, and the plan ends without it, because an open plan would refuse every later command for ever.
+  virtual bool may_be_given_up() const { return false; }
   virtual Readiness check(Deadline deadline) = 0;
   // Returns what was seen or done, for the operator: "2/2 poolers, no server connection left".
   virtual std::string apply(Deadline deadline) = 0;

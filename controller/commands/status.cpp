@@ -56,7 +56,8 @@ std::string activity_of(Deployment& d, const Standing& standing, Deadline deadli
 
 std::string way_back_of(const Standing& standing, const StreamHealth& back) {
   if (standing.phase != Phase::switched) return standing.phase == Phase::ready ? "not needed yet" : "none";
-  return back.is_running ? "open" : "broken: " + back.text;
+  if (back.is_running) return "open";
+  return standing.given_up.empty() ? "broken: " + back.text : "no: " + standing.given_up;
 }
 
 }  // namespace
@@ -92,6 +93,8 @@ int run_status(const Invocation& invocation, Output& output) {
   output.result(fmt::format("stream blue -> green: {}   green -> blue: {}   lag {} bytes", forward.text, back.text,
                             active.lag_bytes.value_or(0)));
   if (activity == "interrupted") output.result("HINT:  Run verdigris recover.");
+  if (activity == "none" && standing.phase == Phase::switched && !back.is_running)
+    output.result("HINT:  Rollback is off while the way back is not open; verdigris finish --now ends without one.");
   return kDone;
 }
 

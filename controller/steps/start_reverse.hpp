@@ -15,6 +15,7 @@ class StartReverse final : public Step {
       : follower_(follower), serving_(serving), back_(std::move(back)), facts_(facts) {}
   std::string_view name() const override { return "start_reverse"; }
   std::string describe() const override;
+  bool may_be_given_up() const override { return true; }
   Readiness check(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 

@@ -168,6 +168,42 @@ TEST(Runner, BelowTheLineIsTriedAgainUntilItIsDone) {
   run.expect_one_future();
 }
 
+struct DispensableStep : FakeStep {
+  using FakeStep::FakeStep;
+  bool may_be_given_up() const override { return true; }
+};
+
+// An open plan would refuse every later command for ever.
+TEST(Runner, APlanEndsWithoutTheStepThatMayBeGivenUp) {
+  for (const bool is_final : {true, false}) {
+    Attempt run;
+    bool is_tidied = false;
+    Plan plan;
+    plan.point_of_no_return()
+        .then<DispensableStep>("reverse", [] { return false; }, [&] {
+          if (is_final) throw NeedsHuman("reverse.slot", "slot lost", "");
+          throw DeadlinePassed("no marker came back");
+        })
+        .then<FakeStep>("tidy", [&] { return is_tidied; }, [&] { is_tidied = true; });
+    const auto result = run.cross(plan);
+    EXPECT_EQ(result.ending, Ending::done);
+    EXPECT_EQ(result.given_up, is_final ? "slot lost" : "no marker came back");
+    EXPECT_TRUE(is_tidied);
+    const auto standing = standing_of(run.journal.records());
+    EXPECT_FALSE(standing.open.has_value());
+    EXPECT_EQ(standing.given_up, result.given_up);
+  }
+}
+
+TEST(Runner, AServerThatIsAwayIsNoReasonToGiveAStepUp) {
+  Attempt run;
+  Plan plan;
+  plan.point_of_no_return().then<DispensableStep>("reverse", [] { return false; },
+                                                  [] { throw ConnectionLost("blue", "away"); });
+  EXPECT_THROW(run.cross(plan), NeedsHuman);
+  EXPECT_TRUE(standing_of(run.journal.records()).open.has_value());
+}
+
 TEST(Runner, StuckBelowTheLineAsksForAPersonAndNeverGoesBack) {
   Attempt run;
   Plan plan;
