@@ -158,9 +158,13 @@ void sandbox_load_options(CLI::App& app, Invocation& invocation) {
   SandboxLoadOptions& options = invocation.sandbox_load;
   path(app, "--dir", options.dir, "directory of the sandbox")->required();
   path(app, "--ledger", options.ledger, "file that gets each acknowledged write");
+  path(app, "--waits", options.waits, "file that gets the wait of each pooled write, in ms");
+  flag(app, "--only-pooled", options.only_pooled, "no clients beside the pooler");
   number(app, "--rate", options.rate, kRate, "transactions per second");
   number(app, "--seconds", options.seconds, kSeconds, "how long");
   number(app, "--clients", options.clients, {1, 1000}, "number of clients");
+  number(app, "--slow-percent", options.slow_percent, {0, 100}, "share of pooled transactions that take 200 ms");
+  number(app, "--first-writer", options.first_writer, {1, 99}, "number of the first client in the ledger");
 }
 
 void sandbox_down_options(CLI::App& app, Invocation& invocation) {

@@ -20,8 +20,9 @@ struct SandboxUpOptions {
 };
 
 struct SandboxLoadOptions {
-  std::filesystem::path dir, ledger;
-  int rate = 300, seconds = 30, clients = 8;
+  std::filesystem::path dir, ledger, waits;
+  int rate = 300, seconds = 30, clients = 8, first_writer = 1, slow_percent = 0;
+  bool only_pooled = false;
 };
 
 struct SandboxDownOptions {

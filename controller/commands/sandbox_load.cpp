@@ -54,7 +54,11 @@ int run_sandbox_load(const Invocation& invocation, Output& output) {
                           {.rate = options.rate,
                            .seconds = options.seconds,
                            .clients = options.clients,
-                           .ledger = options.ledger.empty() ? sandbox.ledger() : options.ledger},
+                           .first_writer = options.first_writer,
+                           .slow_percent = options.slow_percent,
+                           .ledger = options.ledger.empty() ? sandbox.ledger() : options.ledger,
+                           .waits = options.waits,
+                           .has_direct_writers = !options.only_pooled},
                           interruption);
   print(summary, output);
   return kDone;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <deque>
 #include <exception>
+#include <fstream>
 #include <functional>
 #include <thread>
 
 #include "controller/sandbox/load_writers.hpp"
+#include "replication/errors.hpp"
 
 namespace verdigris {
 namespace {
@@ -34,6 +36,13 @@ void add(PooledTally& sum, const PooledTally& one) {
   if (one.longest_wait_ms <= sum.longest_wait_ms) return;
   sum.longest_wait_ms = one.longest_wait_ms;
   sum.longest_wait_at = one.longest_wait_at;
+}
+
+void write_waits(const std::filesystem::path& file, const std::vector<float>& waits_ms) {
+  std::ofstream out(file);
+  for (const float wait : waits_ms) out << wait << "\n";
+  out.close();
+  if (!out) throw Error("file", file.string() + ": cannot write");
 }
 
 // Threads that all end when the object does; what one of them throws comes out of join().
@@ -80,14 +89,16 @@ LoadSummary run_load(const SandboxState& sandbox, const LoadOptions& options, In
   std::atomic<bool> is_over{false};
   const LoadContext context{sandbox, options, ledger, Clock::now() + kWarmUp, first_number_now(), is_over};
   std::deque<PooledClient> clients;
-  for (int i = 1; i <= options.clients; ++i) clients.emplace_back(context, i);
+  for (int i = 1; i <= options.clients; ++i) clients.emplace_back(context, options.first_writer + i - 1);
   DirectWriter to_blue(context, sandbox.blue, kDirectToBlue, false);
   DirectWriter to_green(context, sandbox.green, kDirectToGreen, true);
   {
     Threads threads(is_over);
     for (auto& client : clients) threads.run([&client] { client.run(); });
-    threads.run([&] { to_blue.run(); });
-    threads.run([&] { to_green.run(); });
+    if (options.has_direct_writers) {
+      threads.run([&] { to_blue.run(); });
+      threads.run([&] { to_green.run(); });
+    }
     const auto end = context.start + std::chrono::seconds(options.seconds);
     while (!is_over && Clock::now() < end && !interruption.has_come(50ms)) {}
     threads.join();
@@ -97,6 +108,7 @@ LoadSummary run_load(const SandboxState& sandbox, const LoadOptions& options, In
   for (const auto& client : clients) add(summary.pooled, client.tally);
   summary.blue = to_blue.tally;
   summary.green = to_green.tally;
+  if (!options.waits.empty()) write_waits(options.waits, summary.pooled.waits_ms);
   return summary;
 }
 

@@ -40,8 +40,23 @@ bool has_table(Connection& session, const std::string& name) {
   return found.one_row(1).boolean(0);
 }
 
+// The bench's dataset: many small tables all alike (bench/dataset.hpp), of which the first are written to.
+std::vector<Sql> business_of_items(Connection& session) {
+  constexpr int kMostWritten = 20;
+  std::vector<Sql> result;
+  for (int number = 1; number <= kMostWritten; ++number) {
+    const auto name = fmt::format("item_{:04}", number);
+    if (!has_table(session, "public." + name)) break;
+    const QualifiedName table("public", name);
+    result.push_back(Sql("UPDATE {} SET amount = amount + 1 WHERE id = $1::bigint % 20 + 1", table));
+    if (number % 4 == 1) result.push_back(Sql("INSERT INTO {} (code, amount) VALUES ('load', $1::bigint % 1000)", table));
+  }
+  return result;
+}
+
 // What the shop does all day, of that what the dataset at hand has tables for. $1 is the write's number.
 std::vector<Sql> business_of(Connection& session) {
+  if (!has_table(session, "public.customers")) return business_of_items(session);
   std::vector<Sql> result{Sql("UPDATE public.customers SET credit = credit + 1 WHERE id = $1::bigint % 100 + 1"),
                           Sql(R"(INSERT INTO public.orders (placed, region, customer, total, comment)
              VALUES (date '2025-06-01' + ($1::bigint % 300)::int, 'eu', $1::bigint % 100 + 1, 9.99, 'from the load'))")};
@@ -68,7 +83,7 @@ void PooledClient::run() {
   }
   const auto period =
       std::chrono::duration_cast<Clock::duration>(1s) * context_.options.clients / context_.options.rate;
-  auto due = context_.start + period * (writer_ - 1) / context_.options.clients;
+  auto due = context_.start + period * (writer_ - context_.options.first_writer) / context_.options.clients;
   for (; !context_.is_over; due += period) {
     wait_until(due);
     if (context_.is_over) return;
@@ -107,6 +122,7 @@ void PooledClient::write() {
     seq_value = write_ledger(transaction, writer_, n);
     transaction.query(business_[static_cast<std::size_t>(n) % business_.size()],
                       {std::to_string(n + 13 * writer_)});  // 13: clients in step would queue for one row
+    if ((n + 13 * writer_) % 100 < context_.options.slow_percent) transaction.execute(Sql("SELECT pg_sleep(0.2)"));
     transaction.commit();
   } catch (const OutcomeUnknown& error) {
     ledger_.add(false, writer_, n, seq_value);

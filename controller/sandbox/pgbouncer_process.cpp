@@ -20,9 +20,20 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
+void write_file(const fs::path& file, const std::string& text, const ServerUser& owner) {
+  std::ofstream out(file, std::ios::trunc);
+  out << text;
+  out.close();
+  if (!out) throw Error("file", file.string() + ": cannot write");
+  fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
+  owner.own(file);
+}
+
+}  // namespace
+
 // The system's choice, given back at once. Should somebody take it before PgBouncer does, PgBouncer still serves its
 // unix socket, which is the one that we use.
-int free_port() {
+int free_loopback_port() {
   const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -35,19 +46,8 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-void write_file(const fs::path& file, const std::string& text, const ServerUser& owner) {
-  std::ofstream out(file, std::ios::trunc);
-  out << text;
-  out.close();
-  if (!out) throw Error("file", file.string() + ": cannot write");
-  fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
-  owner.own(file);
-}
-
-}  // namespace
-
 PgBouncerProcess::PgBouncerProcess(fs::path dir, PoolerOptions options)
-    : dir_(std::move(dir)), options_(std::move(options)), user_(options_.user), port_(free_port()) {}
+    : dir_(std::move(dir)), options_(std::move(options)), user_(options_.user), port_(free_loopback_port()) {}
 
 PgBouncerProcess PgBouncerProcess::create(const fs::path& dir, const Conninfo& server, const PoolerOptions& options) {
   PgBouncerProcess result(dir, options);

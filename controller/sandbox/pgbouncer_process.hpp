@@ -14,6 +14,9 @@
 
 namespace verdigris {
 
+// A port of 127.0.0.1 that nobody listens on at this moment.
+int free_loopback_port();
+
 struct PoolerOptions {
   std::string alias = "shop";
   std::vector<std::pair<std::string, std::string>> settings = {};  // further lines of [pgbouncer]; the last one wins

@@ -66,16 +66,20 @@ void write_private(const fs::path& file, const std::string& text) {
 
 }  // namespace
 
+std::string waivers_for(const SandboxServer& blue, const SandboxServer& green) {
+  const auto tomorrow = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() + std::chrono::hours(24));
+  if (!is_old(blue) && !is_old(green)) return {};
+  return fmt::format(kWaiver, fmt::arg("until", fmt::gmtime(tomorrow)));
+}
+
 void write_playbook(const SandboxState& state, const fs::path& pooler_ini, bool is_schema_present) {
   using namespace fmt::literals;
-  std::string text =
+  const std::string text =
       fmt::format(kPlaybook, "blue"_a = state.blue.host, "blue_port"_a = state.blue.port, "green"_a = state.green.host,
                   "green_port"_a = state.green.port, "schema"_a = is_schema_present ? "present" : "dump",
                   "pooler"_a = state.pooler.host, "pooler_port"_a = state.pooler.port, "admin"_a = kPoolerAdmin.user,
                   "passfile"_a = state.passfile.string(), "ini"_a = pooler_ini.string());
-  const auto tomorrow = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() + std::chrono::hours(24));
-  if (is_old(state.blue) || is_old(state.green)) text += fmt::format(kWaiver, "until"_a = fmt::gmtime(tomorrow));
-  write_private(state.playbook(), text);
+  write_private(state.playbook(), text + waivers_for(state.blue, state.green));
 }
 
 void write_migration(const SandboxState& state) {

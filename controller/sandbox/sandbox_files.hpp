@@ -7,6 +7,8 @@ namespace verdigris {
 
 // <dir>/verdigris.yaml, 0600. `is_schema_present`: green has the schema already (replication.schema: present).
 void write_playbook(const SandboxState& state, const std::filesystem::path& pooler_ini, bool is_schema_present);
+// The playbook's section about servers whose minor version is an old one; empty if neither's is.
+std::string waivers_for(const SandboxServer& blue, const SandboxServer& green);
 // <dir>/migrations/0001_customer_loyalty/{up,down}.sql
 void write_migration(const SandboxState& state);
 
