@@ -1,0 +1,52 @@
+// The two servers that all contestants of a scenario share: fsync on, own directory, our children. Owned by one thread;
+// the destructor ends them and removes everything.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "bench/tls.hpp"
+#include "controller/sandbox/postgres_server.hpp"
+#include "controller/sandbox/sandbox_state.hpp"
+#include "replication/connection.hpp"
+
+namespace verdigris::bench {
+
+class ScratchDir {
+ public:
+  ScratchDir();
+  ~ScratchDir();
+  ScratchDir(const ScratchDir&) = delete;
+  ScratchDir& operator=(const ScratchDir&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+class World {
+ public:
+  explicit World(bool has_tls);
+  const std::filesystem::path& dir() const { return dir_.path(); }
+  const PostgresServer& server(const std::string& color) const { return color == "blue" ? blue_ : green_; }
+  // To a database; `user` is app, verdigris or verdigris_repl. Over TCP with TLS and SCRAM if the world has it.
+  Conninfo conninfo(const std::string& color, const std::string& user, const std::string& database) const;
+  Connection session(const std::string& color, const std::string& database) const;
+  SandboxServer described(const std::string& color) const;
+  std::string majors() const;
+  const std::optional<Tls>& tls() const { return tls_; }
+  // The first at hand.
+  std::filesystem::path psql() const;
+
+ private:
+  void start(PostgresServer& server);
+
+  ScratchDir dir_;
+  std::optional<Tls> tls_;
+  PostgresServer blue_, green_;
+};
+
+inline std::string other(const std::string& color) { return color == "blue" ? "green" : "blue"; }
+
+}  // namespace verdigris::bench
