@@ -1,6 +1,6 @@
 // Somebody who can move a database and back. Each has a database and poolers of its own, equal in all, on the servers
-// that all share, so that none meets what another has laid (fences, publications, slots), and all meet the same machine.
-// Owned by one thread.
+// that all share, so that none meets what another has laid (fences, publications, slots), and all meet the same
+// machine. Owned by one thread.
 #pragma once
 
 #include <deque>

@@ -172,6 +172,7 @@ Json json_of(const Scene& scene, const Tally& tally) {
               {"majors", scene.majors},
               {"tables", scene.tables},
               {"dataset", scene.dataset},
+              {"load_average", round_to(scene.load_average, 1)},
               {"pause_ms", pause_json(pauses(tally))},
               {"parts", parts},
               {"parity_ms", parity.max > 0 ? pause_json(parity) : Json(nullptr)},
@@ -190,19 +191,18 @@ Json json_of(const Scene& scene, const Tally& tally) {
 }
 
 std::string text_of(const Scene& scene, const std::vector<Tally>& tallies) {
-  std::string text = fmt::format("stall: {}, PostgreSQL {}\n", scene.dataset, scene.majors);
+  std::string text =
+      fmt::format("stall: {}, PostgreSQL {}, load average {:.1f}\n", scene.dataset, scene.majors, scene.load_average);
   text += row("", tallies, [](const Tally& t) { return t.contestant; });
   text += row("pause ms p50/p95/max", tallies, [](const Tally& t) { return pause_cell(pauses(t)); });
-  text += row("parity ms, not in pause", tallies, [](const Tally& t) {
-    return parities(t).max > 0 ? pause_cell(parities(t)) : std::string("none made");
-  });
+  text += row("parity ms, not in pause", tallies,
+              [](const Tally& t) { return parities(t).max > 0 ? pause_cell(parities(t)) : std::string("none made"); });
   text += row("client wait ms p50/p99/max", tallies, [](const Tally& t) {
     const auto waits = spread_of(t.client_waits_ms);
     return fmt::format("{:.1f} / {:.1f} / {:.0f}", waits.p50, waits.p99, waits.max);
   });
-  text += row("cutovers, put back", tallies, [](const Tally& t) {
-    return fmt::format("{}, {}", cutovers(t), put_back(t));
-  });
+  text += row("cutovers, put back", tallies,
+              [](const Tally& t) { return fmt::format("{}, {}", cutovers(t), put_back(t)); });
   if (std::any_of(tallies.begin(), tallies.end(), [](const Tally& t) { return put_back(t) > 0; }))
     text += row("pause ms of put back", tallies, [](const Tally& t) { return pause_cell(pauses_of_put_back(t)); });
   text += row("errors, lost, doubled", tallies, [](const Tally& t) {

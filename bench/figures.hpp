@@ -24,12 +24,12 @@ struct Part {
 
 // One move of clients from one server to the other.
 struct Crossing {
-  bool is_done = false;     // else everything was put back
-  double pause_ms = 0;      // first PAUSE sent to last RESUME acknowledged, without the parity act if it is done
-  double parity_ms = 0;     // the parity act, inside the pause
-  std::vector<Part> parts;  // of pause_ms, in order; what no step accounts for is "between steps"
-  double cpu_seconds = 0;   // of the contestant's own processes, from start to end
-  std::string account;      // why it was not done
+  bool is_done = false;          // else everything was put back
+  double pause_ms = 0;           // first PAUSE sent to last RESUME acknowledged, without the parity act if it is done
+  double parity_ms = 0;          // the parity act, inside the pause
+  std::vector<Part> parts = {};  // of pause_ms, in order; what no step accounts for is "between steps"
+  double cpu_seconds = 0;        // of the contestant's own processes, from start to end
+  std::string account = {};      // why it was not done
 };
 
 // The program's report of `switch` or `rollback`: the steps from pause to resume, the parity act apart. Not done if
@@ -41,16 +41,17 @@ Crossing crossing_of_recipe(const Json& line);
 // Of one contestant in one scenario.
 struct Tally {
   std::string contestant;
-  std::vector<Crossing> crossings;      // in order; also those that were not done
-  std::vector<double> client_waits_ms;  // of all pooled writes while it was its turn
+  std::vector<Crossing> crossings = {};      // in order; also those that were not done
+  std::vector<double> client_waits_ms = {};  // of all pooled writes while it was its turn
   std::int64_t acknowledged = 0, errors = 0, lost = 0, duplicated = 0;
-  std::vector<std::string> examples;  // of errors and of findings in the ledger
+  std::vector<std::string> examples = {};  // of errors and of findings in the ledger
 };
 
 struct Scene {
   std::string dataset;  // "100 tables, 2 poolers"
   int tables = 0;
-  std::string majors;  // "15-17"
+  std::string majors;       // "15-17"
+  double load_average = 0;  // of the machine at the end: far above what the bench itself makes, others were at work
 };
 
 Json json_of(const Scene& scene, const Tally& tally);

@@ -16,17 +16,21 @@ using namespace verdigris;
 
 struct Request {
   std::string name;
+  std::string only;  // scenarios whose dataset is named so
   bool is_quick = false, is_json = false;
 };
 
 int usage() {
-  std::cerr << "usage: scripts/bench stall [--quick] [--json]\n";
+  std::cerr << "usage: scripts/bench stall [--quick] [--json] [--only DATASET]\n";
   return 2;
 }
 
 bool read(const std::vector<std::string>& arguments, Request& request) {
-  for (const auto& word : arguments) {
-    if (word == "--quick")
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const auto& word = arguments[i];
+    if (word == "--only" && i + 1 < arguments.size())
+      request.only = arguments[++i];
+    else if (word == "--quick")
       request.is_quick = true;
     else if (word == "--json")
       request.is_json = true;
@@ -42,6 +46,7 @@ int run(const Request& request) {
   Interruption interruption;
   const auto say = [](const std::string& text) { std::cerr << "bench: " << text << std::endl; };
   for (const auto& scenario : bench::stall_scenarios(request.is_quick)) {
+    if (!request.only.empty() && scenario.dataset != request.only) continue;
     const auto outcome = bench::run_stall(scenario, std::filesystem::absolute("bench/recipe"), interruption, say);
     if (outcome.tallies.empty()) return kInterrupted;
     if (!request.is_json) std::cout << bench::text_of(outcome.scene, outcome.tallies) << std::endl;

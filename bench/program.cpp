@@ -29,6 +29,7 @@ pooler:
   driver: pgbouncer
   instances:
 {poolers}  databases: [shop]
+  pause: {{ timeout: {wait} }}
 cutover: {{ max_pause: {budget} }}
 fence: {{ lock_timeout: 2s }}
 )";
@@ -50,16 +51,17 @@ void Program::write_playbook() const {
   using namespace fmt::literals;
   std::string poolers;
   for (const auto& pooler : poolers_)
-    poolers += fmt::format("    - {{ admin: \"{}\", file: {} }}\n",
-                           pooler.admin().text(), pooler.ini().string());
+    poolers += fmt::format("    - {{ admin: \"{}\", file: {} }}\n", pooler.admin().text(), pooler.ini().string());
   const auto replication = [&](const std::string& color) {
     return world_.conninfo(color, "verdigris_repl", database()).text();
   };
   std::ofstream out(playbook());
   fs::permissions(playbook(), fs::perms::owner_read | fs::perms::owner_write);
   out << fmt::format(kPlaybook, "blue"_a = world_.conninfo("blue", "verdigris", database()).text(),
-                     "green"_a = world_.conninfo("green", "verdigris", database()).text(), "to_blue"_a = replication("blue"),
-                     "to_green"_a = replication("green"), "poolers"_a = poolers, "budget"_a = scenario_.has_long_writer ? "1s" : "20s")
+                     "green"_a = world_.conninfo("green", "verdigris", database()).text(),
+                     "to_blue"_a = replication("blue"), "to_green"_a = replication("green"), "poolers"_a = poolers,
+                     "budget"_a = scenario_.has_long_writer ? "1s" : "20s",
+                     "wait"_a = scenario_.has_long_writer ? "500ms" : "2s")
       << waivers_for(world_.described("blue"), world_.described("green"));
 }
 
@@ -71,8 +73,8 @@ void Program::prepare() {
   write_playbook();
   const auto result = run({"prepare", "--yes"}, playbook());
   if (result.exit_code != 0)
-    throw Error("bench.prepare", "verdigris prepare ended with " + std::to_string(result.exit_code) + ": " +
-                                     result.errors);
+    throw Error("bench.prepare",
+                "verdigris prepare ended with " + std::to_string(result.exit_code) + ": " + result.errors);
 }
 
 Crossing Program::move(const std::string& from, const std::string&) {

@@ -11,9 +11,10 @@ struct Scenario {
   int tables = 100;
   int cutovers = 30;  // of each contestant, half of them back
   int poolers = 1;
-  int slow_percent = 0;           // of transactions that take 200 ms
-  bool has_long_writer = false;   // a transaction of 5 s is open at any time, and the budget is 1 s: it must be put back
-  bool has_tls = false;           // and SCRAM, from poolers and controllers to servers and from clients to poolers
+  int slow_percent = 0;  // of transactions that take 200 ms
+  bool has_long_writer =
+      false;  // a transaction of 5 s is open at any time, and the budget is 1 s (500 ms for PAUSE): to be put back
+  bool has_tls = false;  // and SCRAM, from poolers and controllers to servers and from clients to poolers
 };
 
 std::vector<Scenario> stall_scenarios(bool is_quick);

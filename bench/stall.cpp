@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "bench/program.hpp"
 #include "bench/recipe.hpp"
@@ -43,7 +44,7 @@ Outcome run_stall(const Scenario& scenario, const std::filesystem::path& recipe,
   say(scenario.dataset + ": verdigris is prepared");
   theirs.prepare();
   say(scenario.dataset + ": the recipe is prepared");
-  Outcome outcome{{scenario.dataset, scenario.tables, world.majors()}, {}};
+  Outcome outcome{{scenario.dataset, scenario.tables, world.majors(), 0}, {}};
   std::deque<Turns> all;
   for (Contestant* contestant : {static_cast<Contestant*>(&ours), static_cast<Contestant*>(&theirs)})
     all.emplace_back(world, *contestant, interruption);
@@ -56,6 +57,7 @@ Outcome run_stall(const Scenario& scenario, const std::filesystem::path& recipe,
       say(scenario.dataset + ": " + last_words(turns.tally()));
     }
   }
+  ::getloadavg(&outcome.scene.load_average, 1);
   for (const auto& turns : all) outcome.tallies.push_back(turns.tally());
   return outcome;
 }

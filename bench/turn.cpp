@@ -18,8 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto kBefore = 1500ms;  // logins are made, the stream has caught up
-constexpr auto kAfter = 1000ms;   // what was held up by the pause is over
+constexpr auto kBefore = 1500ms;    // logins are made, the stream has caught up
+constexpr auto kAfter = 1000ms;     // what was held up by the pause is over
 constexpr auto kShortest = 5000ms;  // of all of it: else the percentiles of waits would favour who takes long elsewhere
 constexpr std::size_t kMostExamples = 10;
 
@@ -27,10 +27,11 @@ constexpr std::size_t kMostExamples = 10;
 class Load {
  public:
   Load(const fs::path& dir, int first_writer, const Scenario& scenario)
-      : dir_(dir), process_(ChildProcess::start({.argv = argv(dir, first_writer, scenario),
-                                                 .output = dir / "load.out",
-                                                 .errors = dir / "load.err",
-                                                 .death_signal = SIGTERM})) {}
+      : dir_(dir),
+        process_(ChildProcess::start({.argv = argv(dir, first_writer, scenario),
+                                      .output = dir / "load.out",
+                                      .errors = dir / "load.err",
+                                      .death_signal = SIGTERM})) {}
 
   void ask_to_end() { process_.send(SIGTERM); }
 
@@ -50,10 +51,27 @@ class Load {
 
  private:
   static std::vector<std::string> argv(const fs::path& dir, int first_writer, const Scenario& scenario) {
-    return {program_path().string(), "sandbox", "load", "--json", "--only-pooled",
-            "--dir", dir.string(), "--ledger", (dir / "ledger").string(), "--waits", (dir / "waits").string(),
-            "--rate", std::to_string(kRate / scenario.poolers), "--clients", std::to_string(kClients / scenario.poolers),
-            "--first-writer", std::to_string(first_writer), "--slow-percent", std::to_string(scenario.slow_percent), "--seconds", "3600"};
+    return {program_path().string(),
+            "sandbox",
+            "load",
+            "--json",
+            "--only-pooled",
+            "--dir",
+            dir.string(),
+            "--ledger",
+            (dir / "ledger").string(),
+            "--waits",
+            (dir / "waits").string(),
+            "--rate",
+            std::to_string(kRate / scenario.poolers),
+            "--clients",
+            std::to_string(kClients / scenario.poolers),
+            "--first-writer",
+            std::to_string(first_writer),
+            "--slow-percent",
+            std::to_string(scenario.slow_percent),
+            "--seconds",
+            "3600"};
   }
 
   fs::path dir_;
@@ -108,10 +126,12 @@ Turns::Turns(World& world, Contestant& contestant, Interruption& interruption)
   tally_.contestant = contestant.name();
 }
 
-bool Turns::rest(std::chrono::milliseconds time) { return !interruption_.has_come(time); }
+bool Turns::rest(std::chrono::milliseconds time) {
+  return !interruption_.has_come(time);
+}
 
-// Every second turn, when blue serves: what is compared stays small, and writes of one turn are still there in the next,
-// after they have come back.
+// Every second turn, when blue serves: what is compared stays small, and writes of one turn are still there in the
+// next, after they have come back.
 void Turns::forget_ledger() {
   auto session = world_.session(contestant_.serves(), contestant_.database());
   session.execute(Sql("TRUNCATE public.ledger_a, public.ledger_b, public.ledger_totals"), Deadline::after(60s));

@@ -1,6 +1,6 @@
-// One turn of one contestant: its clients write, it moves them once, they go on writing, and what they remember is looked
-// for on the side that serves now. Only the contestant whose turn it is has clients, so that what they wait and lose is
-// its own, and the load on the machine is the same for all. Owned by one thread.
+// One turn of one contestant: its clients write, it moves them once, they go on writing, and what they remember is
+// looked for on the side that serves now. Only the contestant whose turn it is has clients, so that what they wait and
+// lose is its own, and the load on the machine is the same for all. Owned by one thread.
 #pragma once
 
 #include "bench/contestant.hpp"

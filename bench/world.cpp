@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 
 constexpr const char* kServerUser = "nobody";
 
-PostgresServer create(int major, const fs::path& dir, const std::string& name, int port, const std::optional<Tls>& tls) {
+PostgresServer create(int major, const fs::path& dir, const std::string& name, int port,
+                      const std::optional<Tls>& tls) {
   std::vector<std::pair<std::string, std::string>> settings{
       {"shared_buffers", "256MB"},
       {"max_locks_per_transaction", "512"},  // 5,000 tables twice
@@ -70,7 +71,8 @@ Conninfo World::conninfo(const std::string& color, const std::string& user, cons
 }
 
 Connection World::session(const std::string& color, const std::string& database) const {
-  return Connection::open(conninfo(color, "verdigris", database), {color, "verdigris/bench", false, {}}, Deadline::after(60s));
+  return Connection::open(conninfo(color, "verdigris", database), {color, "verdigris/bench", false, {}},
+                          Deadline::after(60s));
 }
 
 SandboxServer World::described(const std::string& color) const {

@@ -47,6 +47,8 @@ class World {
   PostgresServer blue_, green_;
 };
 
-inline std::string other(const std::string& color) { return color == "blue" ? "green" : "blue"; }
+inline std::string other(const std::string& color) {
+  return color == "blue" ? "green" : "blue";
+}
 
 }  // namespace verdigris::bench

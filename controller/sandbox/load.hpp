@@ -1,6 +1,7 @@
 // Clients of the shop, to see what a switch does to them: some through the pooler at a constant rate, and, if wanted,
 // four beside it that go straight to blue and to green, as ordinary role and as superuser, about 20 writes a second and
-// side. Each write that a server acknowledged is in the ledger. Runs threads of its own; ends them all before it returns.
+// side. Each write that a server acknowledged is in the ledger. Runs threads of its own; ends them all before it
+// returns.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ struct LoadOptions {
   int first_writer = 1;  // of the pooled clients; two loads at once must not share any
   int slow_percent = 0;  // of the pooled transactions: so many stay open for 200 ms
   std::filesystem::path ledger;
-  std::filesystem::path waits;   // gets each wait of a pooled client, in ms, one a line; empty: none
+  std::filesystem::path waits;  // gets each wait of a pooled client, in ms, one a line; empty: none
   bool has_direct_writers = true;
 };
 

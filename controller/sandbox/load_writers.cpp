@@ -49,7 +49,8 @@ std::vector<Sql> business_of_items(Connection& session) {
     if (!has_table(session, "public." + name)) break;
     const QualifiedName table("public", name);
     result.push_back(Sql("UPDATE {} SET amount = amount + 1 WHERE id = $1::bigint % 20 + 1", table));
-    if (number % 4 == 1) result.push_back(Sql("INSERT INTO {} (code, amount) VALUES ('load', $1::bigint % 1000)", table));
+    if (number % 4 == 1)
+      result.push_back(Sql("INSERT INTO {} (code, amount) VALUES ('load', $1::bigint % 1000)", table));
   }
   return result;
 }

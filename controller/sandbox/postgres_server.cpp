@@ -156,6 +156,8 @@ void PostgresServer::start(Deadline deadline) {
   if (is_running()) return;
   process_ = ChildProcess::start(
       {.argv = user_.argv({(binaries_.bindir / "postgres").string(), "-D", data().string()}, SIGQUIT),
+       // Ours is not theirs: a subscription's libpq looks for certificates there, and may not read it.
+       .environment = {{"HOME", dir_.string()}},
        .output = log(),
        .death_signal = SIGQUIT});
   for (;;) {

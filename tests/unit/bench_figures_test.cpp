@@ -8,13 +8,16 @@
 namespace verdigris::bench {
 namespace {
 
-Json part(const std::string& step, double ms) { return {{"step", step}, {"ms", ms}}; }
+Json part(const std::string& step, double ms) {
+  return {{"step", step}, {"ms", ms}};
+}
 
 Json report() {
   return {{"result", "done"},
           {"pause_ms", 150.0},
-          {"parts", {part("warm_up", 500), part("pause_traffic", 10), part("fence_source", 20), part("prove_parity", 90),
-                     part("resume_traffic", 5), part("start_reverse", 300)}}};
+          {"parts",
+           {part("warm_up", 500), part("pause_traffic", 10), part("fence_source", 20), part("prove_parity", 90),
+            part("resume_traffic", 5), part("start_reverse", 300)}}};
 }
 
 Crossing done(double pause_ms, double ms_of_fence) {
@@ -73,7 +76,7 @@ TEST(BenchFigures, OneObjectForAContestantOfWhatWasDone) {
   tally.client_waits_ms = {1, 2, 90};
   tally.acknowledged = 3;
   tally.lost = 1;
-  const auto json = json_of({"100 tables", 100, "15-17"}, tally);
+  const auto json = json_of({"100 tables", 100, "15-17", 2.5}, tally);
   EXPECT_EQ(json.at("bench"), "stall");
   EXPECT_EQ(json.at("contestant"), "verdigris");
   EXPECT_EQ(json.at("majors"), "15-17");
@@ -94,9 +97,9 @@ TEST(BenchFigures, OneObjectForAContestantOfWhatWasDone) {
 TEST(BenchFigures, TextPutsContestantsSideBySideWithTheRatioOfMedians) {
   const Tally ours{.contestant = "verdigris", .crossings = {done(30, 10)}};
   const Tally theirs{.contestant = "recipe", .crossings = {done(240, 10)}};
-  const auto text = text_of({"100 tables", 100, "15-17"}, {ours, theirs});
+  const auto text = text_of({"100 tables", 100, "15-17", 2.5}, {ours, theirs});
   EXPECT_NE(text.find("recipe holds clients 8.0 times as long as verdigris"), std::string::npos) << text;
-  EXPECT_NE(text.find("30.0 / 30.0 / 30.0           240.0 / 240.0 / 240.0"), std::string::npos) << text;
+  EXPECT_NE(text.find("30.0 / 30.0 / 30.0     240.0 / 240.0 / 240.0"), std::string::npos) << text;
 }
 
 }  // namespace
