@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "replication/errors.hpp"
+
 namespace verdigris::bench {
 namespace {
 
 constexpr const char* kParity = "prove_parity";
+constexpr const char* kFirst = "pause_traffic";  // sends PAUSE
+constexpr const char* kLast = "move_traffic";    // sends RESUME
 constexpr const char* kRemainder = "between steps";
 
 double round_to(double value, int places) {
@@ -83,7 +87,7 @@ double cpu_seconds(const Tally& tally) {
 void add_remainder(Crossing& crossing) {
   double accounted = 0;
   for (const auto& part : crossing.parts) accounted += part.ms;
-  crossing.parts.push_back({kRemainder, std::max(0.0, crossing.pause_ms - accounted)});
+  crossing.parts.push_back({kRemainder, crossing.pause_ms - accounted});
 }
 
 template <class Cell>
@@ -134,14 +138,18 @@ Crossing crossing_of_program(const Json& report) {
     return crossing;
   }
   bool is_in_window = false;
+  bool has_ended = false;
   for (const auto& part : report.value("parts", Json::array())) {
     const auto step = part.value("step", "");
     const double ms = part.value("ms", 0.0);
-    is_in_window = is_in_window || step == "pause_traffic";
+    is_in_window = (is_in_window || step == kFirst) && !has_ended;
+    has_ended = has_ended || step == kLast;
     if (is_in_window && step == kParity) crossing.parity_ms = ms;
     if (is_in_window && step != kParity) crossing.parts.push_back({step, ms});
-    if (step == "resume_traffic") break;
   }
+  // A plan whose words have changed: figures by part would be wrong without a word.
+  if (crossing.parts.empty() || !has_ended)
+    throw Error("bench.report", fmt::format("the report has no pause from {} to {}", kFirst, kLast));
   crossing.is_done = true;
   crossing.pause_ms -= crossing.parity_ms;
   add_remainder(crossing);

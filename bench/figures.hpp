@@ -33,7 +33,7 @@ struct Crossing {
 };
 
 // The program's report of `switch` or `rollback`: the steps from pause to resume, the parity act apart. Not done if
-// there is no report, or it says so.
+// there is no report, or it says so. Throws Error("bench.report") if the steps are not those that this bench knows.
 Crossing crossing_of_program(const Json& report);
 // The recipe's line: {"pause_ms": 1.2, "parts": [{"step": "pause", "ms": 1.2}]}.
 Crossing crossing_of_recipe(const Json& line);

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
+
+#include "replication/errors.hpp"
 
 namespace verdigris::bench {
 namespace {
@@ -17,7 +20,7 @@ Json report() {
           {"pause_ms", 150.0},
           {"parts",
            {part("warm_up", 500), part("pause_traffic", 10), part("fence_source", 20), part("prove_parity", 90),
-            part("resume_traffic", 5), part("start_reverse", 300)}}};
+            part("move_traffic", 5), part("start_reverse", 300)}}};
 }
 
 Crossing done(double pause_ms, double ms_of_fence) {
@@ -51,7 +54,13 @@ TEST(BenchAttribution, ParityIsToldApartAndStepsOutsideOfThePauseAreLeftOut) {
   EXPECT_EQ(crossing.parity_ms, 90);
   std::string steps;
   for (const auto& one : crossing.parts) steps += one.step + " " + std::to_string(std::lround(one.ms)) + "; ";
-  EXPECT_EQ(steps, "pause_traffic 10; fence_source 20; resume_traffic 5; between steps 25; ");
+  EXPECT_EQ(steps, "pause_traffic 10; fence_source 20; move_traffic 5; between steps 25; ");
+}
+
+TEST(BenchAttribution, PlanWithOtherWordsIsAnErrorAndNoWrongFigure) {
+  auto renamed = report();
+  renamed["parts"][4]["step"] = "free_traffic";
+  EXPECT_THROW(crossing_of_program(renamed), Error);
 }
 
 TEST(BenchAttribution, WhatWasPutBackOrSaidNothingIsNoCutover) {
