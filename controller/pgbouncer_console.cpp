@@ -132,8 +132,11 @@ PoolCounts PgBouncerConsole::pools(const std::string& alias, Deadline deadline) 
     if (table.text(row, "database") != alias) continue;
     counts.waiting_clients += table.number(row, "cl_waiting");
     counts.logins_in_flight += table.number(row, "sv_login");
+    int servers = 0;
     for (const char* column : {"sv_active", "sv_idle", "sv_used", "sv_tested", "sv_login"})
-      counts.servers += table.number(row, column);
+      servers += table.number(row, column);
+    counts.servers += servers;
+    if (servers == 0) counts.stranded_clients += table.number(row, "cl_waiting");
     counts.modes.push_back(table.text(row, "pool_mode"));
   }
   return counts;

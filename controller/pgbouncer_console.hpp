@@ -30,6 +30,7 @@ struct PooledSession {
 
 struct PoolCounts {
   int waiting_clients = 0;
+  int stranded_clients = 0;  // of these, at a pool without any server connection
   int logins_in_flight = 0;
   int servers = 0;
   std::vector<std::string> modes;  // of the alias' pools, e.g. "transaction"

@@ -18,6 +18,9 @@ namespace fs = std::filesystem;
 constexpr std::chrono::milliseconds kPoll{1};
 constexpr std::chrono::milliseconds kBlockerWait{200};  // a failing pause may spend this on naming who blocks it
 constexpr std::chrono::milliseconds kHangUpWait{1000};
+constexpr std::chrono::milliseconds kRestartWait{3000};
+constexpr std::chrono::milliseconds kWakeWait{2000};
+constexpr std::chrono::milliseconds kWakePoll{20};
 constexpr const char* kLoginRetry = "server_login_retry";
 
 std::optional<std::string> read_include(const fs::path& cwd, const std::string& name) {
@@ -231,11 +234,44 @@ void PgBouncerInstance::release(PgBouncerConsole& console, const std::vector<std
                 "Run RESUME " + still.front() + " on its console.");
 }
 
+int PgBouncerInstance::stranded(PgBouncerConsole& console, Deadline deadline) {
+  int clients = 0;
+  for (const auto& alias : aliases_) clients += console.pools(alias, deadline).stranded_clients;
+  return clients;
+}
+
+// A process that came up in the pause forgot it: its logins met the fence, and clients would wait for login_retry.
+// There is no RESUME to wake their pools, which look for themselves three times a second.
+void PgBouncerInstance::wake(PgBouncerConsole& console, Deadline deadline) {
+  if (stranded(console, deadline) == 0) return;
+  const std::string retry = configured_login_retry(console, deadline);
+  console.set(kLoginRetry, "0", deadline);
+  const Deadline patience = Deadline::after(kWakeWait).or_earlier(deadline);
+  while (stranded(console, deadline) > 0 && !patience.has_passed()) std::this_thread::sleep_for(kWakePoll);
+  console.set(kLoginRetry, retry, deadline);
+}
+
+// What was killed is started again by its service manager; until then there is nobody to resume.
+void PgBouncerInstance::wait_until_back(Deadline deadline) {
+  const Deadline patience = Deadline::after(kRestartWait).or_earlier(deadline);
+  for (;;) {
+    try {
+      control(deadline);
+      return;
+    } catch (const CannotConnect&) {
+      if (patience.has_passed()) throw;
+    }
+    std::this_thread::sleep_for(kWakePoll);
+  }
+}
+
 void PgBouncerInstance::resume(Deadline deadline) {
   try {
+    wait_until_back(deadline);
     on_control(deadline, [&](PgBouncerConsole& console) {
       const auto paused = paused_aliases(console, deadline);
-      if (!paused.empty()) release(console, paused, deadline);
+      if (paused.empty()) return wake(console, deadline);
+      release(console, paused, deadline);
     });
   } catch (...) {
     holders_.clear();
@@ -309,7 +345,7 @@ bool PgBouncerInstance::has_file_for(const Endpoint& target) {
 
 bool PgBouncerInstance::has_moved(const Endpoint& target, Deadline deadline) {
   return runs_with(target, deadline) && on_control(deadline, [&](PgBouncerConsole& console) {
-    return paused_aliases(console, deadline).empty();
+    return paused_aliases(console, deadline).empty() && stranded(console, deadline) == 0;
   });
 }
 

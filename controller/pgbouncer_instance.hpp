@@ -34,7 +34,7 @@ class PgBouncerInstance {
   void point_to(const Endpoint& target, Deadline deadline);
   // Whether the file names the target; false too if that cannot be told without asking the process.
   bool has_file_for(const Endpoint& target);
-  // Whether the process leads there and no alias is paused.
+  // Whether the process leads there, no alias is paused, and no client waits without a server connection.
   bool has_moved(const Endpoint& target, Deadline deadline);
   std::vector<TrafficState> state(Deadline deadline);
 
@@ -66,6 +66,9 @@ class PgBouncerInstance {
   std::string blockers(const std::string& alias);
   std::vector<std::string> paused_aliases(PgBouncerConsole& console, Deadline deadline);
   void release(PgBouncerConsole& console, const std::vector<std::string>& paused, Deadline deadline);
+  int stranded(PgBouncerConsole& console, Deadline deadline);
+  void wake(PgBouncerConsole& console, Deadline deadline);
+  void wait_until_back(Deadline deadline);
   std::string configured_login_retry(PgBouncerConsole& console, Deadline deadline);
 
   PoolerInstance settings_;

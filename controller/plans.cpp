@@ -3,6 +3,7 @@
 #include "controller/steps/analyze_target.hpp"
 #include "controller/steps/catch_up.hpp"
 #include "controller/steps/close_follower.hpp"
+#include "controller/steps/confirm_pause.hpp"
 #include "controller/steps/copy_roles.hpp"
 #include "controller/steps/copy_sequences.hpp"
 #include "controller/steps/copy_tables.hpp"
@@ -104,6 +105,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target) {
       .then<DrainToMarker>(source, target, there, d.facts())
       .then<CopySequences>(source, target)
       .then<ProveParity>(source, target, there, filter_of(d), d.facts())
+      .then<ConfirmPause>(d.traffic())
       .then<FixReverseStart>(source, target, back, d.facts())
       .point_of_no_return()
       .then<OpenTarget>(target, d.facts())

@@ -3,6 +3,7 @@
 
 #include "controller/ini_file.hpp"
 #include "controller/staged_file.hpp"
+#include "controller/steps/confirm_pause.hpp"
 #include "controller/traffic_none.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
 
@@ -226,6 +227,33 @@ TEST_F(PgBouncerDriver, APoolerThatWasRestartedInThePauseComesUpOnTheNewTarget) 
   Clients clients(everywhere(1));
   EXPECT_TRUE(clients.wait_for("green", 20));
   EXPECT_EQ(clients.answers("blue"), 0);
+}
+
+// Its logins met the fence and block their pool, and there is no pause whose RESUME would wake it.
+TEST_F(PgBouncerDriver, APoolerThatWasRestartedInThePauseLetsItsClientsGoOnAtOnce) {
+  start({.settings = {{"server_login_retry", "9"}}});
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.stage(green(), soon());
+  traffic.pause(soon());
+  poolers_[0].kill_hard();
+  auto postgres = test::admin(pair_.blue(), "postgres");
+  test::run(postgres, "ALTER DATABASE shop CONNECTION LIMIT 0");
+  poolers_[0].start();
+  EXPECT_EQ(error_of([&] { ConfirmPause(traffic).apply(soon()); }), "pooler.pause-lost");
+  EXPECT_ANY_THROW(Connection::open_plain(poolers_[0].client("app", "shop"), {"pooler", "test", false, {}}, soon()));
+  test::run(postgres, "ALTER DATABASE shop CONNECTION LIMIT -1");
+  Clients clients({poolers_[0].client("app", "shop")});
+  const auto deadline = soon();
+  while (console(0).pools("shop", soon()).stranded_clients == 0 && !deadline.has_passed())
+    std::this_thread::sleep_for(5ms);
+  traffic.resume(soon());
+  EXPECT_TRUE(traffic.has_moved(blue(), soon()));
+  EXPECT_TRUE(clients.wait_for("blue", 20));
+  clients.stop();
+  EXPECT_LT(clients.longest(), 4s);
+  EXPECT_EQ(clients.errors(), 0);
+  EXPECT_EQ(console(0).config(soon())["server_login_retry"], "9");
 }
 
 TEST_F(PgBouncerDriver, AForeignEditBehindTheStagedFileIsRefusedAndKept) {

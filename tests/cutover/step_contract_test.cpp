@@ -213,6 +213,7 @@ const std::map<std::string, Witness, std::less<>> kWitnesses = {
        return outgrown(sequence_positions(s.source.control(), soon()), sequence_positions(s.target.control(), soon()))
            .empty();
      }},
+    {"confirm_pause", [](Scene& s) { return s.traffic().is_paused; }},
     {"prove_parity", [](Scene& s) { return s.d.facts().parity && s.d.facts().parity->is_equal(); }},
     {"fix_reverse_start", [](Scene& s) { return s.d.facts().line.has_value(); }},
     {"open_target", [](Scene& s) { return !is_closed(s.target) && s.world.accepts_writes(s.target.color()); }},
