@@ -1,5 +1,8 @@
-// Shows a running plan to people, a line a step, and keeps nothing.
+// Shows a running plan to people, a line a step. What is remarked again and again while something is retried, once.
 #pragma once
+
+#include <string>
+#include <utility>
 
 #include "controller/output.hpp"
 #include "controller/runner.hpp"
@@ -15,10 +18,13 @@ class ConsoleObserver final : public RunObserver {
                       std::chrono::milliseconds(static_cast<std::int64_t>(report.ms + 0.5)));
   }
   void skipped(const std::string& step) override { output_.detail(step + " is done already"); }
-  void remarked(const std::string& text) override { output_.note(text); }
+  void remarked(const std::string& text) override {
+    if (std::exchange(last_remark_, text) != text) output_.note(text);
+  }
 
  private:
   Output& output_;
+  std::string last_remark_;
 };
 
 }  // namespace verdigris
