@@ -10,6 +10,7 @@ int run_sandbox_demo(const Invocation& invocation, Output& output) {
   const auto findings = run_demo(invocation.sandbox_demo, interruption, output);
   if (!findings) {
     output.note("interrupted; nothing is left running");
+    output.document_line({{"result", "interrupted"}});
     return 128 + interruption.signal().value_or(0);
   }
   const auto verdict = judge(*findings);

@@ -181,8 +181,8 @@ class Demo {
       say(text, result.seconds);
       return;
     }
-    say(fmt::format("{} ended with exit code {}", result.command, result.exit_code), result.seconds);
-    output_.warning(result.command + " failed:" + result.errors_tail);
+    say(account_of(result), result.seconds);
+    output_.warning(fmt::format("{} ended with exit code {}:{}", result.command, result.exit_code, result.errors_tail));
     last_ = result;
     throw CommandFailed{};
   }
@@ -193,44 +193,60 @@ class Demo {
       command(arguments);
       const bool is_worth_it = last_.exit_code == kUndone || last_.exit_code == kRefused;
       if (!is_worth_it || tries == kMostTries) return;
-      say(fmt::format("{}: exit code {}, tried again", last_.command, last_.exit_code), last_.seconds);
-      output_.note(last_.errors_tail);
-      wait(kBeforeNextTry);
+      say_again();
     }
+  }
+
+  void say_again() {
+    say(account_of(last_) + "; tried again", last_.seconds);
+    wait(kBeforeNextTry);
   }
 
   void cross(const std::string& name) {
     again_until_done({name, "--confirm", "shop"});
     note_crossing(name);
+    require(last_, account_of(last_));
   }
 
+  // Whether clients went over, and where they are.
   void note_crossing(const std::string& name) {
-    if (last_.exit_code == kDone) {
-      findings.serves = last_.get<std::string>("serves", name == "rollback" ? "blue" : "green");
-      ++findings.switches;
-      if (last_.json.contains("parts")) {
-        findings.crossings.push_back(last_);
-        findings.crossings.back().command = name;
-      }
-    }
-    require(last_, fmt::format("{}: {} serves, clients held {:.0f} ms", name, findings.serves,
-                               last_.get<double>("pause_ms", 0)));
+    findings.serves = last_.get<std::string>("serves", findings.serves);
+    if (last_.exit_code != kDone || last_.get<std::string>("result", "") != "done") return;
+    ++findings.switches;
+    findings.crossings.push_back(last_);
+    findings.crossings.back().command = name;
   }
 
   void cross_with_fault() {
-    findings.is_fault_made = true;
-    auto running = start({"switch", "--confirm", "shop"});
-    const auto deadline = Deadline::after(kLongestCommand);
-    while (running.is_running() && !running.has_said("fence_source") && !deadline.has_passed()) wait(2ms);
-    const bool is_in_time = running.is_running();
+    auto& fault = findings.fault.emplace(DemoFault{options_.fault, {}, {}});
+    auto running = start_behind_fence();
     make_fault(options_.fault, sandbox_, running);
-    say(is_in_time ? "fault: " + options_.fault : "fault: " + options_.fault + ", but the switch had ended already", 0);
+    say("fault: " + description_of(options_.fault), 0);
+    const auto deadline = Deadline::after(kLongestCommand);
     while (running.is_running() && !deadline.has_passed()) wait(10ms);
     last_ = running.result(Deadline::after(1s));
-    say(fmt::format("switch ended with exit code {}", last_.exit_code), last_.seconds);
+    note_crossing("switch");
+    fault.ending = ending_of(last_);
+    say(account_of(last_), last_.seconds);
     sandbox_ = wait_healed(options_.fault, sandbox_, [this] { wait(50ms); });
     recover();
-    cross("switch");  // says so if the fault came after the line and recover went forward
+    fault.recovery = ending_of(last_);
+    if (findings.serves == "blue") cross("switch");
+  }
+
+  // A switch that has closed blue and is on its way. One that a direct client was in the way of is begun again.
+  OwnCommand start_behind_fence() {
+    for (int tries = 1;; ++tries) {
+      auto running = start({"switch", "--confirm", "shop"});
+      const auto deadline = Deadline::after(kLongestCommand);
+      while (running.is_running() && !running.has_said("fence_source") && !deadline.has_passed()) wait(2ms);
+      if (running.is_running()) return running;
+      last_ = running.result(Deadline::after(1s));
+      note_crossing("switch");
+      if (last_.exit_code == kDone) throw Error("sandbox.fault", "the switch was over before anything could fail");
+      if (tries == kMostTries) require(last_, {});
+      say_again();
+    }
   }
 
   void recover() {
@@ -239,11 +255,8 @@ class Demo {
       if (last_.exit_code == kDone) break;
       wait(kBeforeNextTry);
     }
-    if (last_.exit_code == kDone && last_.json.contains("parts")) {
-      findings.crossings.push_back(last_);
-    }
-    require(last_, fmt::format("recover: {}, {} serves", last_.get<std::string>("result", "?"),
-                               last_.get<std::string>("serves", "?")));
+    note_crossing("recover");
+    require(last_, account_of(last_));
   }
 
   SandboxDemoOptions options_;

@@ -39,6 +39,13 @@ bool is_healed(const std::string& fault, const SandboxState& before, const Sandb
 
 }  // namespace
 
+std::string description_of(const std::string& fault) {
+  if (fault == "controller") return "blue is closed, and the controller is killed";
+  if (fault == "source") return "blue is closed, and its server crashes";
+  if (fault == "target") return "blue is closed, and green's server crashes";
+  return "blue is closed, and the pooler is killed";
+}
+
 void make_fault(const std::string& fault, const SandboxState& sandbox, OwnCommand& command) {
   if (const auto* server = broken_by(fault, sandbox))
     ::kill(server->pid, fault == "pooler" ? SIGKILL : SIGQUIT);  // SIGQUIT: PostgreSQL's immediate stop

@@ -9,6 +9,8 @@
 
 namespace verdigris {
 
+// For the timeline: what happens, and when.
+std::string description_of(const std::string& fault);
 // controller: the command is killed. source, target: that server crashes. pooler: it is killed.
 void make_fault(const std::string& fault, const SandboxState& sandbox, OwnCommand& command);
 // Where things are once all of them answer again. `pause` is called between looks and may throw. Throws DeadlinePassed.

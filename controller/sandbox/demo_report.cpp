@@ -44,6 +44,7 @@ Parity parity_of(const DemoFindings& findings) {
             findings.verify->get<std::int64_t>("tables_compared", 0),
             size_of(findings.verify->get<Json>("uncovered", {})));
   for (const auto& crossing : findings.crossings) {
+    if (crossing.command == "recover") continue;  // it goes on behind the proof of the command that was killed
     const CommandResult parity{.command = {}, .json = crossing.get<Json>("parity", {}), .errors_tail = {}};
     sum.add(parity.get<std::string>("verdict", "unknown"), parity.get<std::int64_t>("tables", 0),
             size_of(parity.get<Json>("uncovered", {})));
@@ -60,6 +61,11 @@ Json worst_pause(const DemoFindings& findings, const std::string& command) {
 
 std::int64_t count(const std::optional<CommandResult>& of, const char* name) {
   return of ? of->get<std::int64_t>(name, 0) : 0;
+}
+
+// Of clients: those of the source, should one be in use, and all of a pooler's. Other faults they only wait out.
+bool breaks_connections(const DemoFindings& findings) {
+  return findings.fault && (findings.fault->kind == "source" || findings.fault->kind == "pooler");
 }
 
 void add_ledger_reasons(const DemoFindings& findings, std::vector<std::string>& reasons) {
@@ -83,12 +89,19 @@ void add_parity_reasons(const DemoFindings& findings, std::vector<std::string>& 
                                   findings.tables, parity.uncovered));
 }
 
+// By beginning: a fault comes while a command runs that is noted when it has ended.
+std::vector<DemoEvent> in_order(std::vector<DemoEvent> events) {
+  std::stable_sort(events.begin(), events.end(), [](const auto& one, const auto& other) { return one.at < other.at; });
+  return events;
+}
+
 void print_timeline(const DemoFindings& findings, Output& output) {
   output.result(fmt::format("\nPostgreSQL {} (blue) to {} (green), {} tables, {} MB, {} transactions a second\n",
                             findings.blue_version, findings.green_version, findings.tables, findings.megabytes,
                             findings.rate));
-  for (const auto& event : findings.timeline)
-    output.result(fmt::format("{:>7.1f} s  {:<60} {:>6.1f} s", event.at, event.text, event.took));
+  output.result(fmt::format("{:>9} {:>9}", "at", "took"));
+  for (const auto& event : in_order(findings.timeline))
+    output.result(fmt::format("{:>7.1f} s {:>7.1f} s  {}", event.at, event.took, event.text));
 }
 
 // A column for each crossing, a row for each part.
@@ -100,7 +113,8 @@ void print_pauses(const DemoFindings& findings, Output& output) {
   std::vector<std::string> steps;
   for (const auto& crossing : findings.crossings) {
     head += fmt::format("{:>10}", crossing.command);
-    held += fmt::format("{:>10.1f}", crossing.get<double>("pause_ms", 0));
+    const auto ms = crossing.get<double>("pause_ms", -1);  // none where another process began the pause
+    held += ms < 0 ? fmt::format("{:>10}", "") : fmt::format("{:>10.1f}", ms);
     waiting += fmt::format("{:>10}", crossing.get<std::int64_t>("waiting_clients", 0));
     for (const auto& part : crossing.get<Json>("parts", Json::array())) {
       const auto step = part.value("step", "");
@@ -122,12 +136,32 @@ void print_pauses(const DemoFindings& findings, Output& output) {
   output.result(waiting);
 }
 
+// "0.123 s: text" each; of one text the first time and how often, and of each its first line.
+std::vector<std::string> told_once(const std::vector<std::string>& errors) {
+  std::vector<std::pair<std::string, int>> found;
+  for (const auto& error : errors) {
+    std::string text = error.substr(std::min(error.size(), error.find(": ") + 2));
+    text.resize(std::min(text.size(), text.find('\n')));
+    const auto same = std::find_if(found.begin(), found.end(), [&](const auto& one) { return one.first == text; });
+    if (same == found.end())
+      found.emplace_back(text, 1);
+    else
+      ++same->second;
+  }
+  std::vector<std::string> result;
+  for (const auto& [text, times] : found) result.push_back(times == 1 ? text : fmt::format("{} times {}", times, text));
+  return result;
+}
+
 void print_clients(const DemoFindings& findings, Output& output) {
   if (!findings.load) return;
   output.result(fmt::format("\nclients        {} transactions acknowledged, {} errors, longest wait {:.0f} ms",
                             count(findings.load, "acknowledged"), count(findings.load, "client_errors"),
                             findings.load->get<double>("longest_wait_ms", 0)));
-  for (const auto& text : findings.load->get<std::vector<std::string>>("errors", {})) output.result("  " + text);
+  if (count(findings.load, "client_errors") > 0 && breaks_connections(findings))
+    output.result(fmt::format("  expected: the {} ended, and the connections through it", findings.fault->kind));
+  for (const auto& text : told_once(findings.load->get<std::vector<std::string>>("errors", {})))
+    output.result("  " + text);
   const auto direct = findings.load->get<Json>("direct", Json::object());
   for (const char* side : {"blue", "green"}) {
     const CommandResult tally{.command = {}, .json = direct.value(side, Json::object()), .errors_tail = {}};
@@ -145,10 +179,15 @@ void print_proofs(const DemoFindings& findings, Output& output) {
                             parity.tables_compared, findings.tables, parity.uncovered));
 }
 
+Json fault_json(const DemoFindings& findings) {
+  if (!findings.fault) return nullptr;
+  return {{"kind", findings.fault->kind}, {"switch", findings.fault->ending}, {"recover", findings.fault->recovery}};
+}
+
 Json to_json(const DemoFindings& findings, const DemoVerdict& verdict) {
   const auto parity = parity_of(findings);
   Json timeline = Json::array();
-  for (const auto& event : findings.timeline)
+  for (const auto& event : in_order(findings.timeline))
     timeline.push_back({{"at_s", event.at}, {"took_s", event.took}, {"text", event.text}});
   Json body{{"result", verdict.result},
             {"pause_ms", worst_pause(findings, "switch")},
@@ -166,6 +205,7 @@ Json to_json(const DemoFindings& findings, const DemoVerdict& verdict) {
                    {"blue", findings.blue_version},
                    {"green", findings.green_version},
                    {"direct", findings.load ? findings.load->get<Json>("direct", {}) : Json()},
+                   {"fault", fault_json(findings)},
                    {"reasons", verdict.reasons},
                    {"timeline", timeline},
                    {"report", nullptr}});
@@ -182,7 +222,7 @@ DemoVerdict judge(const DemoFindings& findings) {
   add_ledger_reasons(findings, verdict.reasons);
   add_parity_reasons(findings, verdict.reasons);
   const auto errors = count(findings.load, "client_errors");
-  if (errors > 0 && !findings.is_fault_made) verdict.reasons.push_back(fmt::format("{} client errors", errors));
+  if (errors > 0 && !breaks_connections(findings)) verdict.reasons.push_back(fmt::format("{} client errors", errors));
   if (verdict.reasons.empty()) return verdict;
   verdict.result = "failed";
   verdict.exit_code = findings.failure ? kFailed : kDiffers;

@@ -17,10 +17,15 @@ struct DemoEvent {
   std::string text;
 };
 
+// What was broken in the midst of the last switch, and the endings of that switch and of the recovery.
+struct DemoFault {
+  std::string kind, ending, recovery;
+};
+
 struct DemoFindings {
   std::string blue_version, green_version;
   int tables = 0, megabytes = 0, rate = 0;
-  bool is_fault_made = false;  // then clients may have seen errors
+  std::optional<DemoFault> fault;
   std::vector<DemoEvent> timeline;
   std::vector<CommandResult> crossings;  // those that went through, in order
   int switches = 0;                      // times the serving side changed

@@ -31,6 +31,11 @@ struct CommandResult {
   }
 };
 
+// How it ended, in one word: its document's "result", or "killed", or "exit code 1".
+std::string ending_of(const CommandResult& result);
+// The same for people, in one line and with the reason: "switch: undone, blue serves as before: ...".
+std::string account_of(const CommandResult& result);
+
 class OwnCommand {
  public:
   // Its stdout and stderr go to files <outputs>.out and .err, so that both can be looked at while it runs.

@@ -70,12 +70,38 @@ TEST(DemoVerdict, FailsIfNothingWasAcknowledgedOrChecked) {
   EXPECT_EQ(judge(findings).result, "failed");
 }
 
-TEST(DemoVerdict, FailsOnAClientErrorUnlessAFaultWasMade) {
+TEST(DemoVerdict, FailsOnAClientErrorUnlessAFaultBrokeConnectionsOfClients) {
   auto findings = good();
   findings.load->json["client_errors"] = 2;
   EXPECT_EQ(judge(findings).result, "failed");
-  findings.is_fault_made = true;
+  for (const char* kind : {"controller", "target"}) {
+    findings.fault = DemoFault{kind, "undone", "nothing_to_do"};
+    EXPECT_EQ(judge(findings).result, "failed") << kind << ": clients were only to wait";
+  }
+  for (const char* kind : {"source", "pooler"}) {
+    findings.fault = DemoFault{kind, "undone", "nothing_to_do"};
+    EXPECT_EQ(judge(findings).result, "ok") << kind;
+  }
+  EXPECT_EQ(document_of(findings).at("fault").at("switch"), "undone");
+  EXPECT_EQ(document_of(findings).at("client_errors"), 2) << "said all the same";
+}
+
+TEST(DemoVerdict, ARecoveryThatWentForwardProvesNothingAnew) {
+  auto findings = good();
+  findings.crossings.back() = result_of("recover", {{"result", "done"}, {"pause_ms", nullptr}});
   EXPECT_EQ(judge(findings).result, "ok");
+  EXPECT_EQ(document_of(findings).at("parity"), "equal");
+}
+
+TEST(DemoReport, TellsTheSameErrorOnceAndWithoutItsSecondLine) {
+  auto findings = good();
+  findings.fault = DemoFault{"pooler", "undone", "nothing_to_do"};
+  findings.load->json["client_errors"] = 3;
+  findings.load->json["errors"] = {"1.0 s: pooler: gone\nprobably", "1.1 s: pooler: gone\nprobably", "1.2 s: refused"};
+  std::ostringstream results, messages;
+  Output output(results, messages, {}, "sandbox demo");
+  print_demo(findings, judge(findings), output);
+  EXPECT_NE(results.str().find("\n  2 times pooler: gone\n  refused\n"), std::string::npos) << results.str();
 }
 
 TEST(DemoVerdict, FailsIfBothSidesTookWrites) {
