@@ -108,6 +108,13 @@ std::string path_of(const CLI::App& app) {
   return before.empty() ? app.get_name() : before + " " + app.get_name();
 }
 
+// The same of the whole, if it is a command and not only the name of a group.
+std::string command_of(CLI::App& root) {
+  const std::string path = path_of(deepest(root));
+  const auto is_it = [&](const Command& command) { return command.name == path; };
+  return std::any_of(commands().begin(), commands().end(), is_it) ? path : std::string{};
+}
+
 std::vector<std::string> names_of_subcommands(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; }))
@@ -142,6 +149,14 @@ Error unexpected(const CLI::App& at, const std::string& word) {
   return usage(at, fmt::format("\"{}\" is not a command{}", word, suggestion(word, names)));
 }
 
+// What CLI11 says of options that are given twice, or without their value, in words.
+std::string plainly(const std::string& text) {
+  const std::string name = text.substr(0, text.find(": "));
+  if (text.find(": At Most 1 required") != std::string::npos) return name + " is given more than once";
+  if (text.find(": 1 required ") != std::string::npos && text.ends_with(" missing")) return name + " needs a value";
+  return text;
+}
+
 // CLI11 asks for a missing subcommand before it looks at the words it did not know.
 Error explain(CLI::App& root, const CLI::ParseError& error) {
   CLI::App& at = deepest(root);
@@ -149,7 +164,7 @@ Error explain(CLI::App& root, const CLI::ParseError& error) {
   if (!unknown.empty()) return unexpected(at, unknown.front());
   const bool is_command_missing = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError);
   if (is_command_missing && !names_of_subcommands(at).empty()) return usage(at, "a command is missing");
-  return usage(at, error.what());
+  return usage(at, plainly(error.what()));
 }
 
 void require_readable(const std::vector<std::string>& arguments) {
@@ -177,17 +192,19 @@ void choose_playbook(const CLI::App& root, Invocation& invocation) {
 }  // namespace
 
 std::variant<Invocation, Help> parse_command_line(const std::vector<std::string>& arguments) {
-  require_readable(arguments);
   Invocation invocation;
   CLI::App root("Moves a PostgreSQL database from one server to another, blue to green, and keeps the way back.",
                 "verdigris");
   define(root, invocation);
   try {
+    require_readable(arguments);
     root.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them from the end
   } catch (const CLI::CallForHelp&) {
     return Help{root.help()};
   } catch (const CLI::ParseError& error) {
-    throw explain(root, error);
+    throw CommandLineError(explain(root, error), command_of(root));
+  } catch (const Error& error) {
+    throw CommandLineError(error, command_of(root));
   }
   choose_playbook(root, invocation);
   invocation.command = path_of(deepest(root));

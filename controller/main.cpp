@@ -60,13 +60,19 @@ int main(int argc, char** argv) {
   const auto has = [&](const char* flag) {
     return std::find(arguments.begin(), arguments.end(), flag) != arguments.end();
   };
-  Output output(std::cout, std::cerr, {has("--json"), false, false, is_color_wanted(has("--no-color"), 2)}, "");
-  return guarded(output, [&] {
+  const OutputStyle style{has("--json"), false, false, is_color_wanted(has("--no-color"), 2)};
+  try {
     const auto parsed = parse_command_line(arguments);
     if (const auto* help = std::get_if<Help>(&parsed)) {
       std::cout << help->text << std::flush;
-      return static_cast<int>(kDone);
+      return kDone;
     }
     return run(std::get<Invocation>(parsed));
-  });
+  } catch (const CommandLineError& error) {
+    Output(std::cout, std::cerr, style, error.command()).error(error);
+    return kUsage;
+  } catch (const std::exception& error) {
+    Output(std::cout, std::cerr, style, "").error(Error("internal", error.what()));
+    return kFailed;
+  }
 }

@@ -58,9 +58,11 @@ const Refusal kRefusals[] = {
     {{"version", "version"}, "usage: \"version\" is not expected here"},
     {{"version", "--jsno"}, "usage: \"--jsno\" is not an option; did you mean \"--json\"?"},
     {{"version", "--frobnicate=1"}, "usage: \"--frobnicate\" is not an option"},
-    {{"version", "--json", "--json"}, "usage: --json: At Most 1 required but received 2"},
-    {{"version", "-f", "a", "-f", "b"}, "usage: --playbook: At Most 1 required but received 2"},
-    {{"version", "--timeout"}, "usage: --timeout: 1 required D missing"},
+    {{"version", "--json", "--json"}, "usage: --json is given more than once"},
+    {{"version", "-f", "a", "-f", "b"}, "usage: --playbook is given more than once"},
+    {{"version", "--timeout"}, "usage: --timeout needs a value"},
+    {{"switch", "--max-pause", "1s", "--max-pause", "2s"}, "usage: --max-pause is given more than once"},
+    {{"sandbox", "up", "--blue", "12"}, "range: --blue: 12 is out of range (13 to 30)"},
     {{"version", "--timeout", "30"}, "unit: --timeout: \"30\" needs a unit (ms, s, m, h)"},
     {{"version", "--timeout", "0s"}, "range: --timeout: \"0s\" is out of range (100ms to 168h)"},
     {{"version", ""}, "usage: argument 2 is empty"},
@@ -82,6 +84,22 @@ TEST(CommandLine, RefusalNamesTheUsageLine) {
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.hint(), "usage: verdigris version [OPTIONS]; \"verdigris version --help\" lists them.");
+  }
+}
+
+TEST(CommandLine, RefusalSaysWhichCommandItWasFor) {
+  const std::pair<Arguments, std::string> cases[] = {{{"switch", "--bogus"}, "switch"},
+                                                     {{"--json", "switch", "--max-pause", "30"}, "switch"},
+                                                     {{"sandbox", "up", "--blue", "12"}, "sandbox up"},
+                                                     {{"sandbox"}, ""},
+                                                     {{"swich"}, ""}};
+  for (const auto& [arguments, command] : cases) {
+    try {
+      parse_command_line(arguments);
+      FAIL() << "accepted";
+    } catch (const CommandLineError& error) {
+      EXPECT_EQ(error.command(), command);
+    }
   }
 }
 
