@@ -118,6 +118,30 @@ Connection Connection::open_plain(const Conninfo& conninfo, const SessionOptions
   return result;
 }
 
+namespace {
+
+[[noreturn]] void refuse_pooler(const std::string& server, const std::string& why) {
+  throw Refused("server.pooler", server + ": a pooler answers there, not the server: " + why,
+                "Name the server's own host and port: the controller and the servers never connect through a pooler.");
+}
+
+// PgBouncer knows no options, or ignores them if it is told to; a server always says back what it was told.
+Connection open_on_server(const Conninfo& conninfo, const SessionOptions& options, Deadline deadline) {
+  try {
+    Connection result = Connection::open_plain(conninfo, options, deadline);
+    const char* style = PQparameterStatus(result.native(), "DateStyle");
+    if (style != nullptr && std::string_view(style) != "ISO, YMD") refuse_pooler(options.server, "settings are ignored");
+    return result;
+  } catch (const CannotConnect& error) {
+    const std::string what = error.what();
+    if (const auto at = what.find("unsupported startup parameter"); at != std::string::npos)
+      refuse_pooler(options.server, what.substr(at));
+    throw;
+  }
+}
+
+}  // namespace
+
 Connection Connection::open(const Conninfo& conninfo, const SessionOptions& options, Deadline deadline) {
   auto pinned = with_keepalives(conninfo);
   // Server-side keepalives free the lease of a vanished host in about 6 s (faults P33).
@@ -131,7 +155,7 @@ Connection Connection::open(const Conninfo& conninfo, const SessionOptions& opti
   settings += options.read_only ? "on" : "off";
   for (const auto& [name, value] : options.settings) settings += " -c " + name + "=" + value;
   pinned = pinned.with("options", settings);
-  Connection result = open_plain(pinned, options, deadline);
+  Connection result = open_on_server(pinned, options, deadline);
   // Unknown to older majors, and a role's default for them ended a lease's session (cutover.md).
   if (result.major() >= 14) result.execute(Sql("SET idle_session_timeout = 0"), deadline);
   if (result.major() >= 17) result.execute(Sql("SET transaction_timeout = 0"), deadline);

@@ -178,5 +178,17 @@ TEST_F(BadInput, GreenIsAStandby) {
   expect_refused("target.standby", kRefused);
 }
 
+// One that refuses our settings, and one that was told to ignore them.
+TEST_F(BadInput, BlueIsAPooler) {
+  NEED_POSTGRES(15);
+  NEED_POSTGRES(17);
+  use(15, 17);
+  for (const char* ignored : {"extra_float_digits", "extra_float_digits,options"}) {
+    auto pooler = pair_->pooler("p", {.settings = {{"ignore_startup_parameters", ignored}}});
+    input_.blue = pooler.client("app", "shop");
+    expect_refused("server.pooler", kRefused);
+  }
+}
+
 }  // namespace
 }  // namespace verdigris::test
