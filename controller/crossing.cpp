@@ -31,7 +31,10 @@ void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline
   advance_slot(target, back, position, deadline);
 }
 
-void dry_run(const Plan& plan, Output& output) {
+// Every step's description and check. A step that is blocked would stop the switch, so it is a refusal.
+int dry_run(const Plan& plan, const std::string& command, Output& output) {
+  Json steps = Json::array();
+  std::string blocked_step;
   for (std::size_t i = 0; i < plan.size(); ++i) {
     if (plan.has_line() && i == plan.no_return()) output.result("-- the line --");
     const auto begin = std::chrono::steady_clock::now();
@@ -40,8 +43,14 @@ void dry_run(const Plan& plan, Output& output) {
     const auto* blocked = std::get_if<Blocked>(&readiness);
     const std::string verdict = blocked != nullptr ? "blocked: " + blocked->why
                                 : std::holds_alternative<Done>(readiness) ? "nothing to do" : "ready";
+    if (blocked != nullptr && blocked_step.empty()) blocked_step = plan[i].name();
     output.result(fmt::format("{:<22} {:<60} {} ({} ms)", plan[i].name(), plan[i].describe(), verdict, took.count()));
+    steps.push_back({{"step", plan[i].name()}, {"does", plan[i].describe()}, {"state", verdict}, {"ms", took.count()}});
   }
+  output.result(blocked_step.empty() ? "Ready: nothing was changed. Next: verdigris " + command
+                                     : "Blocked at " + blocked_step + ": nothing was changed.");
+  output.document({{"result", blocked_step.empty() ? "ready" : "refused"}, {"dry_run", true}, {"steps", steps}});
+  return blocked_step.empty() ? kDone : kRefused;
 }
 
 double between(std::chrono::steady_clock::time_point a, std::chrono::steady_clock::time_point b) {
@@ -138,10 +147,7 @@ int run_crossing(const Invocation& invocation, Output& output) {
   d.require_known_servers(deadline);
   require_following(d, source, deadline);
   const Plan plan = cutover_plan(d, d.source_of(source), d.target_of(source));
-  if (invocation.dry_run) {
-    dry_run(plan, output);
-    return kDone;
-  }
+  if (invocation.dry_run) return dry_run(plan, command, output);
   require_confirmation(invocation, d.name(), output);
   bring_waiting_slot_close(d, source, deadline);
   d.journal().open_plan(d.plan_entry(command, source, deadline), source, deadline);

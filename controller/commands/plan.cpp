@@ -22,6 +22,14 @@ std::string state_of(Step& step, Deadline deadline) {
   }
 }
 
+int say_no_plan(const Standing& standing, Output& output) {
+  const std::string next = standing.open ? "recover" : "";
+  output.document({{"result", "nothing_to_do"}, {"command", next.empty() ? Json(nullptr) : Json(next)}, {"steps", Json::array()}});
+  output.result(standing.open ? "A " + standing.open->command + " was interrupted. Next: verdigris recover"
+                              : "Finished, " + standing.serves + " serves; there is nothing more to do.");
+  return kDone;
+}
+
 }  // namespace
 
 // What the next command would do, step by step: the same steps that it would run.
@@ -31,6 +39,8 @@ int run_plan(const Invocation& invocation, Output& output) {
   d.connect(deadline, true);
   d.journal().load(deadline);
   const auto standing = d.standing();
+  const bool is_crossing = standing.open && transition_of(standing.open->command).plan == PlanKind::cutover;
+  if (standing.phase == Phase::finished || is_crossing) return say_no_plan(standing, output);
   const bool is_prepared = standing.phase != Phase::idle && !standing.open;
   const std::string command = !is_prepared ? "prepare" : standing.phase == Phase::ready ? "switch" : "rollback";
   const Plan plan = is_prepared ? cutover_plan(d, d.source_of(standing.serves), d.target_of(standing.serves)) : prepare_plan(d);

@@ -13,10 +13,7 @@ std::string ProveParity::describe() const {
   return "compare every table of " + source_->color() + " and " + target_->color() + " while both are still";
 }
 
-Readiness ProveParity::check(Deadline) {
-  if (!facts_.sessions) return Blocked{"the sessions for the proof were not opened", "Run: verdigris recover"};
-  return Ready{};
-}
+Readiness ProveParity::check(Deadline) { return Ready{}; }
 
 // A table's owner can disable a trigger, and a table can be born; both are looked for after the sessions are gone.
 void ProveParity::require_fence_untouched(Deadline deadline) {
@@ -86,6 +83,8 @@ void ProveParity::require_equal() {
 }
 
 std::string ProveParity::apply(Deadline deadline) {
+  if (!facts_.sessions)
+    throw Error("parity.sessions", "the sessions for the proof were not opened", "Run: verdigris recover");
   require_fence_untouched(deadline);
   require_target_closed(deadline);
   require_no_inbound_subscription(deadline);

@@ -73,6 +73,17 @@ TEST_F(Verify, EqualSidesEndInZero) {
   EXPECT_NE(document["position"], "0/0");
 }
 
+TEST_F(Verify, DryRunOfASwitchGoesThroughEveryStepAndChangesNothing) {
+  const auto dry = verdigris({"switch", "--dry-run", "-f", playbook(), "--json"});
+  ASSERT_EQ(dry.exit_code, 0) << dry.output << dry.errors;
+  const Json found = Json::parse(dry.output);
+  EXPECT_EQ(found["schema"], "verdigris.switch/1");
+  EXPECT_EQ(found["result"], "ready") << found;
+  EXPECT_GT(found["steps"].size(), 10U);
+  const auto status = verdigris({"status", "-f", playbook(), "--json"});
+  EXPECT_EQ(Json::parse(status.output)["phase"], "ready") << status.output;
+}
+
 TEST_F(Verify, OneChangedValueEndsInFourAndNamesItsTable) {
   Connection green = session("green");
   run(green, "SET session_replication_role = replica");  // silences the table's own triggers
