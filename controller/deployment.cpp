@@ -12,6 +12,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLogin{10'000};
 constexpr milliseconds kPing{3'000};
+constexpr milliseconds kCourtesy{300};  // for the lease of a side that can be done without, while clients wait
 
 Json to_json(const ServerIdentity& identity) {
   return {{"system_identifier", identity.system_identifier},
@@ -70,18 +71,40 @@ bool Deployment::answers(Server& server) const {
   }
 }
 
-void Deployment::reopen(Deadline deadline) {
-  for (auto* server : {&blue_, &green_}) {
-    if (answers(*server)) continue;
+void Deployment::open_again(Server& server, milliseconds patience, Deadline deadline) {
+  if (!answers(server)) {
     try {
-      server->connect(Deadline::after(kPing).or_earlier(deadline));
+      server.connect(Deadline::after(kPing).or_earlier(deadline));
     } catch (const CannotConnect&) {
-      continue;  // whoever needs it asks again
+      return;  // whoever needs it asks again
     }
-    acquire_lease(server->control(), name(), kLogin, deadline);
+    acquire_lease(server.control(), name(), patience, deadline);
   }
-  require_known_servers(deadline);
+  require_known_server(server, deadline);
+}
+
+// Above the line the source alone decides: whatever is the matter with the target, clients must get the source back.
+void Deployment::reopen(Deadline deadline) {
+  const auto before = standing();
+  const std::string source = before.open ? before.open->source : before.serves;
+  Server& target = *target_of(source);
+  open_again(side(source), kLogin, deadline);
+  bool is_whole = true;
+  try {
+    open_again(target, is_above_line() ? kCourtesy : kLogin, deadline);
+  } catch (const Error&) {
+    is_whole = false;
+    if (target.is_connected()) target.control().close();
+  }
+  if (blue_.is_connected() || green_.is_connected()) journal_.load(deadline);
+  if (is_whole || is_above_line()) return;
+  open_again(target, kLogin, deadline);  // it is needed after all: throws what is the matter with it
   journal_.load(deadline);
+}
+
+bool Deployment::is_above_line() const {
+  const auto now = standing();
+  return now.open && !now.open->is_committed && transition_of(now.open->command).plan == PlanKind::cutover;
 }
 
 const Json* Deployment::newest_identities() const {
@@ -97,17 +120,19 @@ bool Deployment::is_known(Server& server, Deadline deadline) {
   return server_identity(server.control(), name(), deadline).is_same_server(to_identity(known->at(server.color())));
 }
 
+void Deployment::require_known_server(Server& server, Deadline deadline) {
+  if (!server.is_connected() || is_known(server, deadline)) return;
+  const auto now = server_identity(server.control(), name(), deadline);
+  const auto then = to_identity(newest_identities()->at(server.color()));
+  throw NeedsHuman("identity.changed",
+                   server.color() + ": another server answers than the one of the journal (system " +
+                       now.system_identifier + " timeline " + now.timeline + ", was " + then.system_identifier +
+                       " timeline " + then.timeline + ")",
+                   "Nothing was opened; find out which server holds the data, then point the playbook at it.");
+}
+
 void Deployment::require_known_servers(Deadline deadline) {
-  for (auto* server : {&blue_, &green_}) {
-    if (!server->is_connected() || is_known(*server, deadline)) continue;
-    const auto now = server_identity(server->control(), name(), deadline);
-    const auto then = to_identity(newest_identities()->at(server->color()));
-    throw NeedsHuman("identity.changed",
-                     server->color() + ": another server answers than the one of the journal (system " +
-                         now.system_identifier + " timeline " + now.timeline + ", was " + then.system_identifier +
-                         " timeline " + then.timeline + ")",
-                     "Nothing was opened; find out which server holds the data, then point the playbook at it.");
-  }
+  for (auto* server : {&blue_, &green_}) require_known_server(*server, deadline);
 }
 
 void Deployment::recall_facts() {

@@ -28,7 +28,8 @@ class Deployment {
   // On each side that is connected.
   void take_leases(std::chrono::milliseconds patience, Deadline deadline);
   // Sessions that were lost are opened again, with lease and journal. A server that does not answer is left away; one
-  // that is not the one it was stops everything (NeedsHuman "identity.changed").
+  // that is not the one it was stops everything (NeedsHuman "identity.changed"), but for the target above the line: that
+  // is left away too, so that undoing never needs it.
   void reopen(Deadline deadline);
   // Compares each connected server with what the newest plan record says; NeedsHuman "identity.changed".
   void require_known_servers(Deadline deadline);
@@ -61,6 +62,9 @@ class Deployment {
 
  private:
   bool answers(Server& server) const;
+  void open_again(Server& server, std::chrono::milliseconds patience, Deadline deadline);
+  void require_known_server(Server& server, Deadline deadline);
+  bool is_above_line() const;
   const Json* newest_identities() const;
   Playbook playbook_;
   Server blue_;

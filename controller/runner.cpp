@@ -205,9 +205,22 @@ RunResult Runner::back_out(const std::string& reason, const std::string& hint) {
 RunResult Runner::clear_after_undone() {
   result_.ending = Ending::undone;
   undo_steps();
-  const auto deadline = Deadline::after(limits_.undo);
-  journal_.close_plan(Json::object(), deadline);
+  close_undone(Deadline::after(limits_.undo));
   return result_;
+}
+
+// The last record is worth a second session: without it the plan stands open although nothing is left to do.
+void Runner::close_undone(Deadline deadline) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return journal_.close_plan(Json::object(), deadline);
+    } catch (const Error& error) {
+      if (!may_mend_itself(error) || deadline.has_passed()) throw;
+      observer_.remarked(std::string("undo: ") + error.what() + "; trying again");
+    }
+    wait_a_moment(attempt);
+    if (is_reopened(deadline) && !standing_of(journal_.records()).open) return;
+  }
 }
 
 // Written with the next record. A `recover` that finds the plan open tries the step again.

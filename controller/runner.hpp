@@ -77,6 +77,7 @@ class Runner {
   bool is_reopened(Deadline deadline);
   void undo_steps();
   RunResult clear_after_undone();
+  void close_undone(Deadline deadline);
 
   const Plan& plan_;
   Journal& journal_;
