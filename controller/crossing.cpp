@@ -80,6 +80,7 @@ Json result_json(Deployment& d, const RunResult& result) {
   body["parity"] = parity_json(d.facts());
   body["line"] = d.facts().line ? Json(d.facts().line->text()) : Json(nullptr);
   if (result.ending == Ending::undone) body["reason"] = result.reason;
+  if (!result.reason_hint.empty()) body["hint"] = result.reason_hint;
   if (!result.given_up.empty()) body["way_back"] = "no: " + result.given_up;
   return body;
 }
@@ -146,7 +147,7 @@ int run_crossing(const Invocation& invocation, Output& output) {
   }
   d.require_known_servers(deadline);
   require_following(d, source, deadline);
-  const Plan plan = cutover_plan(d, d.source_of(source), d.target_of(source));
+  const Plan plan = cutover_plan(d, d.source_of(source), d.target_of(source), invocation.max_pause);
   if (invocation.dry_run) return dry_run(plan, command, output);
   require_confirmation(invocation, d.name(), output);
   bring_waiting_slot_close(d, source, deadline);

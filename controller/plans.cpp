@@ -1,6 +1,7 @@
 #include "controller/plans.hpp"
 
 #include "controller/steps/analyze_target.hpp"
+#include "controller/steps/ask_guardrails.hpp"
 #include "controller/steps/catch_up.hpp"
 #include "controller/steps/close_follower.hpp"
 #include "controller/steps/confirm_pause.hpp"
@@ -60,6 +61,13 @@ std::vector<std::string> our_roles(const Deployment& d) {
   return roles;
 }
 
+// What the questions before the pause need: nothing has to be looked for on this machine.
+CheckSettings guardrails_of(const Deployment& d) {
+  CheckSettings settings{.deployment = d.name(), .tables = filter_of(d)};
+  for (const auto& waiver : d.playbook().waivers) settings.waivers.push_back({waiver.id, waiver.reason});
+  return settings;
+}
+
 Stream stream_from(const Server& server) { return Stream::leaving(server.color(), server.deployment()); }
 
 }  // namespace
@@ -89,16 +97,17 @@ Plan prepare_plan(Deployment& d, bool drop_green) {
 }
 
 // The cutover, top to bottom. Above the line everything can be undone; below it we only go forward.
-Plan cutover_plan(Deployment& d, Source source, Target target) {
+Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause) {
   const Stream there = stream_from(*source);
   const Stream back = stream_from(*target);
   const auto from = d.endpoint(source->color());
   const auto to = d.endpoint(target->color());
   Plan plan;
   plan.then<ReadyReversePath>(source, target, back, d.reachable_as(target->color()), filter_of(d), ReadyReversePath::OnUndo::keep)
-      .then<StageTraffic>(d.traffic(), from, to, d.playbook().cutover.max_pause)
+      .then<StageTraffic>(d.traffic(), from, to, max_pause.value_or(d.playbook().cutover.max_pause))
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, filter_of(d), d.facts())
       .then<WaitForQuietMoment>(source, target, there, kQuietPatience)
+      .then<AskGuardrails>(source, target, there, guardrails_of(d))
       .window_opens()
       .then<PauseTraffic>(d.traffic())
       .then<FenceSource>(source, d.playbook().fence.lock_timeout, d.roles_to_keep(source->color()))

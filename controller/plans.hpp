@@ -1,6 +1,9 @@
 // What the product does, as lists of steps. A newcomer reads plans.cpp and phases.cpp and knows it.
 #pragma once
 
+#include <chrono>
+#include <optional>
+
 #include "controller/deployment.hpp"
 #include "controller/plan.hpp"
 
@@ -14,7 +17,8 @@ struct FinishOptions {
 // also removes what was copied to green.
 Plan prepare_plan(Deployment& d, bool drop_green = false);
 // Clients move from source to target. Rolling back is the same plan with the sides exchanged.
-Plan cutover_plan(Deployment& d, Source source, Target target);
+// max_pause: if it is not the playbook's.
+Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause = {});
 // Ends the way back to the follower.
 Plan finish_plan(Deployment& d, Source serving, Target follower, FinishOptions options);
 

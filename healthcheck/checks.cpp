@@ -84,6 +84,26 @@ const std::vector<Check>& all_checks() {
   return kChecks;
 }
 
+const std::vector<Check>& checks_before_window() {
+  using namespace questions;
+  static const std::vector<Check> kChecks = {
+      {"inbound replication", inbound_replication},
+      {"physical standbys", physical_standbys},
+      {"prepared transactions", prepared_transactions},
+  };
+  return kChecks;
+}
+
+Findings ask_before_window(const CheckContext& context) {
+  Findings all;
+  for (const auto& check : checks_before_window()) {
+    Findings found = check.ask(context);
+    apply_waivers(context, found);
+    all.insert(all.end(), found.begin(), found.end());
+  }
+  return all;
+}
+
 Findings ask_all(const CheckContext& context) {
   Findings all;
   for (const auto& check : all_checks()) {

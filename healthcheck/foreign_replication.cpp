@@ -16,21 +16,24 @@ std::vector<std::string> subscriptions_of_others(Server& server, bool only_enabl
 
 }  // namespace
 
-// Writes of an apply worker pass the fence: on blue they would go on behind it, on green they would mix with ours.
+// Writes of an apply worker pass the fence of the side that serves: they would go on behind it.
+Findings inbound_replication(const CheckContext& context) {
+  const auto& serving = context.blue.color();
+  const auto names = subscriptions_of_others(context.blue, true, context.deadline);
+  if (names.empty()) return {pass("repl.inbound", serving + " is no subscriber")};
+  return {fail("repl.inbound", serving + ": receives rows from elsewhere by subscription " + some_of(names),
+               "Disable it, or move it to " + context.green.color() + " first: those rows would be lost at the switch.")};
+}
+
+// On green they would mix with ours.
 Findings foreign_replication(const CheckContext& context) {
-  Findings findings;
+  Findings findings = inbound_replication(context);
   const auto on_green = subscriptions_of_others(context.green, false, context.deadline);
-  if (!on_green.empty())
+  if (on_green.empty())
+    findings.push_back(pass("target.foreign-repl", "green has no other subscription"));
+  else
     findings.push_back(fail("target.foreign-repl", "green: has subscriptions that are not ours: " + some_of(on_green),
                             "Drop them (with slot_name = NONE if the slot belongs to somebody else)."));
-  else
-    findings.push_back(pass("target.foreign-repl", "green has no other subscription"));
-  const auto on_blue = subscriptions_of_others(context.blue, true, context.deadline);
-  if (!on_blue.empty())
-    findings.push_back(fail("repl.inbound", "blue: receives rows from elsewhere by subscription " + some_of(on_blue),
-                            "Disable it, or move it to green first: those rows would be lost at the switch."));
-  else
-    findings.push_back(pass("repl.inbound", "blue is no subscriber"));
   return findings;
 }
 

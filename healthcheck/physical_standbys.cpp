@@ -13,8 +13,8 @@ Findings physical_standbys(const CheckContext& context) {
                                                      context.deadline);
   std::vector<std::string> names;
   for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
-  if (names.empty()) return {pass("fence.standbys", "blue has no physical standby")};
-  return {fail("fence.standbys", "blue: physical standbys follow it and could be promoted unfenced: " + some_of(names),
+  if (names.empty()) return {pass("fence.standbys", context.blue.color() + " has no physical standby")};
+  return {fail("fence.standbys", context.blue.color() + ": physical standbys follow it and could be promoted unfenced: " + some_of(names),
                "Take them out of reach of your failover software, then waive fence.standbys by name.")};
 }
 

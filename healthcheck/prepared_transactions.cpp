@@ -9,9 +9,9 @@ Findings prepared_transactions(const CheckContext& context) {
                                                      context.deadline);
   std::vector<std::string> names;
   for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
-  if (names.empty()) return {pass("fence.prepared", "no prepared transaction on blue")};
+  if (names.empty()) return {pass("fence.prepared", "no prepared transaction on " + context.blue.color())};
   return {
-      fail("fence.prepared", "blue: prepared transactions are open: " + some_of(names), "Commit or roll them back.")};
+      fail("fence.prepared", context.blue.color() + ": prepared transactions are open: " + some_of(names), "Commit or roll them back.")};
 }
 
 }  // namespace verdigris::questions

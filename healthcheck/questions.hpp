@@ -21,6 +21,7 @@ Findings durability(const CheckContext& context);      // settings.fsync
 Findings apply_settings(const CheckContext& context);  // apply.role-settings
 // What else replicates
 Findings foreign_replication(const CheckContext& context);  // target.foreign-repl, repl.inbound
+Findings inbound_replication(const CheckContext& context);  // repl.inbound
 Findings foreign_slots(const CheckContext& context);        // slot.foreign
 Findings sync_standby(const CheckContext& context);         // slot.sync-standby
 Findings physical_standbys(const CheckContext& context);    // fence.standbys

@@ -16,14 +16,14 @@ Readiness FixReverseStart::check(Deadline deadline) {
   if (!slot.is_usable())
     return Blocked{target_->color() + ": slot " + back_.name + (slot.exists ? " is lost" : " does not exist") +
                        ", so there would be no way back",
-                   "Run: verdigris prepare"};
+                   "Start again: the first step lays it anew."};
   const auto subscription = subscription_state(source_->control(), back_, deadline);
   if (!subscription.exists || !subscription.not_ready.empty())
     return Blocked{source_->color() + ": subscription " + back_.name + " is missing or not all of its tables are ready",
-                   "Run: verdigris prepare"};
+                   "Start again: the first step lays it anew."};
   if (subscription.is_enabled || subscription.worker_pid)
     return Blocked{source_->color() + ": subscription " + back_.name + " is enabled before the line",
-                   "Disable it and run verdigris abandon, then prepare."};
+                   "Look who enabled it, disable it, and start again."};
   return Ready{};
 }
 

@@ -22,7 +22,7 @@ void ProveParity::require_fence_untouched(Deadline deadline) {
   const auto bare = tables_without_fence(on, deadline);
   if (!bare.empty())
     throw Error("fence.coverage", source_->color() + ": " + bare.front().display() + " lost its fence trigger",
-                "Somebody disabled it or created the table in the window; run verdigris prepare.");
+                "Somebody disabled it or created the table in the window; start again, and it is named before clients wait.");
   if (fence_state(on, deadline) != FenceState::closed)
     throw Error("fence.state", source_->color() + ": the fence is not closed any more",
                 "Look for another controller: verdigris status");

@@ -201,6 +201,7 @@ const std::map<std::string, Witness, std::less<>> kWitnesses = {
     {"warm_up", [](Scene& s) { return s.d.facts().sessions != nullptr; }},
     {"wait_for_quiet_moment",
      [](Scene& s) { return holds(s.target, "EXISTS (SELECT FROM verdigris.marker WHERE kind = 'quiet')"); }},
+    {"ask_guardrails", [](Scene& s) { return tables_without_fence(s.source.control(), soon()).empty(); }},
     {"pause_traffic", [](Scene& s) { return s.traffic().is_paused && s.traffic().server_connections == 0; }},
     {"fence_source", [](Scene& s) { return is_closed(s.source) && !s.world.accepts_writes(s.source.color()); }},
     {"drain_to_marker",

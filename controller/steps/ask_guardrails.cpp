@@ -1,0 +1,60 @@
+#include "controller/steps/ask_guardrails.hpp"
+
+#include <algorithm>
+
+#include "healthcheck/checks.hpp"
+#include "healthcheck/coverage.hpp"
+#include "replication/fence.hpp"
+
+namespace verdigris {
+namespace {
+
+bool is_failure(const Finding& finding) { return finding.level == Level::fail; }
+
+bool is_about_tables(const Finding& finding) {
+  return finding.id == "fence.coverage" || finding.id.starts_with("data.un") || finding.id == "schema.missing-table";
+}
+
+}  // namespace
+
+std::string AskGuardrails::describe() const {
+  return "ask once more what must hold on " + source_->color() + " and " + target_->color() + " while clients wait";
+}
+
+// A table without the fence's trigger would go on taking writes.
+Findings AskGuardrails::ask_fences(Deadline deadline) {
+  Findings findings;
+  for (Server* side : {&*source_, &*target_}) {
+    std::vector<std::string> names;
+    for (const auto& table : tables_without_fence(side->control(), deadline)) names.push_back(table.display());
+    if (!names.empty())
+      findings.push_back(fail("fence.coverage", side->color() + ": tables without an enabled fence trigger: " + some_of(names), ""));
+  }
+  return findings;
+}
+
+Findings AskGuardrails::ask(Deadline deadline) {
+  Findings all = ask_before_window({*source_, *target_, settings_, true, deadline});
+  for (auto& finding : ask_fences(deadline)) all.push_back(std::move(finding));
+  for (auto& finding : coverage(source_->control(), target_->control(), there_, deadline, settings_.tables))
+    all.push_back(std::move(finding));
+  return all;
+}
+
+// Tables are taken in by prepare, which is for the time before the switch.
+std::string AskGuardrails::hint_of(const Finding& finding) const {
+  if (!is_about_tables(finding)) return finding.hint;
+  if (source_->color() == "blue") return "Run: verdigris prepare";
+  return "Drop what was made on " + source_->color() + " since the switch, or end without a way back: verdigris finish --now";
+}
+
+Readiness AskGuardrails::check(Deadline deadline) {
+  const auto findings = ask(deadline);
+  const auto first = std::ranges::find_if(findings, is_failure);
+  if (first == findings.end()) return Ready{};
+  return Blocked{first->id + ": " + first->text, hint_of(*first)};
+}
+
+std::string AskGuardrails::apply(Deadline) { return "standbys, other streams, prepared transactions, fences and tables as they must be"; }
+
+}  // namespace verdigris

@@ -1,0 +1,32 @@
+// The last look before clients wait: what was true when the plan was begun must be true now. Cheap questions only, of
+// the source and the target of this crossing, whichever colour they have. Changes nothing.
+#pragma once
+
+#include "controller/step.hpp"
+#include "healthcheck/check.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+class AskGuardrails final : public Step {
+ public:
+  AskGuardrails(Source source, Target target, Stream there, CheckSettings settings)
+      : source_(source), target_(target), there_(std::move(there)), settings_(std::move(settings)) {}
+  std::string_view name() const override { return "ask_guardrails"; }
+  std::string describe() const override;
+  bool leaves_trace() const override { return false; }
+  Readiness check(Deadline deadline) override;
+  std::string apply(Deadline deadline) override;
+
+ private:
+  Findings ask(Deadline deadline);
+  Findings ask_fences(Deadline deadline);
+  std::string hint_of(const Finding& finding) const;
+
+  Source source_;
+  Target target_;
+  Stream there_;
+  CheckSettings settings_;  // waivers and tables; what prepare needs is left out
+};
+
+}  // namespace verdigris
