@@ -157,12 +157,17 @@ Outcome the_proven_target_survives_a_crash(Shop& shop, const Environment& enviro
   return outcome;
 }
 
-// What clients wrote between the opening of green and the start of the way back arrives on blue as well.
+// What clients wrote between the opening of green and the start of the way back arrives on blue as well. The controller
+// dies in between, so that there is time for them to write.
 Outcome the_way_back_is_complete(Shop& shop, const Environment& environment) {
   Outcome outcome;
   shop.start_load();
-  outcome.require_done(shop.cross("switch", environment));
+  auto with_crash = environment;
+  with_crash.emplace_back("VERDIGRIS_CRASH", "before:begin:start_reverse");
+  const auto answer = shop.cross("switch", with_crash);
+  outcome.require(answer.exit_code == kKilled, "it did not get there: " + answer.errors);
   std::this_thread::sleep_for(500ms);
+  outcome.require_done(shop.command({"recover", "--yes"}, environment));
   shop.stop_load();
   outcome.require(shop.difference_after_marker("green", "blue").empty(), "the sides differ");
   outcome.require_clean(shop.ledger("blue"), "blue");
