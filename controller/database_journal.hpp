@@ -16,6 +16,8 @@ class DatabaseJournal final : public Journal {
 
   // Reads every side that is connected and has the control schema. Throws NeedsHuman "journal.contradiction".
   void load(Deadline deadline);
+  // What stands on one side that is connected, whatever the other says. Changes nothing here.
+  std::vector<Record> records_on(const std::string& color, Deadline deadline) { return read_side(side(color), deadline); }
   // How many of records() stand on a side; empty if it could not be read.
   std::optional<std::size_t> count_on(const std::string& color) const;
 

@@ -2,11 +2,11 @@
 
 #include "controller/config.hpp"
 #include "controller/crossing.hpp"
+#include "controller/emergency_fence.hpp"
 #include "controller/exit_codes.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
 #include "replication/access.hpp"
-#include "replication/fence.hpp"
 
 namespace verdigris {
 namespace {
@@ -14,21 +14,6 @@ namespace {
 using std::chrono::milliseconds;
 
 enum class Verdict { nothing, continue_command, undo, forward };
-
-// Fencing is always allowed: a source that is not the one it was must not go on taking writes.
-void fence_if_open(Deployment& d, Server& server, const Invocation& invocation, Output& output) {
-  const auto deadline = Deadline::after(milliseconds(30'000));
-  if (invocation.dry_run || fence_state(server.control(), deadline) != FenceState::open) return;
-  try {
-    close_fence(server.control(), d.playbook().fence.lock_timeout, deadline);
-  } catch (const ServerError&) {
-    // A writer did not let go: the function alone refuses every new statement, and no stillness is to be proven here.
-    Transaction transaction(server.control(), deadline);
-    set_fence(transaction, FenceState::closed);
-    transaction.commit();
-  }
-  output.note(server.color() + " was open and has been closed for writes");
-}
 
 [[noreturn]] void need_human(const std::string& id, const std::string& what) {
   throw NeedsHuman(id, what,
@@ -57,7 +42,7 @@ Verdict verdict_of(Deployment& d, const OpenPlan& open, const Invocation& invoca
   auto& source = d.side(open.source);
   auto& target = d.side(open.source == "blue" ? "green" : "blue");
   if (has_source_lost_history(d, open)) {
-    fence_if_open(d, source, invocation, output);
+    fence_if_open(d, source, invocation.dry_run, output);
     throw NeedsHuman("source.lost-history", source.color() + ": it lacks the decision that " + target.color() + " has, so it was restored or failed over",
                      target.color() + " holds the data; take " + source.color() + " out of reach, then run verdigris recover.");
   }
@@ -90,8 +75,18 @@ void require_known_or_fence(Deployment& d, const Invocation& invocation, Deadlin
       server->control().close();
       continue;
     }
-    if (open && server->color() == open->source) fence_if_open(d, *server, invocation, output);
+    if (open && server->color() == open->source) fence_if_open(d, *server, invocation.dry_run, output);
     d.require_known_servers(deadline);
+  }
+}
+
+// Contradicting journals say nothing that may be acted on, but two open sides must not stay.
+void load_or_fence(Deployment& d, const Invocation& invocation, Deadline deadline, Output& output) {
+  try {
+    d.journal().load(deadline);
+  } catch (const NeedsHuman&) {
+    fence_contradicting_sides(d, invocation.dry_run, output);
+    throw;
   }
 }
 
@@ -102,7 +97,7 @@ int run_recover(const Invocation& invocation, Output& output) {
   const auto deadline = Deadline::after(milliseconds(120'000));
   for (const auto& error : d.connect_what_answers(deadline)) output.warning(error);
   if (!invocation.dry_run) d.take_leases(milliseconds(10'000), deadline);
-  d.journal().load(deadline);
+  load_or_fence(d, invocation, deadline, output);
   const auto standing = d.standing();
   if (!standing.open) return say_nothing_to_do(d, output, "No plan is open; " + standing.serves + " serves.");
   require_known_or_fence(d, invocation, deadline, output);
