@@ -11,6 +11,7 @@
 #include "replication/identity.hpp"
 #include "replication/lsn.hpp"
 #include "replication/marker.hpp"
+#include "replication/sequences.hpp"
 
 namespace verdigris {
 
@@ -20,6 +21,7 @@ struct CutoverFacts {
   std::optional<Lsn> line;                    // L: where the reverse stream starts
   std::int64_t marker_floor = 0;              // markers of this plan have higher ids
   std::unique_ptr<ParitySessions> sessions;   // opened before the window
+  std::unique_ptr<SequencePair> sequences;    // prepared before the window
   ServerIdentity source_identity, target_identity;  // of the plan's first record
 };
 

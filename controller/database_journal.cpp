@@ -101,59 +101,72 @@ std::vector<Record> DatabaseJournal::numbered(const std::vector<Entry>& entries)
   return out;
 }
 
-void DatabaseJournal::insert(Transaction& transaction, const std::vector<Record>& records) {
+std::string DatabaseJournal::rows_of(const std::vector<Record>& records) {
   Json rows = Json::array();
   for (const auto& r : records)
     rows.push_back({{"epoch", r.epoch}, {"seq", r.seq}, {"at", r.at}, {"controller", r.controller}, {"event", r.event},
                     {"detail", r.detail}});
+  return rows.dump();
+}
+
+template <class Act>
+void DatabaseJournal::insert_unless_taken(Connection& on, const std::vector<Record>& records, Act act) {
   try {
-    transaction.query(Sql(R"(
+    act(Sql(R"(
       INSERT INTO verdigris.journal (deployment, epoch, seq, at, controller, event, detail)
       SELECT $1, epoch, seq, at, controller, event, detail FROM jsonb_to_recordset($2::jsonb)
-        AS t(epoch int, seq int, at text, controller text, event text, detail jsonb))"),
-                      {deployment_, rows.dump()});
+        AS t(epoch int, seq int, at text, controller text, event text, detail jsonb)
+      WHERE set_config('synchronous_commit', $3, true) IS NOT NULL)"));
   } catch (const ServerError& error) {
     // Final: the next number is never tried instead, it would be a second decision (faults P31).
     if (error.sqlstate() != "23505") throw;
-    throw Error("journal.taken", transaction.connection().server() + ": another controller wrote record " +
-                                     std::to_string(records.front().seq) + " first",
+    throw Error("journal.taken",
+                on.server() + ": another controller wrote record " + std::to_string(records.front().seq) + " first",
                 "Run: verdigris status", Failure::busy);
   }
 }
 
-void DatabaseJournal::write_on_leader(const std::vector<Record>& records, Deadline deadline) {
+void DatabaseJournal::insert(Transaction& transaction, const std::vector<Record>& records) {
+  insert_unless_taken(transaction.connection(), records,
+                      [&](const Sql& sql) { transaction.query(sql, {deployment_, rows_of(records), "on"}); });
+}
+
+void DatabaseJournal::insert_alone(Connection& on, const std::vector<Record>& records, Flush flush, Deadline deadline) {
+  const std::string is_synchronous = flush == Flush::at_once ? "on" : "off";
+  insert_unless_taken(on, records, [&](const Sql& sql) {
+    on.commit_alone(sql, {deployment_, rows_of(records), is_synchronous}, deadline);
+  });
+}
+
+void DatabaseJournal::write_on_leader(const std::vector<Record>& records, Flush flush, Deadline deadline) {
+  complete(leader_, flush, deadline);  // a crash may have taken what was not yet flushed
   const std::string point = point_of(records.back());
   crash_point("before:" + point);
-  {
-    Transaction transaction(side(leader_).control(), deadline);
-    insert(transaction, records);
-    transaction.commit();
-  }
+  insert_alone(side(leader_).control(), records, flush, deadline);
   records_.insert(records_.end(), records.begin(), records.end());
   count_[leader_] = records_.size();
   crash_point("after:" + point);
 }
 
-// Brings a follower from the prefix that it holds to all that is known.
-void DatabaseJournal::complete(const std::string& color, Deadline deadline) {
+// Brings a side from the prefix that it holds to all that is known.
+void DatabaseJournal::complete(const std::string& color, Flush flush, Deadline deadline) {
   auto& count = count_[color];
   if (count >= records_.size()) return;
-  Transaction transaction(side(color).control(), deadline);
-  insert(transaction, {records_.begin() + static_cast<std::ptrdiff_t>(count), records_.end()});
-  transaction.commit();
+  insert_alone(side(color).control(), {records_.begin() + static_cast<std::ptrdiff_t>(count), records_.end()}, flush,
+               deadline);
   count = records_.size();
 }
 
 void DatabaseJournal::open_plan(const Entry& plan, const std::string& source, Deadline deadline) {
   leader_ = source;
-  complete(other(leader_), deadline);
-  complete(leader_, deadline);
-  write_on_leader(numbered({plan}), deadline);
-  complete(other(leader_), deadline);
+  complete(other(leader_), Flush::at_once, deadline);
+  write_on_leader(numbered({plan}), Flush::at_once, deadline);
+  complete(other(leader_), Flush::at_once, deadline);
 }
 
 void DatabaseJournal::write(const std::vector<Entry>& entries, Deadline deadline) {
-  write_on_leader(numbered(entries), deadline);
+  // What was begun and ended decides nothing: it is on disk with the next record that does.
+  write_on_leader(numbered(entries), Flush::later, deadline);
 }
 
 std::string DatabaseJournal::plan_source() const {
@@ -166,11 +179,11 @@ void DatabaseJournal::decide_committed(const Json& detail, Deadline deadline) {
   const std::string source = plan_source();
   if (!standing_of(records_).open->is_committed) {
     leader_ = source;
-    write_on_leader(numbered({{"committed", detail}}), deadline);
+    write_on_leader(numbered({{"committed", detail}}), Flush::at_once, deadline);
   }
-  // The target is opened only when the decision stands on both.
+  // The target is opened only when the decision stands on both: opening it is a later commit there, which flushes this.
   crash_point("before:committed_on_target");
-  complete(other(source), deadline);
+  complete(other(source), Flush::later, deadline);
   leader_ = other(source);
   crash_point("after:committed_on_target");
 }
@@ -178,7 +191,7 @@ void DatabaseJournal::decide_committed(const Json& detail, Deadline deadline) {
 void DatabaseJournal::decide_undone(const Json& detail, const std::function<void(Transaction&)>& together,
                                     Deadline deadline) {
   leader_ = plan_source();
-  complete(leader_, deadline);
+  complete(leader_, Flush::at_once, deadline);
   const auto records = numbered({{"undone", detail}});
   crash_point("before:undone");
   Transaction transaction(side(leader_).control(), deadline);
@@ -191,11 +204,11 @@ void DatabaseJournal::decide_undone(const Json& detail, const std::function<void
 }
 
 void DatabaseJournal::close_plan(const Json& detail, Deadline deadline) {
-  write_on_leader(numbered({{"finished", detail}}), deadline);
+  write_on_leader(numbered({{"finished", detail}}), Flush::at_once, deadline);
   const auto follower = other(leader_);
   if (!side(follower).is_connected()) return;
   try {
-    complete(follower, Deadline::after(std::chrono::seconds(3)).or_earlier(deadline));
+    complete(follower, Flush::at_once, Deadline::after(std::chrono::seconds(3)).or_earlier(deadline));
   } catch (const Error& error) {
     if (error.failure() == Failure::busy) throw;
     // a prefix is legal: it is completed before the next plan

@@ -33,9 +33,13 @@ class DatabaseJournal final : public Journal {
   static std::string other(const std::string& color) { return color == "blue" ? "green" : "blue"; }
   std::vector<Record> read_side(Server& server, Deadline deadline);
   std::vector<Record> numbered(const std::vector<Entry>& entries) const;
+  static std::string rows_of(const std::vector<Record>& records);
+  template <class Act>
+  void insert_unless_taken(Connection& on, const std::vector<Record>& records, Act act);
   void insert(Transaction& transaction, const std::vector<Record>& records);
-  void write_on_leader(const std::vector<Record>& records, Deadline deadline);
-  void complete(const std::string& color, Deadline deadline);
+  void insert_alone(Connection& on, const std::vector<Record>& records, Flush flush, Deadline deadline);
+  void write_on_leader(const std::vector<Record>& records, Flush flush, Deadline deadline);
+  void complete(const std::string& color, Flush flush, Deadline deadline);
   std::string plan_source() const;
 
   Server& blue_;

@@ -36,7 +36,7 @@ class Journal {
   virtual const std::vector<Record>& records() const = 0;
   // First record of a plan: stands on both sides before anything is done. The source becomes the leader.
   virtual void open_plan(const Entry& plan, const std::string& source, Deadline deadline) = 0;
-  // On the leader, in one synchronous commit. Throws Error (busy) "journal.taken" if another controller wrote first.
+  // On the leader, in one commit, flushed no later than the next deciding record. Throws Error (busy) "journal.taken" if another controller wrote first.
   virtual void write(const std::vector<Entry>& entries, Deadline deadline) = 0;
   // `committed`: on the source, then on the target, which leads from then on. Repeated, it completes the target.
   virtual void decide_committed(const Json& detail, Deadline deadline) = 0;

@@ -112,7 +112,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
       .then<PauseTraffic>(d.traffic())
       .then<FenceSource>(source, d.playbook().fence.lock_timeout, d.roles_to_keep(source->color()))
       .then<DrainToMarker>(source, target, there, d.facts())
-      .then<CopySequences>(source, target)
+      .then<CopySequences>(source, target, d.facts())
       .then<ProveParity>(source, target, there, filter_of(d), d.facts())
       .then<ConfirmPause>(d.traffic())
       .then<FixReverseStart>(source, target, back, d.facts())

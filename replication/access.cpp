@@ -100,6 +100,13 @@ void close_access(Transaction& transaction, const std::string& deployment, const
   transaction.query(Sql("SELECT verdigris.close_access($1, $2::text[])"), {deployment, text_array(keep)});
 }
 
+void close_access(Connection& on, const std::string& deployment, const std::vector<std::string>& keep,
+                  Deadline deadline) {
+  on.commit_alone(Sql("SELECT verdigris.close_access($1, $2::text[]) FROM (SELECT set_config('synchronous_commit', 'off', "
+                      "true)) AS not_flushed"),
+                  {deployment, text_array(keep)}, deadline);
+}
+
 void open_access(Transaction& transaction, const std::string& deployment) {
   transaction.query(Sql("SELECT verdigris.open_access($1)"), {deployment});
 }

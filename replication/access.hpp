@@ -20,6 +20,8 @@ struct ForeignSession {
 void install_access_functions(Transaction& transaction);
 // keep: roles that must still connect (ours); superusers pass anyway. Idempotent: saves only the first time.
 void close_access(Transaction& transaction, const std::string& deployment, const std::vector<std::string>& keep);
+// In one round trip, flushed with the next synchronous commit: a step of the window follows it with one.
+void close_access(Connection& on, const std::string& deployment, const std::vector<std::string>& keep, Deadline deadline);
 // Puts back what close_access() saved and forgets it; without a saved value nothing is done.
 void open_access(Transaction& transaction, const std::string& deployment);
 bool is_access_closed(Connection& on, const std::string& deployment, Deadline deadline);

@@ -249,6 +249,35 @@ Result Connection::query(const Sql& sql, const Params& params, Deadline deadline
   return receive(deadline);
 }
 
+// What is lost on the way to a commit may stand or not; a WARNING means that a wait for a synchronous standby was
+// cancelled, and the commit stands here only.
+template <class Act>
+Result Connection::committed(Act act) {
+  take_notices();
+  std::optional<Result> result;
+  try {
+    result = act();
+  } catch (const ConnectionLost& error) {
+    throw OutcomeUnknown(server_, error.what());
+  } catch (const DeadlinePassed& error) {
+    throw OutcomeUnknown(server_, error.what());
+  }
+  for (const auto& notice : take_notices()) {
+    if (!notice.starts_with("WARNING")) continue;
+    close();  // so that the next act needs a new session with the lease, and reads what stands
+    throw OutcomeUnknown(server_, notice);
+  }
+  return std::move(*result);
+}
+
+Result Connection::commit_alone(const Sql& sql, Deadline deadline) {
+  return committed([&] { return query(sql, deadline); });
+}
+
+Result Connection::commit_alone(const Sql& sql, const Params& params, Deadline deadline) {
+  return committed([&] { return query(sql, params, deadline); });
+}
+
 std::vector<std::string> Connection::take_notices() { return std::exchange(*notices_, {}); }
 
 Transaction::Transaction(Connection& connection, Deadline deadline, Mode mode)
@@ -271,21 +300,12 @@ Transaction::~Transaction() {
 
 void Transaction::commit() {
   is_open_ = false;
-  connection_.take_notices();
-  try {
-    const Result result = connection_.query(Sql("COMMIT"), deadline_);
+  connection_.committed([&] {
+    Result result = connection_.query(Sql("COMMIT"), deadline_);
     if (result.command_tag() != "COMMIT")
       throw ServerError(connection_.server(), "the transaction was rolled back at COMMIT", "25P02");
-  } catch (const ConnectionLost& error) {
-    throw OutcomeUnknown(connection_.server(), error.what());
-  } catch (const DeadlinePassed& error) {
-    throw OutcomeUnknown(connection_.server(), error.what());
-  }
-  for (const auto& notice : connection_.take_notices()) {
-    if (!notice.starts_with("WARNING")) continue;
-    connection_.close();  // so that the next act needs a new session with the lease, and reads what stands
-    throw OutcomeUnknown(connection_.server(), notice);
-  }
+    return result;
+  });
 }
 
 }  // namespace verdigris

@@ -32,6 +32,9 @@ struct SessionOptions {
   std::vector<std::pair<std::string, std::string>> settings;  // more settings for the session, set at login
 };
 
+// When a commit is on disk: with itself, or with the next synchronous one of that server.
+enum class Flush { at_once, later };
+
 class Connection {
  public:
   // Throws CannotConnect (with the SQLSTATE where a server answered) or DeadlinePassed.
@@ -44,6 +47,11 @@ class Connection {
   Result query(const Sql& sql, Deadline deadline);
   Result query(const Sql& sql, const Params& params, Deadline deadline);
   void execute(const Sql& sql, Deadline deadline) { query(sql, deadline); }
+
+  // A transaction of its own in one round trip, judged as Transaction::commit() judges. Several statements without
+  // parameters are one transaction, too: SET LOCAL and LOCK TABLE work in it.
+  Result commit_alone(const Sql& sql, Deadline deadline);
+  Result commit_alone(const Sql& sql, const Params& params, Deadline deadline);
 
   // The halves of query(): send on several connections, then collect from each. One question under way at a time.
   void send(const Sql& sql, Deadline deadline);
@@ -73,6 +81,9 @@ class Connection {
   void flush(Deadline deadline);
   void require_open() const;
   [[noreturn]] void fail_lost();
+  template <class Act>
+  Result committed(Act act);
+  friend class Transaction;
 
   std::string server_;
   std::unique_ptr<std::vector<std::string>> notices_;

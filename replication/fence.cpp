@@ -45,24 +45,26 @@ END )",
 END )");
 }
 
-FenceState state_of(Connection& on, const char* function, Deadline deadline) {
-  const auto result = on.query(Sql(R"(
-    SELECT p.prosrc, pg_get_userbyid(p.proowner) FROM pg_proc p
-    WHERE p.oid = to_regprocedure($1))"),
-                               {std::string(function)}, deadline);
-  const auto row = result.at_most_one_row(2);
-  if (!row) return FenceState::absent;
+FenceState state_of(const std::optional<std::string>& body, const std::string& owner) {
+  if (!body) return FenceState::absent;
   for (const auto state : {FenceState::open, FenceState::following, FenceState::closed})
-    if (row->text(0) == body_of(state, row->text(1)).text()) return state;
+    if (*body == body_of(state, owner).text()) return state;
   return FenceState::unknown;
 }
 
-void replace_body(Transaction& transaction, const QualifiedName& function, FenceState state) {
-  const std::string role = controller_role(transaction.connection(), transaction.deadline());
-  transaction.execute(Sql(R"(
+Sql replacement_of(const char* function, FenceState state, const std::string& role) {
+  return Sql(R"(
     CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp AS {})",
-                          function, Literal(body_of(state, role).text())));
+             QualifiedName("verdigris", function), Literal(body_of(state, role).text()));
+}
+
+void replace_body(Transaction& transaction, const char* function, FenceState state) {
+  // Only this body names the role: opening and closing, which clients wait for, need not ask.
+  const std::string role = state == FenceState::following
+                               ? controller_role(transaction.connection(), transaction.deadline())
+                               : std::string{};
+  transaction.execute(replacement_of(function, state, role));
 }
 
 void set_lock_timeout(Connection& on, milliseconds timeout, Deadline deadline) {
@@ -100,18 +102,26 @@ std::string_view to_text(FenceState state) {
   return "unknown";
 }
 
-FenceState fence_state(Connection& on, Deadline deadline) { return state_of(on, "verdigris.fence()", deadline); }
-
-FenceState marker_fence_state(Connection& on, Deadline deadline) {
-  return state_of(on, "verdigris.marker_fence()", deadline);
+Fences fences(Connection& on, Deadline deadline) {
+  const auto result = on.query(Sql(R"(
+    SELECT f.prosrc, coalesce(pg_get_userbyid(f.proowner), ''), m.prosrc, coalesce(pg_get_userbyid(m.proowner), '')
+    FROM (SELECT to_regprocedure('verdigris.fence()') AS f, to_regprocedure('verdigris.marker_fence()') AS m) AS wanted
+    LEFT JOIN pg_proc f ON f.oid = wanted.f LEFT JOIN pg_proc m ON m.oid = wanted.m)"),
+                               deadline);
+  const auto row = result.one_row(4);
+  return {state_of(row.text_or_null(0), row.text(1)), state_of(row.text_or_null(2), row.text(3))};
 }
 
+FenceState fence_state(Connection& on, Deadline deadline) { return fences(on, deadline).tables; }
+
+FenceState marker_fence_state(Connection& on, Deadline deadline) { return fences(on, deadline).marker; }
+
 void set_fence(Transaction& transaction, FenceState state) {
-  replace_body(transaction, QualifiedName("verdigris", "fence"), state);
+  replace_body(transaction, "fence", state);
 }
 
 void set_marker_fence(Transaction& transaction, FenceState state) {
-  replace_body(transaction, QualifiedName("verdigris", "marker_fence"), state);
+  replace_body(transaction, "marker_fence", state);
 }
 
 void install_marker_fence(Transaction& transaction) {
@@ -160,17 +170,25 @@ void remove_fence_triggers(Connection& on, milliseconds lock_timeout, Deadline d
   }
 }
 
-int close_fence(Connection& on, milliseconds lock_timeout, Deadline deadline) {
+Sql fence_statement(FenceState state) { return replacement_of("fence", state, {}); }
+Sql marker_fence_statement(FenceState state) { return replacement_of("marker_fence", state, {}); }
+
+ClosedFence close_fence(Connection& on, milliseconds lock_timeout, Deadline deadline, Flush flush) {
+  ClosedFence closed;
   const auto result = fence_catalog(on, deadline);
   std::vector<QualifiedName> tables;
-  for (const auto& row : result.rows(3)) tables.emplace_back(row.text(0), row.text(1));
-  Transaction transaction(on, deadline);
-  set_lock_timeout(on, lock_timeout, deadline);
-  set_fence(transaction, FenceState::closed);
+  for (const auto& row : result.rows(3)) {
+    tables.emplace_back(row.text(0), row.text(1));
+    if (!row.boolean(2)) closed.without_trigger.push_back(tables.back());
+  }
+  std::vector<Sql> statements{Sql("SET LOCAL lock_timeout = {}", Number(lock_timeout.count())),
+                              fence_statement(FenceState::closed)};
+  if (flush == Flush::later) statements.push_back(Sql("SET LOCAL synchronous_commit = off"));
   if (!tables.empty())
-    transaction.execute(Sql("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE", Sql::joined(tables, ", ONLY ")));
-  transaction.commit();
-  return static_cast<int>(tables.size());
+    statements.push_back(Sql("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE", Sql::joined(tables, ", ONLY ")));
+  on.commit_alone(Sql::joined(statements, "; "), deadline);
+  closed.tables = static_cast<int>(tables.size());
+  return closed;
 }
 
 }  // namespace verdigris

@@ -15,6 +15,11 @@ namespace verdigris {
 enum class FenceState { absent, open, following, closed, unknown };
 std::string_view to_text(FenceState state);
 
+struct Fences {
+  FenceState tables = FenceState::absent, marker = FenceState::absent;
+};
+// In one round trip.
+Fences fences(Connection& on, Deadline deadline);
 // From the function's body, compared to the letter; a body that is not ours is `unknown`.
 FenceState fence_state(Connection& on, Deadline deadline);
 FenceState marker_fence_state(Connection& on, Deadline deadline);
@@ -33,8 +38,17 @@ std::vector<QualifiedName> tables_without_fence(Connection& on, Deadline deadlin
 void install_fence_triggers(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline);
 void remove_fence_triggers(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline);
 
+// The same as text, for a transaction in one round trip. open or closed only.
+Sql fence_statement(FenceState state);
+Sql marker_fence_statement(FenceState state);
+
+struct ClosedFence {
+  int tables = 0;
+  std::vector<QualifiedName> without_trigger = {};  // open all the same
+};
 // One transaction: body closed, LOCK TABLE of all in SHARE ROW EXCLUSIVE MODE, commit. Throws ServerError 55P03 when a
-// writer or VACUUM does not let go within lock_timeout; nothing is changed then. Returns the number of tables.
-int close_fence(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline);
+// writer or VACUUM does not let go within lock_timeout; nothing is changed then.
+ClosedFence close_fence(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline,
+                        Flush flush = Flush::at_once);
 
 }  // namespace verdigris

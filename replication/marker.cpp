@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "replication/fence.hpp"
+#include "replication/origin.hpp"
 
 namespace verdigris {
 
@@ -40,15 +41,27 @@ void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline) {
 }
 
 FinalMarker write_final_marker(Connection& on, const std::string& side, Deadline deadline) {
-  FinalMarker marker{new_marker_id(side), Lsn{}};
-  Transaction transaction(on, deadline);
-  transaction.execute(Sql("LOCK TABLE verdigris.marker IN SHARE ROW EXCLUSIVE MODE"));
-  transaction.query(Sql("INSERT INTO verdigris.marker (id, kind, side) VALUES ($1, 'final', $2)"),
-                    {std::to_string(marker.id), side});
-  marker.position = transaction.query(Sql("SELECT pg_current_wal_insert_lsn()")).one_row(1).lsn(0);
-  set_marker_fence(transaction, FenceState::closed);
-  transaction.commit();
-  return marker;
+  const auto id = new_marker_id(side);
+  // The position is read inside the transaction: the marker's commit lies behind it, so applying that commit reaches it.
+  const Result result = on.commit_alone(Sql(R"(
+    LOCK TABLE verdigris.marker IN SHARE ROW EXCLUSIVE MODE;
+    INSERT INTO verdigris.marker (id, kind, side) VALUES ({}, 'final', {});
+    {};
+    SELECT pg_current_wal_insert_lsn())",
+                                            Number(id), Literal(side), marker_fence_statement(FenceState::closed)),
+                                        deadline);
+  return {id, result.one_row(1).lsn(0)};
+}
+
+std::optional<Lsn> progress_past_marker(Connection& on, std::int64_t id, unsigned subscription_oid, Deadline deadline) {
+  // Not asked before the row is there: asking flushes.
+  return on
+      .query(Sql(R"(
+        SELECT CASE WHEN EXISTS (SELECT FROM verdigris.marker WHERE id = $1)
+                    THEN pg_replication_origin_progress($2, true) END)"),
+             {std::to_string(id), origin_name(subscription_oid)}, deadline)
+      .one_row(1)
+      .lsn_or_null(0);
 }
 
 }  // namespace verdigris

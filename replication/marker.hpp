@@ -25,5 +25,7 @@ struct FinalMarker {
 // The last marker of a source: takes SHARE ROW EXCLUSIVE on the table (a heartbeat in flight would commit after it),
 // inserts, reads the position, and closes the marker's own fence, in one synchronously committed transaction.
 FinalMarker write_final_marker(Connection& on, const std::string& side, Deadline deadline);
+// How far the subscription has applied and flushed here; nothing before the marker's row is there.
+std::optional<Lsn> progress_past_marker(Connection& on, std::int64_t id, unsigned subscription_oid, Deadline deadline);
 
 }  // namespace verdigris

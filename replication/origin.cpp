@@ -20,8 +20,12 @@ Lsn wal_insert_position(Connection& on, Deadline deadline) {
   return on.query(Sql("SELECT pg_current_wal_insert_lsn()"), deadline).one_row(1).lsn(0);
 }
 
-void make_wal_durable(Connection& on, Deadline deadline) {
-  on.execute(Sql("SELECT pg_logical_emit_message(true, 'verdigris', 'line')"), deadline);
+Lsn durable_wal_position(Connection& on, Deadline deadline) {
+  // The target list is evaluated from left to right: the position first.
+  return on
+      .commit_alone(Sql("SELECT pg_current_wal_insert_lsn(), pg_logical_emit_message(true, 'verdigris', 'line')"), deadline)
+      .one_row(2)
+      .lsn(0);
 }
 
 }  // namespace verdigris

@@ -17,7 +17,7 @@ std::optional<Lsn> origin_progress(Connection& receiver, unsigned subscription_o
 void advance_origin(Connection& receiver, unsigned subscription_oid, Lsn to, Deadline deadline);
 
 Lsn wal_insert_position(Connection& on, Deadline deadline);
-// A synchronous commit that touches no table: what was written before is on disk afterwards.
-void make_wal_durable(Connection& on, Deadline deadline);
+// The same, followed by a synchronous commit that touches no table: what lies before the position is on disk afterwards.
+Lsn durable_wal_position(Connection& on, Deadline deadline);
 
 }  // namespace verdigris

@@ -1,27 +1,46 @@
 #include "replication/sequences.hpp"
 
+#include <atomic>
 #include <map>
 
 namespace verdigris {
 namespace {
 
-struct Definition {
-  QualifiedName name;
-  std::int64_t increment;
-  bool cycles;
-};
+constexpr auto kUserSequences = BasicSqlText<>(R"(
+  FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'verdigris'))");
 
-std::vector<Definition> definitions(Connection& on, Deadline deadline) {
-  const auto result = on.query(Sql(R"(
-    SELECT n.nspname, c.relname, s.seqincrement, s.seqcycle
-    FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'verdigris')
-    ORDER BY n.nspname, c.relname)"),
+std::vector<SequencePosition> definitions(Connection& on, Deadline deadline) {
+  const auto result = on.query(Sql("SELECT n.nspname, c.relname, s.seqincrement, s.seqcycle {} ORDER BY n.nspname, c.relname",
+                                   Sql(kUserSequences)),
                                deadline);
-  std::vector<Definition> out;
+  std::vector<SequencePosition> out;
   for (const auto& row : result.rows(4))
-    out.push_back({QualifiedName(row.text(0), row.text(1)), row.integer(2), row.boolean(3)});
+    out.push_back({QualifiedName(row.text(0), row.text(1)), 0, false, row.integer(2), row.boolean(3)});
   return out;
+}
+
+// Row -1: the sum of the oids of all there are. Then a row for each of `wanted`, in its order.
+Sql reading_of(const std::vector<SequencePosition>& wanted) {
+  std::vector<Sql> reads{Sql("SELECT -1 AS n, coalesce(sum(c.oid::int8), 0)::int8 AS last_value, true AS is_called {}",
+                             Sql(kUserSequences))};
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    reads.push_back(Sql("SELECT {}, last_value, is_called FROM {}", Number(static_cast<std::int64_t>(i)), wanted[i].name));
+  return Sql("SELECT * FROM ({}) AS p ORDER BY n", Sql::joined(reads, " UNION ALL "));
+}
+
+std::int64_t fill(std::vector<SequencePosition>& positions, const Result& result) {
+  std::int64_t sum = 0;
+  for (const auto& row : result.rows(3)) {
+    if (row.integer(0) < 0) {
+      sum = row.integer(1);
+      continue;
+    }
+    auto& position = positions.at(static_cast<std::size_t>(row.integer(0)));
+    position.last_value = row.integer(1);
+    position.is_called = row.boolean(2);
+  }
+  return sum;
 }
 
 // Is the next value of `source` beyond that of `target`, so that the target would repeat a value?
@@ -34,19 +53,39 @@ bool is_ahead(const SequencePosition& source, const SequencePosition& target) {
 }  // namespace
 
 std::vector<SequencePosition> sequence_positions(Connection& on, Deadline deadline) {
-  const auto wanted = definitions(on, deadline);
-  std::vector<SequencePosition> out;
-  if (wanted.empty()) return out;
-  std::vector<Sql> reads;
-  for (std::size_t i = 0; i < wanted.size(); ++i)
-    reads.push_back(Sql("SELECT {}::int AS n, last_value, is_called FROM {}", Number(static_cast<std::int64_t>(i)),
-                        wanted[i].name));
-  const auto result = on.query(Sql("SELECT * FROM ({}) AS p ORDER BY n", Sql::joined(reads, " UNION ALL ")), deadline);
-  for (const auto& row : result.rows(3)) {
-    const auto& definition = wanted.at(static_cast<std::size_t>(row.integer(0)));
-    out.push_back({definition.name, row.integer(1), row.boolean(2), definition.increment, definition.cycles});
+  auto positions = definitions(on, deadline);
+  fill(positions, on.query(reading_of(positions), deadline));
+  return positions;
+}
+
+SequenceReader::SequenceReader(Server& server) : server_(server), statement_([] {
+  static std::atomic<int> number{0};
+  return "verdigris_sequences_" + std::to_string(++number);
+}()) {}
+
+void SequenceReader::prepare(Deadline deadline) {
+  Connection& on = server_.control();
+  if (backend_pid_ == on.backend_pid()) on.execute(Sql("DEALLOCATE {}", statement_), deadline);
+  backend_pid_ = 0;
+  known_ = definitions(on, deadline);
+  on.execute(Sql("PREPARE {} AS {}", statement_, reading_of(known_)), deadline);
+  backend_pid_ = on.backend_pid();
+  catalog_sum_ = fill(known_, on.query(Sql("EXECUTE {}", statement_), deadline));
+}
+
+void SequenceReader::send(Deadline deadline) {
+  if (backend_pid_ != server_.control().backend_pid()) prepare(deadline);
+  server_.control().send(Sql("EXECUTE {}", statement_), deadline);
+}
+
+std::vector<SequencePosition> SequenceReader::receive(Deadline deadline) {
+  try {
+    if (fill(known_, server_.control().receive(deadline)) == catalog_sum_) return known_;
+  } catch (const ServerError& error) {
+    if (error.sqlstate() != "42P01") throw;  // one was dropped
   }
-  return out;
+  prepare(deadline);
+  return known_;
 }
 
 std::vector<SequencePosition> outgrown(const std::vector<SequencePosition>& source,
@@ -61,6 +100,19 @@ std::vector<SequencePosition> outgrown(const std::vector<SequencePosition>& sour
   return out;
 }
 
+void SequencePair::prepare(Deadline deadline) {
+  source.prepare(deadline);
+  target.prepare(deadline);
+}
+
+std::vector<SequencePosition> SequencePair::outgrown_ones(Deadline deadline, std::size_t* all) {
+  source.send(deadline);
+  target.send(deadline);
+  const auto there = source.receive(deadline);
+  if (all != nullptr) *all = there.size();
+  return outgrown(there, target.receive(deadline));
+}
+
 void set_sequences(Connection& on, const std::vector<SequencePosition>& positions, Deadline deadline) {
   if (positions.empty()) return;
   std::vector<Sql> calls;
@@ -73,7 +125,7 @@ void set_sequences(Connection& on, const std::vector<SequencePosition>& position
     const auto end = std::min(calls.size(), begin + kPerStatement);
     const std::vector<Sql> part(calls.begin() + static_cast<std::ptrdiff_t>(begin),
                                 calls.begin() + static_cast<std::ptrdiff_t>(end));
-    on.execute(Sql("SELECT {}", Sql::joined(part, ", ")), deadline);
+    on.execute(Sql("SET LOCAL synchronous_commit = off; SELECT {}", Sql::joined(part, ", ")), deadline);
   }
 }
 

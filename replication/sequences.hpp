@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "replication/connection.hpp"
+#include "replication/server.hpp"
 
 namespace verdigris {
 
@@ -21,12 +22,43 @@ struct SequencePosition {
 // All user sequences (owned, free, identity), ordered by name. One statement for all positions.
 std::vector<SequencePosition> sequence_positions(Connection& on, Deadline deadline);
 
+// Reads them again and again in one round trip: the statement is prepared on the control session, anew after that session
+// was replaced and when sequences came or went. `server` must outlive it.
+class SequenceReader {
+ public:
+  explicit SequenceReader(Server& server);
+  void prepare(Deadline deadline);
+  std::vector<SequencePosition> read(Deadline deadline) {
+    send(deadline);
+    return receive(deadline);
+  }
+  // The halves of read(), for two servers at once.
+  void send(Deadline deadline);
+  std::vector<SequencePosition> receive(Deadline deadline);
+
+ private:
+  Server& server_;
+  Identifier statement_;                 // its own: an earlier reader's may still be on the session
+  std::vector<SequencePosition> known_;  // names and definitions; positions as last read
+  std::int64_t catalog_sum_ = 0;         // of the sequences' oids: tells whether known_ is all there is
+  int backend_pid_ = 0;                  // of the session that the statement is prepared on
+};
+
+// Both sides at the same time.
+struct SequencePair {
+  SequenceReader source, target;
+  SequencePair(Server& of_source, Server& of_target) : source(of_source), target(of_target) {}
+  void prepare(Deadline deadline);
+  // As outgrown(); `all` gets the number of the source's sequences.
+  std::vector<SequencePosition> outgrown_ones(Deadline deadline, std::size_t* all = nullptr);
+};
+
 // Those of `source` whose next value the target could hand out a second time, or that the target lacks. A cycling
 // sequence has no order: it counts unless equal.
 std::vector<SequencePosition> outgrown(const std::vector<SequencePosition>& source,
                                        const std::vector<SequencePosition>& target);
 
-// One statement for all. Throws ServerError if one does not exist there.
+// One statement for all, flushed with the next synchronous commit there. Throws ServerError if one does not exist.
 void set_sequences(Connection& on, const std::vector<SequencePosition>& positions, Deadline deadline);
 
 }  // namespace verdigris

@@ -92,6 +92,23 @@ SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadl
   return state;
 }
 
+SubscriptionBrief subscription_brief(Connection& on, const Stream& stream, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
+    SELECT s.oid, s.subenabled,
+           EXISTS (SELECT FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL),
+           NOT EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srsubstate <> 'r')
+    FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
+    WHERE s.subname = $1 AND d.datname = current_database())"),
+                                 {stream.name}, deadline);
+  const auto row = answer.at_most_one_row(4);
+  if (!row) return {};
+  return {.exists = true,
+          .is_enabled = row->boolean(1),
+          .oid = static_cast<unsigned>(row->integer(0)),
+          .has_worker = row->boolean(2),
+          .is_ready = row->boolean(3)};
+}
+
 void create_subscription(Server& receiver, const Stream& stream, const Conninfo& publisher, int publisher_major,
                          bool origin_none, Deadline deadline) {
   Connection& on = receiver.control();

@@ -24,6 +24,16 @@ struct SubscriptionState {
   std::vector<QualifiedName> tables = {};   // leaves in place of partition trees, ordered, with verdigris.marker
 };
 
+// Without the lists, in one round trip whatever the number of tables.
+struct SubscriptionBrief {
+  bool exists = false;
+  bool is_enabled = false;
+  unsigned oid = 0;
+  bool has_worker = false;
+  bool is_ready = false;  // every table in state r
+};
+SubscriptionBrief subscription_brief(Connection& on, const Stream& stream, Deadline deadline);
+
 SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadline deadline);
 
 // Changes nothing if it exists. publisher is the connection as the receiver's server reaches it. Throws ServerError if

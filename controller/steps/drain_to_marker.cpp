@@ -3,7 +3,6 @@
 #include <thread>
 
 #include "replication/fence.hpp"
-#include "replication/origin.hpp"
 #include "replication/subscription.hpp"
 #include "replication/test_switches.hpp"
 
@@ -28,25 +27,24 @@ Readiness DrainToMarker::check(Deadline deadline) {
   return Ready{};
 }
 
-void DrainToMarker::require_worker(Deadline deadline) {
-  const auto state = subscription_state(target_->control(), stream_, deadline);
-  if (!state.is_enabled || !state.not_ready.empty())
+unsigned DrainToMarker::require_worker(Deadline deadline) {
+  const auto state = subscription_brief(target_->control(), stream_, deadline);
+  if (!state.is_enabled || !state.is_ready)
     throw Error("drain.subscription", target_->color() + ": subscription " + stream_.name +
                                           " is disabled or not all of its tables are ready",
                 "Look into that server's log for errors of the apply worker.");
+  return state.oid;
 }
 
 bool DrainToMarker::is_drained(unsigned subscription, Deadline deadline) {
-  if (!marker_arrived(target_->control(), facts_.marker->id, deadline)) return false;
-  const auto progress = origin_progress(target_->control(), subscription, deadline);
+  const auto progress = progress_past_marker(target_->control(), facts_.marker->id, subscription, deadline);
   return progress && *progress >= facts_.marker->position;
 }
 
 std::string DrainToMarker::apply(Deadline deadline) {
-  require_worker(deadline);
+  const auto subscription = require_worker(deadline);
   // Repeated, it waits for the marker that stands: behind its closed fence there cannot be another.
   if (!is_written(deadline)) facts_.marker = write_final_marker(source_->control(), source_->color(), deadline);
-  const auto subscription = subscription_state(target_->control(), stream_, deadline).oid;
   while (!is_mutant("marker_not_awaited") && !is_drained(subscription, deadline)) {
     if (deadline.has_passed())
       throw DeadlinePassed(target_->color() + ": the last marker of " + source_->color() + " was not applied in time",

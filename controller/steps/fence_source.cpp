@@ -26,23 +26,12 @@ std::string FenceSource::describe() const { return "close " + source_->color() +
 Readiness FenceSource::check(Deadline deadline) {
   if (is_mutant("no_fence")) return Ready{};
   auto& on = source_->control();
-  const auto bare = tables_without_fence(on, deadline);
-  if (!bare.empty())
-    return Blocked{source_->color() + ": " + bare.front().display() + " and " + std::to_string(bare.size() - 1) +
-                       " other tables have no enabled fence trigger",
-                   "Run: verdigris prepare"};
   const auto state = fence_state(on, deadline);
   if (state == FenceState::closed && is_access_closed(on, source_->deployment(), deadline)) return Done{};
   if (state == FenceState::absent || state == FenceState::unknown)
     return Blocked{source_->color() + ": the function verdigris.fence() is " + std::string(to_text(state)),
                    "Run: verdigris prepare"};
   return Ready{};
-}
-
-void FenceSource::close_connections(Deadline deadline) {
-  Transaction transaction(source_->control(), deadline);
-  close_access(transaction, source_->deployment(), keep_);
-  transaction.commit();
 }
 
 void FenceSource::require_no_foreign_session(Deadline deadline) {
@@ -64,11 +53,15 @@ std::string FenceSource::apply(Deadline deadline) {
   if (is_mutant("no_fence")) return "left out";
   // A prepared transaction keeps its locks: without this look the fence would only say that it timed out.
   require_no_prepared_transaction(deadline);
-  close_connections(deadline);
+  close_access(source_->control(), source_->deployment(), keep_, deadline);
   require_no_foreign_session(deadline);
-  const int tables = close_fence(source_->control(), lock_timeout_, deadline);
+  const auto closed = close_fence(source_->control(), lock_timeout_, deadline, Flush::later);
+  if (!closed.without_trigger.empty())
+    throw Error("fence.coverage",
+                source_->color() + ": " + closed.without_trigger.front().display() + " has no enabled fence trigger",
+                "It was made or altered since prepare; run verdigris prepare.");
   require_no_prepared_transaction(deadline);
-  return source_->color() + ": connections and " + std::to_string(tables) + " tables closed, 0 prepared";
+  return source_->color() + ": connections and " + std::to_string(closed.tables) + " tables closed, 0 prepared";
 }
 
 void FenceSource::undo_with_decision(Transaction& decision) {

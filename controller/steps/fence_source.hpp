@@ -24,7 +24,6 @@ class FenceSource final : public Step {
   void undo_with_decision(Transaction& decision) override;
 
  private:
-  void close_connections(Deadline deadline);
   void require_no_foreign_session(Deadline deadline);
   void require_no_prepared_transaction(Deadline deadline);
   Source source_;

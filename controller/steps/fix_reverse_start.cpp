@@ -17,20 +17,20 @@ Readiness FixReverseStart::check(Deadline deadline) {
     return Blocked{target_->color() + ": slot " + back_.name + (slot.exists ? " is lost" : " does not exist") +
                        ", so there would be no way back",
                    "Start again: the first step lays it anew."};
-  const auto subscription = subscription_state(source_->control(), back_, deadline);
-  if (!subscription.exists || !subscription.not_ready.empty())
+  const auto subscription = subscription_brief(source_->control(), back_, deadline);
+  if (!subscription.exists || !subscription.is_ready)
     return Blocked{source_->color() + ": subscription " + back_.name + " is missing or not all of its tables are ready",
                    "Start again: the first step lays it anew."};
-  if (subscription.is_enabled || subscription.worker_pid)
+  if (subscription.is_enabled || subscription.has_worker)
     return Blocked{source_->color() + ": subscription " + back_.name + " is enabled before the line",
                    "Look who enabled it, disable it, and start again."};
   return Ready{};
 }
 
 std::string FixReverseStart::apply(Deadline deadline) {
-  facts_.line = wal_insert_position(target_->control(), deadline);
   // Unflushed, a crash of the target would put it back below L and its next commits were never sent back.
-  if (!is_mutant("line_not_durable")) make_wal_durable(target_->control(), deadline);
+  facts_.line = is_mutant("line_not_durable") ? wal_insert_position(target_->control(), deadline)
+                                              : durable_wal_position(target_->control(), deadline);
   return "L = " + facts_.line->text() + " on " + target_->color() + ", durable";
 }
 

@@ -10,8 +10,8 @@ std::string OpenTarget::describe() const { return "open " + target_->color() + "
 
 Readiness OpenTarget::check(Deadline deadline) {
   auto& on = target_->control();
-  const bool is_open = fence_state(on, deadline) == FenceState::open &&
-                       marker_fence_state(on, deadline) == FenceState::open &&
+  const auto state = fences(on, deadline);
+  const bool is_open = state.tables == FenceState::open && state.marker == FenceState::open &&
                        !is_access_closed(on, target_->deployment(), deadline);
   if (is_open) return Done{};
   return Ready{};
@@ -32,11 +32,10 @@ void OpenTarget::require_same_past_line(Deadline deadline) {
 
 std::string OpenTarget::apply(Deadline deadline) {
   require_same_past_line(deadline);
-  Transaction transaction(target_->control(), deadline);
-  set_fence(transaction, FenceState::open);
-  set_marker_fence(transaction, FenceState::open);
-  open_access(transaction, target_->deployment());
-  transaction.commit();
+  target_->control().commit_alone(
+      Sql("{}; {}; SELECT verdigris.open_access({})", fence_statement(FenceState::open),
+          marker_fence_statement(FenceState::open), Literal(target_->deployment())),
+      deadline);
   return target_->color() + ": same server, past L; fence open, grants and limit restored";
 }
 

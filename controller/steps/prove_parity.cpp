@@ -1,10 +1,10 @@
 #include "controller/steps/prove_parity.hpp"
 
+#include "controller/steps/copy_sequences.hpp"
 #include "controller/steps/fence_source.hpp"
 #include "healthcheck/coverage.hpp"
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
-#include "replication/sequences.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
@@ -61,8 +61,7 @@ void ProveParity::require_coverage(Deadline deadline) {
 void ProveParity::require_sequences(Deadline deadline) {
   // nextval passes the fence's triggers: positions are final only while no foreign session is there.
   if (!is_mutant("no_fence")) wait_for_no_foreign_session(*source_, deadline);
-  const auto behind = outgrown(sequence_positions(source_->control(), deadline),
-                               sequence_positions(target_->control(), deadline));
+  const auto behind = sequences_of(facts_, source_, target_).outgrown_ones(deadline);
   if (!behind.empty())
     throw Error("data.sequences", target_->color() + ": sequence " + behind.front().name.display() +
                                       " would hand out values of " + source_->color() + " a second time",

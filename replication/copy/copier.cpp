@@ -146,7 +146,7 @@ CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream,
   for (int i = 0; i < settings.workers; ++i)
     workers.add_pair(open_under_snapshot(source, "copy", slot.name, deadline), open_target(target, deadline));
   workers.run(progress);
-  make_wal_durable(target.control(), deadline);
+  durable_wal_position(target.control(), deadline);
   return {slot.consistent_point, workers.tables(), workers.rows(), workers.bytes()};
 }
 

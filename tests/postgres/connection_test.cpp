@@ -54,6 +54,22 @@ TEST_P(Session, AWarningAtCommitIsDoubt) {
   EXPECT_THROW(transaction.commit(), OutcomeUnknown);
 }
 
+TEST_P(Session, CommitsSeveralStatementsInOneRoundTripOrNone) {
+  run(*on_, "CREATE TABLE public.t (v int PRIMARY KEY)");
+  const auto last = on_->commit_alone(Sql("SET LOCAL lock_timeout = 7; LOCK TABLE public.t IN SHARE MODE;"
+                                          "INSERT INTO public.t VALUES (1); SELECT current_setting('lock_timeout')"),
+                                      soon());
+  EXPECT_EQ(last.one_row(1).text(0), "7ms");
+  EXPECT_EQ(value(*on_, "SHOW lock_timeout"), "0");
+  EXPECT_THROW(on_->commit_alone(Sql("INSERT INTO public.t VALUES (2); INSERT INTO public.t VALUES (1)"), soon()),
+               ServerError);
+  EXPECT_EQ(value(*on_, "SELECT array_agg(v) FROM public.t"), "{1}") << "no transaction is left open";
+  EXPECT_THROW(on_->commit_alone(Sql("DO 'BEGIN RAISE WARNING ''not on the standby''; END'"), soon()), OutcomeUnknown);
+  EXPECT_FALSE(on_->is_open());
+  on_.emplace(test::admin(pair_->blue()));
+  EXPECT_THROW(on_->commit_alone(Sql("SELECT pg_sleep(5)"), Deadline::after(50ms)), OutcomeUnknown);
+}
+
 TEST_P(Session, StatesTheShapeItExpects) {
   EXPECT_THROW((void)on_->query(Sql("SELECT 1, 2"), soon()).one_row(1), Error);
   EXPECT_THROW((void)on_->query(Sql("SELECT 1 WHERE false"), soon()).one_row(1), Error);
@@ -87,6 +103,22 @@ TEST_P(Session, SequencesAreReadAndSetForwardOnly) {
   EXPECT_EQ(sequence_positions(target, soon()), source);
   EXPECT_EQ(value(target, "SELECT nextval('public.fresh')"), "5") << "is_called = false travels";
   EXPECT_EQ(value(target, "SELECT nextval('public.down')"), "-2");
+}
+
+TEST_P(Session, PreparedReadingOfSequencesNoticesNewOnesAndDroppedOnes) {
+  run(*on_, "CREATE SEQUENCE public.a; SELECT setval('public.a', 3)");
+  auto server = test::side(pair_->blue(), "blue");
+  SequenceReader reader(server);
+  EXPECT_EQ(reader.read(soon()), sequence_positions(*on_, soon()));
+  EXPECT_EQ(SequenceReader(server).read(soon()).size(), 1U) << "another reader on the same session";
+  run(*on_, "SELECT nextval('public.a')");
+  EXPECT_EQ(reader.read(soon()), sequence_positions(*on_, soon()));
+  run(*on_, "CREATE SEQUENCE public.b; SELECT setval('public.b', 9)");
+  EXPECT_EQ(reader.read(soon()).size(), 2U);
+  run(*on_, "DROP SEQUENCE public.a; CREATE SEQUENCE public.c");
+  EXPECT_EQ(reader.read(soon()), sequence_positions(*on_, soon()));
+  server.connect(soon());
+  EXPECT_EQ(reader.read(soon()), sequence_positions(*on_, soon())) << "prepared anew on the new session";
 }
 
 TEST_P(Session, FinalMarkerClosesTheMarkerAndKnowsItsPosition) {

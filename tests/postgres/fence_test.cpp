@@ -72,7 +72,7 @@ TEST_P(Fence, OpenLetsWritesThroughAndClosedStopsEveryKindOfWriteInRunningSessio
                           "COPY public.plain FROM PROGRAM 'true'",
                           "TRUNCATE public.leaf"};
   for (const char* write : writes) EXPECT_EQ(refusal_of(writer, write), "") << write;
-  EXPECT_EQ(close_fence(*on_, 500ms, soon()), 5);
+  EXPECT_EQ(close_fence(*on_, 500ms, soon()).tables, 5);
   EXPECT_EQ(fence_state(*on_, soon()), FenceState::closed);
   for (const char* write : writes) EXPECT_EQ(refusal_of(writer, write), "25006") << write;
   run(writer, "SET session_replication_role = replica");
@@ -85,7 +85,7 @@ TEST_P(Fence, ClosingWaitsForAWriterAndGivesUpWithoutATrace) {
   EXPECT_THROW(close_fence(*on_, 50ms, soon()), ServerError);
   EXPECT_EQ(fence_state(*on_, soon()), FenceState::open);
   run(writer, "COMMIT");
-  EXPECT_EQ(close_fence(*on_, 500ms, soon()), 5);
+  EXPECT_EQ(close_fence(*on_, 500ms, soon()).tables, 5);
 }
 
 TEST_P(Fence, PreparedPlanAndOldSnapshotAreRefusedAfterwards) {
