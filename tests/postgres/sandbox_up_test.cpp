@@ -31,7 +31,8 @@ int processes_of(const fs::path& dir) {
   int count = 0;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     std::ifstream file(entry.path() / "cmdline");
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    std::string line;
+    std::getline(file, line, '\x01');  // no iterator: it throws when the process ends while it is read
     if (line.find(dir.string()) != std::string::npos) ++count;
   }
   return count;
