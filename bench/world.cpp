@@ -36,18 +36,6 @@ PostgresServer create(int major, const fs::path& dir, const std::string& name, i
 
 }  // namespace
 
-ScratchDir::ScratchDir() {
-  std::string pattern = (fs::temp_directory_path() / "vgb-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) throw Error("file", pattern + ": cannot create a directory");
-  path_ = pattern;
-  fs::permissions(path_, fs::perms(0711));  // servers of another user have their directories in it
-}
-
-ScratchDir::~ScratchDir() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 World::World(bool has_tls)
     : tls_(has_tls ? std::optional(Tls::create(dir() / "tls", kServerUser)) : std::nullopt),
       blue_(create(kBlueMajor, dir(), "blue", 5432, tls_)),

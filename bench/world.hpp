@@ -9,21 +9,10 @@
 #include "bench/tls.hpp"
 #include "controller/sandbox/postgres_server.hpp"
 #include "controller/sandbox/sandbox_state.hpp"
+#include "controller/sandbox/scratch_dir.hpp"
 #include "replication/connection.hpp"
 
 namespace verdigris::bench {
-
-class ScratchDir {
- public:
-  ScratchDir();
-  ~ScratchDir();
-  ScratchDir(const ScratchDir&) = delete;
-  ScratchDir& operator=(const ScratchDir&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 class World {
  public:
@@ -42,7 +31,7 @@ class World {
  private:
   void start(PostgresServer& server);
 
-  ScratchDir dir_;
+  ScratchDir dir_{"vgb-"};
   std::optional<Tls> tls_;
   PostgresServer blue_, green_;
 };

@@ -38,6 +38,23 @@ void add_unused_waivers(const CheckContext& context, Findings& findings) {
   }
 }
 
+struct Asked {
+  Findings findings;
+  bool was_cut_short = false;  // a decisive question failed: those after it would only repeat it
+};
+
+Asked ask_each(const std::vector<Check>& checks, const CheckContext& context) {
+  Asked asked;
+  for (const auto& check : checks) {
+    Findings found = check.ask(context);
+    apply_waivers(context, found);
+    asked.was_cut_short = check.is_decisive && has_failure(found);
+    asked.findings.insert(asked.findings.end(), found.begin(), found.end());
+    if (asked.was_cut_short) break;
+  }
+  return asked;
+}
+
 }  // namespace
 
 const std::vector<Check>& all_checks() {
@@ -94,26 +111,12 @@ const std::vector<Check>& checks_before_window() {
   return kChecks;
 }
 
-Findings ask_before_window(const CheckContext& context) {
-  Findings all;
-  for (const auto& check : checks_before_window()) {
-    Findings found = check.ask(context);
-    apply_waivers(context, found);
-    all.insert(all.end(), found.begin(), found.end());
-  }
-  return all;
-}
+Findings ask_before_window(const CheckContext& context) { return ask_each(checks_before_window(), context).findings; }
 
 Findings ask_all(const CheckContext& context) {
-  Findings all;
-  for (const auto& check : all_checks()) {
-    Findings found = check.ask(context);
-    apply_waivers(context, found);
-    const bool is_end = check.is_decisive && has_failure(found);
-    all.insert(all.end(), found.begin(), found.end());
-    if (is_end) return all;
-  }
-  add_unused_waivers(context, all);
+  auto [all, was_cut_short] = ask_each(all_checks(), context);
+  // Whoever was not asked may be the one that a waiver is for.
+  if (!was_cut_short) add_unused_waivers(context, all);
   return all;
 }
 

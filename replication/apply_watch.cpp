@@ -8,8 +8,6 @@
 namespace verdigris {
 namespace {
 
-constexpr std::int64_t kFailures = 2;
-constexpr std::size_t kWorkers = 4;
 constexpr std::chrono::milliseconds kLookEvery{250};
 
 std::string hint_for(const Server& receiver) {
@@ -19,18 +17,22 @@ std::string hint_for(const Server& receiver) {
 }  // namespace
 
 void ApplyWatch::require_applying(Deadline deadline) {
-  const auto state = subscription_state(receiver_.control(), stream_, deadline);
+  Connection& on = receiver_.control();
+  const auto state = subscription_brief(on, stream_, deadline);
   if (!state.exists || !state.is_enabled)
     throw Error("apply.stopped",
                 receiver_.color() + ": subscription " + stream_.name + " is " + (state.exists ? "disabled" : "gone"),
                 hint_for(receiver_));
-  if (!errors_before_) errors_before_ = state.apply_errors;
+  const auto errors = apply_errors(on, state.oid, deadline);
+  if (!errors_before_) errors_before_ = errors;
   if (state.worker_pid) workers_.insert(*state.worker_pid);
-  const auto failures = state.apply_errors - *errors_before_;
-  const bool is_counted = receiver_.control().major() >= 15;
-  if (is_counted ? failures < kFailures : workers_.size() < kWorkers) return;
+  const auto failures = errors - *errors_before_;
+  const bool is_counted = on.major() >= 15;
+  // A worker also ends and comes back when its publisher restarts, hence twice as many.
+  const auto most_workers = static_cast<std::size_t>(2 * most_failures_);
+  if (is_counted ? failures < most_failures_ : workers_.size() < most_workers) return;
   throw Error("apply.failing",
-              receiver_.color() + ": the apply worker of subscription " + stream_.name + " fails again and again: " +
+              receiver_.color() + ": the apply worker of subscription " + stream_.name + " fails: " +
                   (is_counted ? std::to_string(failures) + " errors" : std::to_string(workers_.size()) + " workers") +
                   " while waiting",
               hint_for(receiver_));

@@ -107,7 +107,12 @@ void SequencePair::prepare(Deadline deadline) {
 
 std::vector<SequencePosition> SequencePair::outgrown_ones(Deadline deadline, std::size_t* all) {
   source.send(deadline);
-  target.send(deadline);
+  try {
+    target.send(deadline);
+  } catch (...) {
+    source.receive(deadline);  // undoing runs on this session: no answer may be left under way
+    throw;
+  }
   const auto there = source.receive(deadline);
   if (all != nullptr) *all = there.size();
   return outgrown(there, target.receive(deadline));

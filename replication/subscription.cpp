@@ -20,14 +20,6 @@ void read_tables(Connection& on, SubscriptionState& state, Deadline deadline) {
   }
 }
 
-std::int64_t apply_errors(Connection& on, const SubscriptionState& state, Deadline deadline) {
-  if (on.major() < 15) return 0;
-  const Result answer =
-      on.query(Sql("SELECT coalesce(sum(apply_error_count), 0)::int8 FROM pg_stat_subscription_stats WHERE subid = $1"),
-               {std::to_string(state.oid)}, deadline);
-  return answer.one_row(1).integer(0);
-}
-
 // Options that a major does not know are errors there; where it has a default that differs by major we say what we
 // want.
 Sql options_for(const Stream& stream, int receiver_major, int publisher_major, bool origin_none) {
@@ -74,6 +66,15 @@ bool has_workers(Connection& on, unsigned subscription, std::vector<std::string>
 
 }  // namespace
 
+std::int64_t apply_errors(Connection& on, unsigned subscription_oid, Deadline deadline) {
+  if (on.major() < 15) return 0;
+  return on
+      .query(Sql("SELECT coalesce(sum(apply_error_count), 0)::int8 FROM pg_stat_subscription_stats WHERE subid = $1"),
+             {std::to_string(subscription_oid)}, deadline)
+      .one_row(1)
+      .integer(0);
+}
+
 SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadline deadline) {
   // leader_pid (16 and later) is set for parallel helpers; to_jsonb lets one statement serve all majors.
   const Result answer = on.query(Sql(R"(
@@ -88,25 +89,27 @@ SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadl
   SubscriptionState state{.exists = true, .is_enabled = row->boolean(1), .oid = static_cast<unsigned>(row->integer(0))};
   if (!row->is_null(2)) state.worker_pid = static_cast<int>(row->integer(2));
   read_tables(on, state, deadline);
-  state.apply_errors = apply_errors(on, state, deadline);
+  state.apply_errors = apply_errors(on, state.oid, deadline);
   return state;
 }
 
 SubscriptionBrief subscription_brief(Connection& on, const Stream& stream, Deadline deadline) {
   const Result answer = on.query(Sql(R"(
     SELECT s.oid, s.subenabled,
-           EXISTS (SELECT FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL),
+           (SELECT min(w.pid) FROM pg_stat_subscription w
+            WHERE w.subid = s.oid AND w.relid IS NULL AND to_jsonb(w) ->> 'leader_pid' IS NULL),
            NOT EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srsubstate <> 'r')
     FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
     WHERE s.subname = $1 AND d.datname = current_database())"),
                                  {stream.name}, deadline);
   const auto row = answer.at_most_one_row(4);
   if (!row) return {};
-  return {.exists = true,
-          .is_enabled = row->boolean(1),
-          .oid = static_cast<unsigned>(row->integer(0)),
-          .has_worker = row->boolean(2),
-          .is_ready = row->boolean(3)};
+  SubscriptionBrief brief{.exists = true,
+                          .is_enabled = row->boolean(1),
+                          .oid = static_cast<unsigned>(row->integer(0)),
+                          .is_ready = row->boolean(3)};
+  if (!row->is_null(2)) brief.worker_pid = static_cast<int>(row->integer(2));
+  return brief;
 }
 
 void create_subscription(Server& receiver, const Stream& stream, const Conninfo& publisher, int publisher_major,

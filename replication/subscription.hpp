@@ -29,10 +29,12 @@ struct SubscriptionBrief {
   bool exists = false;
   bool is_enabled = false;
   unsigned oid = 0;
-  bool has_worker = false;
+  std::optional<int> worker_pid = {};  // of the apply worker, not of its helpers
   bool is_ready = false;  // every table in state r
 };
 SubscriptionBrief subscription_brief(Connection& on, const Stream& stream, Deadline deadline);
+// How often its apply worker failed; counted from 15 on, else 0.
+std::int64_t apply_errors(Connection& on, unsigned subscription_oid, Deadline deadline);
 
 SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadline deadline);
 

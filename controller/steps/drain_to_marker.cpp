@@ -2,11 +2,17 @@
 
 #include <thread>
 
+#include "replication/apply_watch.hpp"
 #include "replication/fence.hpp"
 #include "replication/subscription.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
+namespace {
+
+constexpr std::chrono::milliseconds kLookEvery{100};  // at the worker: a marker takes a few
+
+}  // namespace
 
 std::string DrainToMarker::describe() const {
   return "write the last marker on " + source_->color() + " and wait until " + target_->color() + " has applied it";
@@ -43,12 +49,19 @@ bool DrainToMarker::is_drained(unsigned subscription, Deadline deadline) {
 
 std::string DrainToMarker::apply(Deadline deadline) {
   const auto subscription = require_worker(deadline);
+  ApplyWatch watch(*target_, stream_, 1);
+  watch.require_applying(deadline);
+  auto next_look = Deadline::after(kLookEvery);
   // Repeated, it waits for the marker that stands: behind its closed fence there cannot be another.
   if (!is_written(deadline)) facts_.marker = write_final_marker(source_->control(), source_->color(), deadline);
   while (!is_mutant("marker_not_awaited") && !is_drained(subscription, deadline)) {
     if (deadline.has_passed())
       throw DeadlinePassed(target_->color() + ": the last marker of " + source_->color() + " was not applied in time",
                            "Look for lag, locks or errors of the apply worker on that server.");
+    if (next_look.has_passed()) {
+      watch.require_applying(deadline);
+      next_look = Deadline::after(kLookEvery);
+    }
     std::this_thread::sleep_for(std::chrono::microseconds(300));
   }
   return "marker " + std::to_string(facts_.marker->id) + " on " + target_->color() + ", origin flushed past " +

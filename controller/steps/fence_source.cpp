@@ -30,7 +30,7 @@ Readiness FenceSource::check(Deadline deadline) {
   if (state == FenceState::closed && is_access_closed(on, source_->deployment(), deadline)) return Done{};
   if (state == FenceState::absent || state == FenceState::unknown)
     return Blocked{source_->color() + ": the function verdigris.fence() is " + std::string(to_text(state)),
-                   "Run: verdigris prepare"};
+                   "Somebody replaced or dropped it; compare with verdigris status."};
   return Ready{};
 }
 
@@ -59,7 +59,7 @@ std::string FenceSource::apply(Deadline deadline) {
   if (!closed.without_trigger.empty())
     throw Error("fence.coverage",
                 source_->color() + ": " + closed.without_trigger.front().display() + " has no enabled fence trigger",
-                "It was made or altered since prepare; run verdigris prepare.");
+                "Somebody made or altered it just now; start again, and it is named before clients wait.");
   require_no_prepared_transaction(deadline);
   return source_->color() + ": connections and " + std::to_string(closed.tables) + " tables closed, 0 prepared";
 }

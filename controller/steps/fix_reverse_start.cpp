@@ -21,7 +21,7 @@ Readiness FixReverseStart::check(Deadline deadline) {
   if (!subscription.exists || !subscription.is_ready)
     return Blocked{source_->color() + ": subscription " + back_.name + " is missing or not all of its tables are ready",
                    "Start again: the first step lays it anew."};
-  if (subscription.is_enabled || subscription.has_worker)
+  if (subscription.is_enabled || subscription.worker_pid)
     return Blocked{source_->color() + ": subscription " + back_.name + " is enabled before the line",
                    "Look who enabled it, disable it, and start again."};
   return Ready{};

@@ -1,7 +1,6 @@
 #include "controller/steps/start_reverse.hpp"
 
 #include <algorithm>
-#include <thread>
 
 #include "replication/apply_watch.hpp"
 #include "replication/origin.hpp"
@@ -46,10 +45,8 @@ void StartReverse::require_slot_not_past(Lsn applied, Deadline deadline) {
 void StartReverse::enable_from_line(unsigned subscription, Deadline deadline) {
   const auto progress = origin_progress(follower_->control(), subscription, deadline);
   require_slot_not_past(progress ? std::max(*progress, *facts_.line) : *facts_.line, deadline);
-  if (is_mutant("reverse_slot_advanced")) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));  // clients have written by now, also on a busy machine
+  if (is_mutant("reverse_slot_advanced"))
     advance_slot(serving_->control(), back_, wal_insert_position(serving_->control(), deadline), deadline);
-  }
   // Moved a second time it would go backwards without a word, and rows would be applied twice.
   if (!progress || *progress < *facts_.line) advance_origin(follower_->control(), subscription, *facts_.line, deadline);
   enable_subscription(follower_->control(), back_, deadline);

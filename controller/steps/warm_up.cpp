@@ -4,7 +4,7 @@
 
 namespace verdigris {
 
-std::string WarmUp::describe() const { return "open the sessions that will prove parity"; }
+std::string WarmUp::describe() const { return "open the sessions that will prove parity, prepare what the window asks"; }
 
 Readiness WarmUp::check(Deadline) { return Ready{}; }
 
@@ -14,7 +14,9 @@ std::string WarmUp::apply(Deadline deadline) {
   return std::to_string(workers_) + " sessions on each side";
 }
 
-void WarmUp::undo(Deadline) { facts_.sessions.reset();
-  facts_.sequences.reset(); }
+void WarmUp::undo(Deadline) {
+  facts_.sessions.reset();
+  facts_.sequences.reset();
+}
 
 }  // namespace verdigris

@@ -73,6 +73,19 @@ TEST_P(ApplyWatching, TellsAtOnceOfAChangeThatCannotBeApplied) {
   EXPECT_TRUE(ApplyWatch(*green, kStream).wait_for_marker(write_on_blue(), soon(), soon()));
 }
 
+TEST_P(ApplyWatching, OneFailureIsTooManyWhereClientsWait) {
+  ApplyWatch watch(*green, kStream, 1);
+  ASSERT_TRUE(watch.wait_for_marker(write_on_blue(), soon(), soon()));
+  watch.require_applying(soon());
+  run(green->control(), "INSERT INTO public.t VALUES (1)");
+  auto blue = admin(pair->blue());
+  run(blue, "INSERT INTO public.t VALUES (1)");
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THROW(watch.wait_for_marker(write_on_blue(), soon(), soon()), Error);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  EXPECT_TRUE(GetParam().second < 15 || took < 2s) << "not after a restart of the worker";
+}
+
 TEST_P(ApplyWatching, TellsOfADisabledSubscription) {
   disable_subscription(green->control(), kStream, soon());
   try {

@@ -121,6 +121,16 @@ TEST_P(Session, PreparedReadingOfSequencesNoticesNewOnesAndDroppedOnes) {
   EXPECT_EQ(reader.read(soon()), sequence_positions(*on_, soon())) << "prepared anew on the new session";
 }
 
+TEST_P(Session, ALostTargetLeavesNoAnswerUnderWayOnTheSource) {
+  auto source = test::side(pair_->blue(), "blue");
+  auto target = test::side(pair_->green(), "green");
+  SequencePair pair(source, target);
+  pair.prepare(soon());
+  target.control().close();
+  EXPECT_THROW(pair.outgrown_ones(soon()), ConnectionLost);
+  EXPECT_EQ(value(source.control(), "SELECT 7"), "7");
+}
+
 TEST_P(Session, FinalMarkerClosesTheMarkerAndKnowsItsPosition) {
   install_control_schema(*on_, "shop", "blue", soon());
   const auto before = wal_insert_position(*on_, soon());

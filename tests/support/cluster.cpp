@@ -66,18 +66,6 @@ void make_roles(const PostgresServer& server) {
 
 }  // namespace
 
-ScratchDir::ScratchDir() {
-  std::string pattern = (fs::temp_directory_path() / "vgt-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) throw Error("file", pattern + ": cannot create a directory");
-  path_ = pattern;
-  fs::permissions(path_, fs::perms(0755));
-}
-
-ScratchDir::~ScratchDir() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 std::vector<fs::path> toolchain_bindirs() {
   std::vector<fs::path> result;
   for (int major = 13; major <= 18; ++major)

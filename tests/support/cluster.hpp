@@ -11,6 +11,7 @@
 #include "controller/sandbox/pgbouncer_process.hpp"
 #include "controller/sandbox/postgres_server.hpp"
 #include "controller/sandbox/roles.hpp"
+#include "controller/sandbox/scratch_dir.hpp"
 #include "replication/connection.hpp"
 #include "replication/server.hpp"
 
@@ -20,17 +21,9 @@ inline Deadline soon() {
   return Deadline::after(std::chrono::seconds(30));
 }
 
-// A folder below the temporary one, short enough for sockets, readable to all, removed with the object.
-class ScratchDir {
+class ScratchDir : public verdigris::ScratchDir {
  public:
-  ScratchDir();
-  ~ScratchDir();
-  ScratchDir(const ScratchDir&) = delete;
-  ScratchDir& operator=(const ScratchDir&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
+  ScratchDir() : verdigris::ScratchDir("vgt-") {}
 };
 
 enum class Fsync { on, off };
