@@ -79,10 +79,21 @@ Json result_json(Deployment& d, const RunResult& result) {
   for (const auto& step : result.steps) body["parts"].push_back({{"step", step.step}, {"ms", step.ms}});
   body["parity"] = parity_json(d.facts());
   body["line"] = d.facts().line ? Json(d.facts().line->text()) : Json(nullptr);
-  if (result.ending == Ending::undone) body["reason"] = result.reason;
+  if (result.ending == Ending::undone) {
+    body["reason"] = result.reason;
+    body["reason_id"] = result.reason_id;
+  }
   if (!result.reason_hint.empty()) body["hint"] = result.reason_hint;
   if (!result.given_up.empty()) body["way_back"] = "no: " + result.given_up;
   return body;
+}
+
+// Before clients waited nothing was changed for them: then it is the reason that counts.
+int exit_code_of_undone(const RunResult& result) {
+  if (result.window_was_open) return kUndone;
+  if (result.reason_id == "interrupted") return exit_code_of_interruption();
+  const bool is_told_apart = result.failure == Failure::refused || result.failure == Failure::timed_out;
+  return is_told_apart ? outcome_of(result.failure).code : kUndone;
 }
 
 // Clients are served, and that stays so; but what was promised with it is not there, and only a person can say what now.
@@ -118,7 +129,7 @@ int report_crossing(Deployment& d, const RunResult& result, const std::string& c
     output.result(fmt::format("UNDONE. {} serves as before: {}", standing.serves, result.reason));
     if (!result.reason_hint.empty()) output.result("HINT:  " + result.reason_hint);
     if (command == "recover") return kDone;
-    return result.was_refused ? kRefused : kUndone;
+    return exit_code_of_undone(result);
   }
   const auto times = d.traffic().pause_times();
   std::string pause;

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <ctime>
+#include <random>
 
 #include "controller/phases.hpp"
 #include "replication/control_schema.hpp"
@@ -26,10 +27,13 @@ std::string wall_clock() {
   return text.data();
 }
 
+// Host and process, and a number of its own: containers share both.
 std::string this_controller() {
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
-  return std::string(host.data()) + "/" + std::to_string(getpid());
+  std::array<char, 16> number{};
+  std::snprintf(number.data(), number.size(), "%06x", std::random_device{}() & 0xffffffU);
+  return std::string(host.data()) + "/" + std::to_string(getpid()) + "/" + number.data();
 }
 
 bool is_equal(const Record& a, const Record& b) {
@@ -84,6 +88,21 @@ void DatabaseJournal::load(Deadline deadline) {
     leader_ = standing.open->source;
     if (standing.open->is_committed) leader_ = other(leader_);
   }
+}
+
+void DatabaseJournal::load_again(Deadline deadline) {
+  const auto known = records_;
+  load(deadline);
+  // Shorter is possible: a crash takes what was not flushed yet.
+  const auto [at_known, at_found] = std::ranges::mismatch(known, records_, is_equal);
+  const bool is_foreign = at_known != known.end() && at_found != records_.end();
+  const auto foreign = is_foreign ? at_found
+                                  : std::find_if(at_found, records_.end(), [&](const Record& r) { return r.controller != controller_; });
+  if (foreign != records_.end())
+    throw Error("journal.taken-over",
+                "another controller, " + foreign->controller + ", went on with this plan meanwhile (record " +
+                    std::to_string(foreign->seq) + " \"" + foreign->event + "\")",
+                "Nothing more was done here; run: verdigris status", Failure::busy);
 }
 
 std::optional<std::size_t> DatabaseJournal::count_on(const std::string& color) const {

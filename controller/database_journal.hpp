@@ -16,6 +16,10 @@ class DatabaseJournal final : public Journal {
 
   // Reads every side that is connected and has the control schema. Throws NeedsHuman "journal.contradiction".
   void load(Deadline deadline);
+  // After sessions were lost in the midst of a plan: what is found may only be what is known, with at most a doubtful
+  // write of ours behind it. Else another controller had the lease meanwhile, and whatever is left to do is left to it:
+  // throws Error (busy) "journal.taken-over".
+  void load_again(Deadline deadline);
   // What stands on one side that is connected, whatever the other says. Changes nothing here.
   std::vector<Record> records_on(const std::string& color, Deadline deadline) { return read_side(side(color), deadline); }
   // How many of records() stand on a side; empty if it could not be read.

@@ -78,7 +78,7 @@ void Deployment::open_again(Server& server, milliseconds patience, Deadline dead
     } catch (const CannotConnect&) {
       return;  // whoever needs it asks again
     }
-    acquire_lease(server.control(), name(), patience, deadline);
+    acquire_lease(server.control(), name(), patience, deadline, server.control_pids());
   }
   require_known_server(server, deadline);
 }
@@ -96,10 +96,10 @@ void Deployment::reopen(Deadline deadline) {
     is_whole = false;
     if (target.is_connected()) target.control().close();
   }
-  if (blue_.is_connected() || green_.is_connected()) journal_.load(deadline);
+  if (blue_.is_connected() || green_.is_connected()) journal_.load_again(deadline);
   if (is_whole || is_above_line()) return;
   open_again(target, kLogin, deadline);  // it is needed after all: throws what is the matter with it
-  journal_.load(deadline);
+  journal_.load_again(deadline);
 }
 
 bool Deployment::is_above_line() const {

@@ -1,5 +1,6 @@
 #include "controller/lease.hpp"
 
+#include <algorithm>
 #include <thread>
 
 namespace verdigris {
@@ -21,6 +22,20 @@ bool try_lock(Connection& control, const std::string& deployment, Deadline deadl
       .boolean(0);
 }
 
+void end_session(Connection& control, const LeaseHolder& holder, Deadline deadline) {
+  control.query(Sql("SELECT pg_terminate_backend($1::int)"), {std::to_string(holder.pid)}, deadline);
+}
+
+[[noreturn]] void throw_held(Connection& control, const std::string& deployment, Deadline deadline) {
+  const auto holder = lease_holder(control, deployment, deadline);
+  const std::string who = holder ? "pid " + std::to_string(holder->pid) + ", \"" + holder->application + "\" from " +
+                                       holder->address + ", for " +
+                                       std::to_string(static_cast<long>(holder->seconds)) + " s"
+                                 : "a session that has just ended";
+  throw Error("lease.held", control.server() + ": another controller works on \"" + deployment + "\": " + who,
+              "Wait for it, or end that session if its controller is gone.", Failure::busy);
+}
+
 }  // namespace
 
 std::optional<LeaseHolder> lease_holder(Connection& on, const std::string& deployment, Deadline deadline) {
@@ -37,19 +52,18 @@ bool holds_lease(Connection& control, const std::string& deployment, Deadline de
 }
 
 void acquire_lease(Connection& control, const std::string& deployment, std::chrono::milliseconds patience,
-                   Deadline deadline) {
+                   Deadline deadline, const std::vector<int>& former) {
   if (holds_lease(control, deployment, deadline)) return;
   const auto until = Deadline::after(patience).or_earlier(deadline);
   while (!try_lock(control, deployment, deadline)) {
-    if (until.has_passed()) {
-      const auto holder = lease_holder(control, deployment, deadline);
-      const std::string who = holder ? "pid " + std::to_string(holder->pid) + ", \"" + holder->application + "\" from " +
-                                           holder->address + ", for " +
-                                           std::to_string(static_cast<long>(holder->seconds)) + " s"
-                                     : "a session that has just ended";
-      throw Error("lease.held", control.server() + ": another controller works on \"" + deployment + "\": " + who,
-                  "Wait for it, or end that session if its controller is gone.", Failure::busy);
-    }
+    const auto holder = former.empty() ? std::nullopt : lease_holder(control, deployment, deadline);
+    const bool is_own = holder && std::ranges::find(former, holder->pid) != former.end();
+    if (is_own) end_session(control, *holder, deadline);
+    if (until.has_passed() && is_own)
+      throw Error("lease.own-session",
+                  control.server() + ": our own earlier session, pid " + std::to_string(holder->pid) + ", hangs and does not end",
+                  "Look what it waits for: a disk that does not answer, or a synchronous standby.", Failure::timed_out);
+    if (until.has_passed()) throw_held(control, deployment, deadline);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "replication/connection.hpp"
 
@@ -18,8 +19,11 @@ struct LeaseHolder {
 
 // Waits at most `patience`: a controller that was killed a moment ago still has its session for some milliseconds. Throws
 // Error (busy) "lease.held" naming the holder. Idempotent: a session that has the lease keeps it.
+// former: backend pids of sessions that this very process has given up. One that hangs in a COMMIT does not notice that
+// its client is gone and keeps the lease: it is ended, which cannot undo what it has committed. As long as such a one
+// holds the lease the error is "lease.own-session" (timed_out), worth another try, not "another controller".
 void acquire_lease(Connection& control, const std::string& deployment, std::chrono::milliseconds patience,
-                   Deadline deadline);
+                   Deadline deadline, const std::vector<int>& former = {});
 bool holds_lease(Connection& control, const std::string& deployment, Deadline deadline);
 std::optional<LeaseHolder> lease_holder(Connection& on, const std::string& deployment, Deadline deadline);
 

@@ -35,7 +35,7 @@ int guarded(Output& output, Act act) {
     return outcome_of(errors.failure()).code;
   } catch (const Error& error) {
     output.error(error);
-    if (error.id() == "interrupted") return kInterrupted;  // outside of a window; inside it, it is undone or finished
+    if (error.id() == "interrupted") return exit_code_of_interruption();
     return outcome_of(error.failure()).code;
   } catch (const std::exception& error) {
     output.error(Error("internal", error.what(), "This is a defect of verdigris; please report it with the command."));

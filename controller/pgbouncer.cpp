@@ -89,6 +89,10 @@ void PgBouncerTraffic::discard_staged() {
   on_all(instances_, [](PgBouncerInstance& instance) { instance.discard_staged(); });
 }
 
+void PgBouncerTraffic::require_unedited() {
+  for (const auto& instance : instances_) instance->require_unedited();
+}
+
 void PgBouncerTraffic::pause(Deadline deadline) {
   const Deadline limit = Deadline::after(pause_timeout_).or_earlier(deadline);
   times_ = PauseTimes{};

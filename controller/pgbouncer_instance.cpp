@@ -113,6 +113,9 @@ void PgBouncerInstance::require_ready(const Endpoint& current, std::chrono::mill
     open_holders(deadline);
   } catch (const CannotConnect& error) {
     throw Refused("pooler.unreachable", error.what(), "Start PgBouncer, or correct admin in the playbook.");
+  } catch (const Error& error) {
+    if (error.id() != "pooler.file") throw;
+    throw Refused(error.id(), error.what(), error.hint());
   }
 }
 
@@ -126,14 +129,18 @@ std::string PgBouncerInstance::bytes_for(const Endpoint& target) {
 
 void PgBouncerInstance::stage(const Endpoint& target, Deadline deadline) {
   identify(deadline);
-  const std::string original = file().read();
-  file().stage(original, bytes_for(target));
-  staged_for_ = target;
+  stage_now(target);
 }
 
+// A file that cannot be found has nothing staged beside it.
 void PgBouncerInstance::discard_staged() {
-  file().discard();
   staged_for_.reset();
+  std::error_code error;
+  if (file_ || fs::exists(settings_.file, error)) file().discard();
+}
+
+void PgBouncerInstance::require_unedited() {
+  if (staged_for_) file().require_unedited();
 }
 
 void PgBouncerInstance::send_pause(Deadline deadline) {
@@ -311,13 +318,21 @@ bool PgBouncerInstance::hang_up_and_see(const Endpoint& target, Deadline deadlin
   return true;
 }
 
+void PgBouncerInstance::stage_now(const Endpoint& target) {
+  const std::string original = file().read();
+  file().stage(original, bytes_for(target));
+  staged_for_ = target;
+}
+
 void PgBouncerInstance::move_file(const Endpoint& target) {
-  if (staged_for_ != target) {
-    const std::string original = file().read();
-    file().stage(original, bytes_for(target));
-    staged_for_ = target;
+  if (staged_for_ != target) stage_now(target);
+  try {
+    file().move_into_place();
+  } catch (const Refused&) {
+    // Edited since it was staged. Clients wait and there is no way back: the edit is kept, and our line put into it.
+    stage_now(target);
+    file().move_into_place();
   }
-  file().move_into_place();
 }
 
 void PgBouncerInstance::point_to(const Endpoint& target, Deadline deadline) {

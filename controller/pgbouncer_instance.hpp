@@ -25,6 +25,7 @@ class PgBouncerInstance {
   void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
   void stage(const Endpoint& target, Deadline deadline);
   void discard_staged();
+  void require_unedited();
 
   // The halves of a pause: all aliases at once; after the second no server connection of them is left.
   void send_pause(Deadline deadline);
@@ -57,6 +58,7 @@ class PgBouncerInstance {
   StagedFile& file();
   IniFile read_file();
   std::string bytes_for(const Endpoint& target);
+  void stage_now(const Endpoint& target);
   void move_file(const Endpoint& target);
   bool runs_with(const Endpoint& target, Deadline deadline);
   bool reload_and_see(const Endpoint& target, Deadline deadline);

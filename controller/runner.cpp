@@ -4,6 +4,7 @@
 #include <csignal>
 #include <thread>
 
+#include "controller/exit_codes.hpp"
 #include "controller/phases.hpp"
 
 namespace verdigris {
@@ -11,7 +12,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t interrupting = 0;
 
 double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
@@ -35,11 +36,12 @@ class Interrupted : public Error {
 
 }  // namespace
 
-bool was_interrupted() { return interrupted != 0; }
+bool was_interrupted() { return interrupting != 0; }
+int exit_code_of_interruption() { return interrupting == SIGTERM ? kTerminated : kInterrupted; }
 
 void handle_interrupts() {
   struct sigaction action {};
-  action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_handler = [](int number) { interrupting = number; };
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGHUP, &action, nullptr);
@@ -60,12 +62,14 @@ void Runner::record_end(Deadline deadline) {
   pending_.clear();
 }
 
-void Runner::carry_out_step(Step& step, Deadline deadline) {
+void Runner::carry_out_step(std::size_t i, Deadline deadline) {
+  Step& step = plan_[i];
   const auto begin = Clock::now();
   const Readiness readiness = step.check(deadline);
   const std::string name(step.name());
-  if (std::holds_alternative<Done>(readiness)) return observer_.skipped(name);
   if (const auto* blocked = std::get_if<Blocked>(&readiness)) throw Refused("step." + name, blocked->why, blocked->hint);
+  reached_ = std::max(reached_, i + 1);
+  if (std::holds_alternative<Done>(readiness)) return observer_.skipped(name);
   // One commit for the end of the step before and the beginning of this one.
   auto entries = pending_;
   entries.push_back({"begin", {{"step", name}}});
@@ -83,7 +87,7 @@ RunResult Runner::carry_out() {
   const auto deadline = Deadline::after(limits_.plain);
   for (std::size_t i = 0; i < plan_.size(); ++i) {
     if (was_interrupted()) throw Interrupted();
-    carry_out_step(plan_[i], deadline);
+    carry_out_step(i, deadline);
   }
   record_end(deadline);
   journal_.close_plan(Json::object(), deadline);
@@ -103,7 +107,7 @@ RunResult Runner::take_back() {
   return result_;
 }
 
-RunResult Runner::cross(const std::function<Json()>& decision) {
+RunResult Runner::try_to_cross(const std::function<Json()>& decision) {
   auto deadline = Deadline::after(limits_.before_window);
   try {
     for (std::size_t i = 0; i < plan_.no_return(); ++i) {
@@ -112,7 +116,7 @@ RunResult Runner::cross(const std::function<Json()>& decision) {
         deadline = Deadline::after(limits_.max_pause);
         result_.window_was_open = true;
       }
-      carry_out_step(plan_[i], deadline);
+      carry_out_step(i, deadline);
     }
     record_end(deadline);
     if (was_interrupted()) throw Interrupted();
@@ -120,21 +124,30 @@ RunResult Runner::cross(const std::function<Json()>& decision) {
     journal_.decide_committed(decision(), deadline);
   } catch (const Error& error) {
     if (is_committed()) return go_forward();  // it stands on the source: never back
-    result_.was_refused = error.failure() == Failure::refused && !result_.window_was_open;
-    if (error.failure() == Failure::busy) throw;
-    return back_out(error.what(), error.hint());
+    return back_out(error);
   } catch (const std::exception& error) {
     if (is_committed()) return go_forward();
-    return back_out(error.what(), "");
+    return back_out(Error("", error.what()));
   }
   return go_forward();
 }
 
+RunResult Runner::cross(const std::function<Json()>& decision) {
+  try {
+    return try_to_cross(decision);
+  } catch (const Error& error) {
+    if (error.failure() != Failure::busy || !result_.window_was_open) throw;
+    throw Error(error.id(), error.what(),
+                "Clients may still be held: if that controller is gone or does not end, run: verdigris recover", Failure::busy);
+  }
+}
+
 RunResult Runner::recover() {
   if (is_committed()) return go_forward();
+  reached_ = plan_.no_return();  // how far the other one came is not known
   const auto standing = standing_of(journal_.records());
   if (standing.open && standing.open->is_undone) return clear_after_undone();
-  return back_out("the controller of this plan is gone", "");
+  return back_out(Error("controller.gone", "the controller of this plan is gone"));
 }
 
 // False if a server broke off meanwhile: the caller tries again until its own deadline.
@@ -155,7 +168,7 @@ void Runner::decide_back(const std::string& reason, Deadline deadline) {
     try {
       journal_.decide_undone({{"reason", reason}},
                              [&](Transaction& transaction) {
-                               for (std::size_t i = plan_.no_return(); i-- > 0;)
+                               for (std::size_t i = reached_; i-- > 0;)
                                  plan_[i].undo_with_decision(transaction);
                              },
                              deadline);
@@ -177,7 +190,7 @@ void Runner::decide_back(const std::string& reason, Deadline deadline) {
 void Runner::undo_steps() {
   std::string failed;
   std::string hint;
-  for (std::size_t i = plan_.no_return(); i-- > 0;) {
+  for (std::size_t i = reached_; i-- > 0;) {
     try {
       plan_[i].undo(Deadline::after(limits_.undo));
     } catch (const std::exception& error) {
@@ -190,13 +203,16 @@ void Runner::undo_steps() {
                      "Mend the cause, then run: verdigris recover");
 }
 
-RunResult Runner::back_out(const std::string& reason, const std::string& hint) {
-  observer_.remarked("undo: " + reason);
+RunResult Runner::back_out(const Error& error) {
+  if (error.failure() == Failure::busy) throw error;  // whoever has the lease decides
+  observer_.remarked(std::string("undo: ") + error.what());
   result_.ending = Ending::undone;
-  result_.reason = reason;
-  result_.reason_hint = hint;
+  result_.reason = error.what();
+  result_.reason_hint = error.hint();
+  result_.reason_id = error.id();
+  result_.failure = error.failure();
   pending_.clear();
-  decide_back(reason, Deadline::after(limits_.undo));
+  decide_back(result_.reason, Deadline::after(limits_.undo));
   if (is_committed()) return go_forward();
   return clear_after_undone();
 }
@@ -233,10 +249,11 @@ void Runner::give_up(const Step& step, const Error& error) {
 
 // Tried again until it is done: below the line there is no other way. An unreachable server is no reason to give up:
 // it may hold what is not known here.
-void Runner::forward_step(Step& step, Deadline deadline) {
+void Runner::forward_step(std::size_t i, Deadline deadline) {
+  Step& step = plan_[i];
   for (int attempt = 1;; ++attempt) {
     try {
-      carry_out_step(step, deadline);
+      carry_out_step(i, deadline);
       return;
     } catch (const NeedsHuman& error) {
       if (!step.may_be_given_up()) throw;
@@ -269,7 +286,7 @@ RunResult Runner::go_forward() {
       }
     }
     for (std::size_t i = plan_.no_return(); i < plan_.size(); ++i) {
-      forward_step(plan_[i], deadline);
+      forward_step(i, deadline);
       if (!result_.given_up.empty()) deadline = Deadline::after(limits_.forward);  // it may have spent all of it
     }
     record_end(deadline);

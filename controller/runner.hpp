@@ -43,8 +43,9 @@ struct RunResult {
   std::vector<StepReport> steps;
   std::string reason;           // why it was undone
   std::string reason_hint;
+  std::string reason_id;        // stable, as in errors; empty if it is none of ours
+  Failure failure = Failure::failed;  // the kind of the reason
   bool window_was_open = false;
-  bool was_refused = false;     // undone by a guardrail before clients waited
   std::string given_up;         // done, but for a step that may be given up: why
 };
 
@@ -66,10 +67,11 @@ class Runner {
   RunResult recover();
 
  private:
-  RunResult back_out(const std::string& reason, const std::string& hint);
+  RunResult back_out(const Error& error);
   RunResult go_forward();
-  void carry_out_step(Step& step, Deadline deadline);
-  void forward_step(Step& step, Deadline deadline);
+  RunResult try_to_cross(const std::function<Json()>& decision);
+  void carry_out_step(std::size_t i, Deadline deadline);
+  void forward_step(std::size_t i, Deadline deadline);
   void give_up(const Step& step, const Error& error);
   void record_end(Deadline deadline);
   bool is_committed() const;
@@ -81,6 +83,9 @@ class Runner {
 
   const Plan& plan_;
   Journal& journal_;
+  // How many steps, from the first, may have acted: only those are undone. What was never begun may not be ours, such as
+  // a pause that was refused because somebody else had made it.
+  std::size_t reached_ = 0;
   RunLimits limits_;
   RunObserver& observer_;
   std::function<void(Deadline)> reopen_;
@@ -88,8 +93,9 @@ class Runner {
   std::vector<Entry> pending_;  // the end of the last step, written together with the beginning of the next
 };
 
-// Set by SIGINT and SIGTERM; asked between steps. Above the line it undoes, below it nothing is interrupted.
+// Set by SIGINT, SIGTERM and SIGHUP; asked between steps. Above the line it undoes, below it nothing is interrupted.
 bool was_interrupted();
+int exit_code_of_interruption();  // outside of a window
 void handle_interrupts();
 
 }  // namespace verdigris

@@ -201,6 +201,12 @@ void StagedFile::move_into_place() {
   sync_directory(file_.parent_path());
 }
 
+void StagedFile::require_unedited() const {
+  if (!staged_) return;
+  const std::string current = sha256(read());
+  if (current != staged_->original_digest && current != staged_->digest) refuse_foreign_edit(file_);
+}
+
 void StagedFile::discard() {
   staged_.reset();
   remove_if_present(beside(kStaged));

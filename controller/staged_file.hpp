@@ -32,6 +32,8 @@ class StagedFile {
   // Throws Refused "pooler.foreign-edit" if the file is not what stage() saw, Error "pooler.file" if nothing was
   // staged.
   void move_into_place();
+  // Throws Refused "pooler.foreign-edit" if the file is neither what stage() saw nor what it laid ready.
+  void require_unedited() const;
   // Forgets what was staged, also by an earlier run; a backup is removed if it says nothing that the file does not.
   void discard();
 

@@ -45,6 +45,8 @@ class Traffic {
   // Writes the file for the new target beside the old one, fsynced, so that only rename remains in the window. Idempotent.
   virtual void stage(const Endpoint& target, Deadline deadline) = 0;
   virtual void discard_staged() = 0;
+  // What stage() saw is still what the file holds; throws Refused "pooler.foreign-edit".
+  virtual void require_unedited() = 0;
   // Holds new transactions on all instances at once and waits until no server connection of the database is left.
   // Throws (after which resume() must be called) if one instance does not get there in time.
   virtual void pause(Deadline deadline) = 0;

@@ -11,6 +11,7 @@ class NoTraffic final : public Traffic {
   void require_ready(const Endpoint&, std::chrono::milliseconds, Deadline) override {}
   void stage(const Endpoint&, Deadline) override {}
   void discard_staged() override {}
+  void require_unedited() override {}
   void pause(Deadline) override;
   void resume(Deadline) override;
   void point_to(const Endpoint& target, Deadline) override { target_ = target; }

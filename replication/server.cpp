@@ -9,6 +9,7 @@ SessionOptions Server::options(const std::string& role, bool read_only) const {
 void Server::connect(Deadline deadline, bool read_only) {
   control_.reset();
   control_.emplace(Connection::open(conninfo_, options("control", read_only), deadline));
+  control_pids_.push_back(control_->backend_pid());
   version_ = control_->server_version();
   host_ = control_->host();
   port_ = control_->port();

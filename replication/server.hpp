@@ -22,6 +22,8 @@ class Server {
   bool is_connected() const { return control_ && control_->is_open(); }
   // The control session; throws ConnectionLost if there is none. Never reconnects by itself: the lease would be gone.
   Connection& control();
+  // Backend pids of all control sessions so far, the present one last: an earlier one may still hold the lease.
+  const std::vector<int>& control_pids() const { return control_pids_; }
   // A further session; role becomes part of application_name.
   Connection open(const std::string& role, Deadline deadline, bool read_only = false,
                   std::vector<std::pair<std::string, std::string>> settings = {}) const;
@@ -46,6 +48,7 @@ class Server {
   std::string deployment_;
   Conninfo conninfo_;
   std::optional<Connection> control_;
+  std::vector<int> control_pids_;
   int version_ = 0;
   std::string host_, port_, dbname_, user_;
 };

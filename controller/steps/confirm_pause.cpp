@@ -9,6 +9,7 @@ std::string ConfirmPause::describe() const {
 }
 
 std::string ConfirmPause::apply(Deadline deadline) {
+  traffic_.require_unedited();
   for (const auto& state : traffic_.state(deadline))
     if (!state.is_paused)
       throw Error("pooler.pause-lost",

@@ -1,6 +1,6 @@
 // Just above the line: are clients still held? A pooler that ended and came back forgets its pause, and its clients
-// meet the fence. Safety does not need this step; with it such a switch is put back instead of going on without its
-// clients.
+// meet the fence. And has nobody edited the file that is to be replaced? Safety does not need this step; with it such a
+// switch is put back instead of going on without its clients.
 #pragma once
 
 #include "controller/step.hpp"

@@ -120,6 +120,46 @@ TEST_F(JournalTest, LeaseIsHeldByOneControllerAndFreeWhenItsSessionEnds) {
       << "the first controller's session is gone, so its next act cannot run";
 }
 
+// Its session waits for a standby that never comes and does not notice that its client went away.
+TEST_F(JournalTest, OwnSessionThatHangsInACommitGivesUpTheLease) {
+  Server side = test::side(pair_->blue(), "blue");
+  acquire_lease(side.control(), "shop", 100ms, soon());
+  auto superuser = test::admin(pair_->blue());
+  run(superuser, "ALTER SYSTEM SET synchronous_standby_names = 'gone'");
+  run(superuser, "SELECT pg_reload_conf()");
+  run(superuser, "SELECT pg_sleep(0.2)");
+  EXPECT_THROW(side.control().execute(Sql("SELECT pg_logical_emit_message(true, 'test', 'x')"), Deadline::after(300ms)), Error);
+  side.connect(soon());
+  Controller second(*pair_);
+  try {
+    acquire_lease(second.blue.control(), "shop", 300ms, soon());
+    FAIL() << "not noticed, as said above";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.id(), "lease.held");
+  }
+  acquire_lease(side.control(), "shop", 5s, soon(), side.control_pids());
+  EXPECT_TRUE(holds_lease(side.control(), "shop", soon()));
+  run(superuser, "ALTER SYSTEM RESET synchronous_standby_names");
+  run(superuser, "SELECT pg_reload_conf()");
+}
+
+// One that slept through its sessions' end must not go on with a journal that others have carried on.
+TEST_F(JournalTest, LoadedAgainItMayOnlyHoldWhatIsKnownAndAWriteOfOurOwn) {
+  first_->journal.write({{"begin", {{"step", "a"}, {"ms", 0.1}}}}, soon());
+  first_->journal.load_again(soon());
+  EXPECT_EQ(first_->journal.records().size(), 2U);
+  Controller second(*pair_);
+  second.journal.load(soon());
+  second.journal.write({{"begin", {{"step", "b"}}}}, soon());
+  try {
+    first_->journal.load_again(soon());
+    FAIL() << "another controller went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.id(), "journal.taken-over") << error.what();
+    EXPECT_EQ(error.failure(), Failure::busy);
+  }
+}
+
 TEST_F(JournalTest, SavedValueIsNotOverwrittenByARepeatedStep) {
   auto& on = first_->blue.control();
   save_value(on, "shop", "k", "{\"was\": 1}", soon());

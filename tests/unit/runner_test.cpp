@@ -126,6 +126,47 @@ TEST(Runner, FailureAboveTheLineIsUndone) {
   EXPECT_TRUE(run.world.blue_open);
 }
 
+// A pause that a person made and a guardrail refused is not ours to end.
+TEST(Runner, StepsThatNeverBeganAreNotUndone) {
+  Attempt run;
+  std::string undone;
+  const auto noting = [&](const std::string& name) { return [&undone, name] { undone += name + " "; }; };
+  Plan plan;
+  plan.then<FakeStep>("lay", [] { return false; }, [] {}, noting("lay"))
+      .then<FakeStep>("stage", [] { return false; }, [] { throw Refused("pooler.paused", "paused by somebody"); }, noting("stage"))
+      .window_opens()
+      .then<FakeStep>("pause", [] { return false; }, [] {}, noting("pause"))
+      .point_of_no_return();
+  const auto result = run.cross(plan);
+  EXPECT_EQ(result.ending, Ending::undone);
+  EXPECT_EQ(result.failure, Failure::refused);
+  EXPECT_EQ(result.reason_id, "pooler.paused");
+  EXPECT_FALSE(result.window_was_open);
+  EXPECT_EQ(undone, "stage lay ");
+}
+
+// How far the one came that is gone cannot be known.
+TEST(Runner, RecoveryUndoesEveryStepAboveTheLine) {
+  Attempt run;
+  std::string undone;
+  Plan plan;
+  plan.then<FakeStep>("pause", [] { return false; }, [] {}, [&] { undone += "pause "; })
+      .point_of_no_return();
+  EXPECT_EQ(run.recover(plan).ending, Ending::undone);
+  EXPECT_EQ(undone, "pause ");
+}
+
+TEST(Runner, AnotherControllerInTheWindowIsToldWithWhatItMeansForClients) {
+  Attempt run;
+  try {
+    run.cross(cutover(run.world, [] { throw Error("journal.taken", "taken", "", Failure::busy); }));
+    FAIL() << "the other controller decides";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.failure(), Failure::busy);
+    EXPECT_NE(error.hint().find("verdigris recover"), std::string::npos) << error.hint();
+  }
+}
+
 TEST(Runner, SpentPauseBudgetIsUndoneBeforeTheLine) {
   Attempt run;
   run.limits.max_pause = std::chrono::milliseconds(5);
