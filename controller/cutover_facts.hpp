@@ -6,14 +6,21 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "healthcheck/parity/parity.hpp"
+#include "replication/apply_watch.hpp"
 #include "replication/identity.hpp"
 #include "replication/lsn.hpp"
 #include "replication/marker.hpp"
 #include "replication/sequences.hpp"
 
 namespace verdigris {
+
+struct WatchedApply {
+  unsigned subscription;  // oid
+  ApplyWatch watch;
+};
 
 struct CutoverFacts {
   std::optional<FinalMarker> marker;          // the source's last marker
@@ -22,6 +29,8 @@ struct CutoverFacts {
   std::int64_t marker_floor = 0;              // markers of this plan have higher ids
   std::unique_ptr<ParitySessions> sessions;   // opened before the window
   std::unique_ptr<SequencePair> sequences;    // prepared before the window
+  std::optional<WatchedApply> apply;          // of the stream that is drained; known before the window
+  std::vector<QualifiedName> tables_to_lock;  // on the source, as they were right before the window; empty: not known
   ServerIdentity source_identity, target_identity;  // of the plan's first record
 };
 

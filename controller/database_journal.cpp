@@ -41,6 +41,11 @@ bool is_equal(const Record& a, const Record& b) {
          nlohmann::json(a.detail) == nlohmann::json(b.detail);
 }
 
+std::vector<Entry> with_last(std::vector<Entry> entries, Entry last) {
+  entries.push_back(std::move(last));
+  return entries;
+}
+
 // The name of a point at which a test may kill the controller: what is being written.
 std::string point_of(const Record& record) {
   const auto step = record.detail.find("step");
@@ -110,7 +115,7 @@ std::optional<std::size_t> DatabaseJournal::count_on(const std::string& color) c
   return found == count_.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::vector<Record> DatabaseJournal::numbered(const std::vector<Entry>& entries) const {
+std::vector<Record> DatabaseJournal::numbered(std::vector<Entry> entries) const {
   int epoch = records_.empty() ? 1 : records_.back().epoch;
   int seq = records_.empty() ? 0 : records_.back().seq;
   std::vector<Record> out;
@@ -194,11 +199,11 @@ std::string DatabaseJournal::plan_source() const {
   return standing.open->source;
 }
 
-void DatabaseJournal::decide_committed(const Json& detail, Deadline deadline) {
+void DatabaseJournal::decide_committed(const std::vector<Entry>& before, const Json& detail, Deadline deadline) {
   const std::string source = plan_source();
   if (!standing_of(records_).open->is_committed) {
     leader_ = source;
-    write_on_leader(numbered({{"committed", detail}}), Flush::at_once, deadline);
+    write_on_leader(numbered(with_last(before, {"committed", detail})), Flush::at_once, deadline);
   }
   // The target is opened only when the decision stands on both: opening it is a later commit there, which flushes this.
   crash_point("before:committed_on_target");
@@ -207,17 +212,17 @@ void DatabaseJournal::decide_committed(const Json& detail, Deadline deadline) {
   crash_point("after:committed_on_target");
 }
 
-void DatabaseJournal::decide_undone(const Json& detail, const std::function<void(Transaction&)>& together,
-                                    Deadline deadline) {
+void DatabaseJournal::decide_undone(const std::vector<Entry>& before, const Json& detail,
+                                    const std::function<void(Transaction&)>& together, Deadline deadline) {
   leader_ = plan_source();
   complete(leader_, Flush::at_once, deadline);
-  const auto records = numbered({{"undone", detail}});
+  const auto records = numbered(with_last(before, {"undone", detail}));
   crash_point("before:undone");
   Transaction transaction(side(leader_).control(), deadline);
   insert(transaction, records);
   together(transaction);
   transaction.commit();
-  records_.push_back(records.front());
+  records_.insert(records_.end(), records.begin(), records.end());
   count_[leader_] = records_.size();
   crash_point("after:undone");
 }

@@ -28,15 +28,16 @@ class DatabaseJournal final : public Journal {
   const std::vector<Record>& records() const override { return records_; }
   void open_plan(const Entry& plan, const std::string& source, Deadline deadline) override;
   void write(const std::vector<Entry>& entries, Deadline deadline) override;
-  void decide_committed(const Json& detail, Deadline deadline) override;
-  void decide_undone(const Json& detail, const std::function<void(Transaction&)>& together, Deadline deadline) override;
+  void decide_committed(const std::vector<Entry>& before, const Json& detail, Deadline deadline) override;
+  void decide_undone(const std::vector<Entry>& before, const Json& detail,
+                     const std::function<void(Transaction&)>& together, Deadline deadline) override;
   void close_plan(const Json& detail, Deadline deadline) override;
 
  private:
   Server& side(const std::string& color) { return color == "blue" ? blue_ : green_; }
   static std::string other(const std::string& color) { return color == "blue" ? "green" : "blue"; }
   std::vector<Record> read_side(Server& server, Deadline deadline);
-  std::vector<Record> numbered(const std::vector<Entry>& entries) const;
+  std::vector<Record> numbered(std::vector<Entry> entries) const;
   static std::string rows_of(const std::vector<Record>& records);
   template <class Act>
   void insert_unless_taken(Connection& on, const std::vector<Record>& records, Act act);

@@ -39,9 +39,11 @@ class Journal {
   // On the leader, in one commit, flushed no later than the next deciding record. Throws Error (busy) "journal.taken" if another controller wrote first.
   virtual void write(const std::vector<Entry>& entries, Deadline deadline) = 0;
   // `committed`: on the source, then on the target, which leads from then on. Repeated, it completes the target.
-  virtual void decide_committed(const Json& detail, Deadline deadline) = 0;
+  // before: entries that go in front of it, in the same commit. They take its number, so two decisions still compete for
+  // one key: the next after what both had read.
+  virtual void decide_committed(const std::vector<Entry>& before, const Json& detail, Deadline deadline) = 0;
   // `undone`: on the source, in one transaction with what `together` does there (opening it).
-  virtual void decide_undone(const Json& detail, const std::function<void(Transaction&)>& together,
+  virtual void decide_undone(const std::vector<Entry>& before, const Json& detail, const std::function<void(Transaction&)>& together,
                              Deadline deadline) = 0;
   // Last record of a plan; then the follower is completed as far as it can be reached.
   virtual void close_plan(const Json& detail, Deadline deadline) = 0;

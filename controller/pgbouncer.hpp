@@ -25,6 +25,7 @@ class PgBouncerTraffic final : public Traffic {
   void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) override;
   void stage(const Endpoint& target, Deadline deadline) override;
   void discard_staged() override;
+  void require_unedited() override;
   // Gives up after the playbook's pause timeout, or at the deadline if that is earlier. Error "pooler.pause-timeout"
   // names who blocks; "pooler.pause-lies" a process that answers PAUSE with transactions open.
   void pause(Deadline deadline) override;

@@ -76,8 +76,6 @@ Standing standing_of(const std::vector<Record>& records) {
     } else if (record.event == "committed") {
       standing.open->is_committed = true;
       standing.open->committed = record.detail;
-    } else if (record.event == "given_up") {
-      standing.given_up = record.detail.value("reason", "");
     } else if (record.event == "undone") {
       standing.open->is_undone = true;
     } else if (record.event == "finished" && standing.open->is_undone) {
@@ -85,6 +83,7 @@ Standing standing_of(const std::vector<Record>& records) {
     } else if (record.event == "finished") {
       const auto& transition = transition_of(standing.open->command);
       standing.phase = transition.to;
+      if (record.detail.contains("given_up")) standing.given_up = record.detail.at("given_up").value("reason", "");
       if (transition.plan == PlanKind::cutover) standing.serves = standing.open->source == "blue" ? "green" : "blue";
       standing.open.reset();
     }

@@ -23,6 +23,10 @@ class Plan {
     window_ = steps_.size();
     return *this;
   }
+  Plan& window_closes() {
+    window_end_ = steps_.size();
+    return *this;
+  }
   Plan& point_of_no_return() {
     no_return_ = steps_.size();
     return *this;
@@ -32,6 +36,8 @@ class Plan {
   Step& operator[](std::size_t i) const { return *steps_[i]; }
   // Index of the first step that runs under the pause budget; size() if clients never wait.
   std::size_t window() const { return window_.value_or(steps_.size()); }
+  // Whether clients wait while step i runs.
+  bool is_in_window(std::size_t i) const { return i >= window() && i < window_end_.value_or(steps_.size()); }
   // Index of the first step below the line; size() if there is none.
   std::size_t no_return() const { return no_return_.value_or(steps_.size()); }
   bool has_line() const { return no_return_.has_value(); }
@@ -39,6 +45,7 @@ class Plan {
  private:
   std::vector<std::unique_ptr<Step>> steps_;
   std::optional<std::size_t> window_;
+  std::optional<std::size_t> window_end_;
   std::optional<std::size_t> no_return_;
 };
 

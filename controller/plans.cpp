@@ -27,6 +27,7 @@
 #include "controller/steps/restore_schema.hpp"
 #include "controller/steps/set_replica_identity.hpp"
 #include "controller/steps/stage_traffic.hpp"
+#include "controller/steps/stand_ready.hpp"
 #include "controller/steps/start_reverse.hpp"
 #include "controller/steps/stop_forward.hpp"
 #include "controller/steps/subscribe_target.hpp"
@@ -108,9 +109,10 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, filter_of(d), d.facts())
       .then<WaitForQuietMoment>(source, target, there, kQuietPatience)
       .then<AskGuardrails>(source, target, there, guardrails_of(d))
+      .then<StandReady>(source, target, there, d.facts())
       .window_opens()
       .then<PauseTraffic>(d.traffic())
-      .then<FenceSource>(source, d.playbook().fence.lock_timeout, d.roles_to_keep(source->color()))
+      .then<FenceSource>(source, d.playbook().fence.lock_timeout, d.roles_to_keep(source->color()), d.facts())
       .then<DrainToMarker>(source, target, there, d.facts())
       .then<CopySequences>(source, target, d.facts())
       .then<ProveParity>(source, target, there, filter_of(d), d.facts())
@@ -119,6 +121,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
       .point_of_no_return()
       .then<OpenTarget>(target, d.facts())
       .then<MoveTraffic>(d.traffic(), to)
+      .window_closes()
       .then<StopForward>(target, there)
       .then<StartReverse>(source, target, back, d.facts())
       .then<DropStream>(*source, *target, there, DropStream::Publication::keep);

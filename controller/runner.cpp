@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <csignal>
 #include <thread>
+#include <utility>
 
 #include "controller/exit_codes.hpp"
 #include "controller/phases.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
@@ -56,10 +58,22 @@ bool Runner::is_committed() const {
   return standing.open && standing.open->is_committed;
 }
 
+// What was handed over once may stand although its write failed: it is not written a second time.
+std::vector<Entry> Runner::take_pending() { return std::exchange(pending_, {}); }
+
+// One commit for the end of the step before and the beginning of this one. While clients wait none at all: what was begun
+// decides nothing, recovery acts as if every step had been; it is written with the decision, or when the window is over.
+void Runner::record_begin(std::size_t i, Deadline deadline) {
+  const std::string name(plan_[i].name());
+  const bool is_deferred = plan_.is_in_window(i) && i != plan_.window();
+  if (is_deferred) crash_point("before:begin:" + name);
+  pending_.push_back({"begin", {{"step", name}}});
+  if (is_deferred) return crash_point("after:begin:" + name);
+  journal_.write(take_pending(), deadline);
+}
+
 void Runner::record_end(Deadline deadline) {
-  if (pending_.empty()) return;
-  journal_.write(pending_, deadline);
-  pending_.clear();
+  if (!pending_.empty()) journal_.write(take_pending(), deadline);
 }
 
 void Runner::carry_out_step(std::size_t i, Deadline deadline) {
@@ -70,13 +84,10 @@ void Runner::carry_out_step(std::size_t i, Deadline deadline) {
   if (const auto* blocked = std::get_if<Blocked>(&readiness)) throw Refused("step." + name, blocked->why, blocked->hint);
   reached_ = std::max(reached_, i + 1);
   if (std::holds_alternative<Done>(readiness)) return observer_.skipped(name);
-  // One commit for the end of the step before and the beginning of this one.
-  auto entries = pending_;
-  entries.push_back({"begin", {{"step", name}}});
-  journal_.write(entries, deadline);
-  pending_.clear();
+  record_begin(i, deadline);
   observer_.began(name);
   StepReport report{name, step.apply(deadline), 0};
+  crash_point("after:apply:" + name);
   report.ms = ms_since(begin);
   pending_.push_back({"end", {{"step", name}, {"ms", report.ms}, {"account", report.account}}});
   result_.steps.push_back(report);
@@ -118,10 +129,9 @@ RunResult Runner::try_to_cross(const std::function<Json()>& decision) {
       }
       carry_out_step(i, deadline);
     }
-    record_end(deadline);
     if (was_interrupted()) throw Interrupted();
     if (deadline.has_passed()) throw DeadlinePassed("the pause budget was spent before the line");
-    journal_.decide_committed(decision(), deadline);
+    journal_.decide_committed(take_pending(), decision(), deadline);
   } catch (const Error& error) {
     if (is_committed()) return go_forward();  // it stands on the source: never back
     return back_out(error);
@@ -166,7 +176,7 @@ bool Runner::is_reopened(Deadline deadline) {
 void Runner::decide_back(const std::string& reason, Deadline deadline) {
   for (;;) {
     try {
-      journal_.decide_undone({{"reason", reason}},
+      journal_.decide_undone(take_pending(), {{"reason", reason}},
                              [&](Transaction& transaction) {
                                for (std::size_t i = reached_; i-- > 0;)
                                  plan_[i].undo_with_decision(transaction);
@@ -211,7 +221,6 @@ RunResult Runner::back_out(const Error& error) {
   result_.reason_hint = error.hint();
   result_.reason_id = error.id();
   result_.failure = error.failure();
-  pending_.clear();
   decide_back(result_.reason, Deadline::after(limits_.undo));
   if (is_committed()) return go_forward();
   return clear_after_undone();
@@ -239,12 +248,12 @@ void Runner::close_undone(Deadline deadline) {
   }
 }
 
-// Written with the next record. A `recover` that finds the plan open tries the step again.
+// Written when the plan is closed. A `recover` that finds it open tries the step again.
 void Runner::give_up(const Step& step, const Error& error) {
   const std::string name(step.name());
   observer_.remarked(name + ": " + error.what() + "; given up");
   result_.given_up = error.what();
-  pending_ = {{"given_up", {{"step", name}, {"reason", error.what()}}}};
+  given_up_ = {{"step", name}, {"reason", error.what()}};
 }
 
 // Tried again until it is done: below the line there is no other way. An unreachable server is no reason to give up:
@@ -264,7 +273,6 @@ void Runner::forward_step(std::size_t i, Deadline deadline) {
       if (deadline.has_passed()) throw;
       observer_.remarked(std::string(step.name()) + ": " + error.what() + "; trying again");
       wait_a_moment(attempt);
-      pending_.clear();
       if (may_mend_itself(error)) reopen_(deadline);
     }
   }
@@ -276,7 +284,7 @@ RunResult Runner::go_forward() {
   try {
     for (;;) {
       try {
-        journal_.decide_committed({}, deadline);
+        journal_.decide_committed({}, {}, deadline);
         break;
       } catch (const Error& error) {
         if (error.failure() == Failure::busy || deadline.has_passed()) throw;
@@ -290,7 +298,9 @@ RunResult Runner::go_forward() {
       if (!result_.given_up.empty()) deadline = Deadline::after(limits_.forward);  // it may have spent all of it
     }
     record_end(deadline);
-    journal_.close_plan(Json::object(), deadline);
+    Json detail = Json::object();
+    if (!given_up_.is_null()) detail["given_up"] = given_up_;
+    journal_.close_plan(detail, deadline);
   } catch (const NeedsHuman&) {
     throw;
   } catch (const Error& error) {

@@ -73,7 +73,9 @@ class Runner {
   void carry_out_step(std::size_t i, Deadline deadline);
   void forward_step(std::size_t i, Deadline deadline);
   void give_up(const Step& step, const Error& error);
+  void record_begin(std::size_t i, Deadline deadline);
   void record_end(Deadline deadline);
+  std::vector<Entry> take_pending();
   bool is_committed() const;
   void decide_back(const std::string& reason, Deadline deadline);
   bool is_reopened(Deadline deadline);
@@ -90,7 +92,8 @@ class Runner {
   RunObserver& observer_;
   std::function<void(Deadline)> reopen_;
   RunResult result_;
-  std::vector<Entry> pending_;  // the end of the last step, written together with the beginning of the next
+  Json given_up_;  // null, or step and reason
+  std::vector<Entry> pending_;  // what is yet to be written: the end of the last step; in the window, all of its steps
 };
 
 // Set by SIGINT, SIGTERM and SIGHUP; asked between steps. Above the line it undoes, below it nothing is interrupted.

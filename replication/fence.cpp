@@ -173,21 +173,64 @@ void remove_fence_triggers(Connection& on, milliseconds lock_timeout, Deadline d
 Sql fence_statement(FenceState state) { return replacement_of("fence", state, {}); }
 Sql marker_fence_statement(FenceState state) { return replacement_of("marker_fence", state, {}); }
 
-ClosedFence close_fence(Connection& on, milliseconds lock_timeout, Deadline deadline, Flush flush) {
-  ClosedFence closed;
+namespace {
+
+constexpr auto kPrepared = BasicSqlText<>(
+    "SELECT gid, owner FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared LIMIT 1");
+
+std::optional<PreparedTransaction> prepared_in(const Result& result) {
+  const auto row = result.at_most_one_row(2);
+  if (!row) return std::nullopt;
+  return PreparedTransaction{row->text(0), row->text(1)};
+}
+
+}  // namespace
+
+std::optional<PreparedTransaction> prepared_transaction(Connection& on, Deadline deadline) {
+  return prepared_in(on.query(Sql(kPrepared), deadline));
+}
+
+std::vector<QualifiedName> fenced_tables(Connection& on, Deadline deadline) {
+  std::vector<QualifiedName> out;
   const auto result = fence_catalog(on, deadline);
-  std::vector<QualifiedName> tables;
-  for (const auto& row : result.rows(3)) {
-    tables.emplace_back(row.text(0), row.text(1));
-    if (!row.boolean(2)) closed.without_trigger.push_back(tables.back());
-  }
+  for (const auto& row : result.rows(3)) out.emplace_back(row.text(0), row.text(1));
+  return out;
+}
+
+namespace {
+
+ClosedFence close_these(Connection& on, milliseconds lock_timeout, Deadline deadline, Flush flush,
+                        const std::vector<QualifiedName>& tables) {
   std::vector<Sql> statements{Sql("SET LOCAL lock_timeout = {}", Number(lock_timeout.count())),
                               fence_statement(FenceState::closed)};
   if (flush == Flush::later) statements.push_back(Sql("SET LOCAL synchronous_commit = off"));
   if (!tables.empty())
     statements.push_back(Sql("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE", Sql::joined(tables, ", ONLY ")));
-  on.commit_alone(Sql::joined(statements, "; "), deadline);
-  closed.tables = static_cast<int>(tables.size());
+  statements.push_back(Sql(kPrepared));
+  const auto result = on.commit_alone(Sql::joined(statements, "; "), deadline);
+  return {static_cast<int>(tables.size()), {}, prepared_in(result)};
+}
+
+}  // namespace
+
+ClosedFence close_fence(Connection& on, milliseconds lock_timeout, Deadline deadline, Flush flush,
+                        const std::vector<QualifiedName>& tables) {
+  if (!tables.empty()) {
+    try {
+      return close_these(on, lock_timeout, deadline, flush, tables);
+    } catch (const ServerError& error) {
+      const bool is_gone = error.sqlstate() == "42P01" || error.sqlstate() == "3F000";
+      if (!is_gone) throw;  // else one was dropped meanwhile: looked up anew
+    }
+  }
+  const auto result = fence_catalog(on, deadline);
+  std::vector<QualifiedName> found, without_trigger;
+  for (const auto& row : result.rows(3)) {
+    found.emplace_back(row.text(0), row.text(1));
+    if (!row.boolean(2)) without_trigger.push_back(found.back());
+  }
+  auto closed = close_these(on, lock_timeout, deadline, flush, found);
+  closed.without_trigger = std::move(without_trigger);
   return closed;
 }
 

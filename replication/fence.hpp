@@ -4,6 +4,7 @@
 // no writer is in flight. The apply worker runs as replica and passes. nextval, DDL and large objects pass too.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,13 +43,24 @@ void remove_fence_triggers(Connection& on, std::chrono::milliseconds lock_timeou
 Sql fence_statement(FenceState state);
 Sql marker_fence_statement(FenceState state);
 
+struct PreparedTransaction {
+  std::string gid, owner;
+};
+// The oldest of this database.
+std::optional<PreparedTransaction> prepared_transaction(Connection& on, Deadline deadline);
+
+// Every table that the fence is for, with our trigger or without.
+std::vector<QualifiedName> fenced_tables(Connection& on, Deadline deadline);
+
 struct ClosedFence {
   int tables = 0;
-  std::vector<QualifiedName> without_trigger = {};  // open all the same
+  std::vector<QualifiedName> without_trigger = {};  // open all the same; not looked for if `tables` was given
+  std::optional<PreparedTransaction> prepared = {};  // seen once all locks were had: it wrote none of these tables
 };
 // One transaction: body closed, LOCK TABLE of all in SHARE ROW EXCLUSIVE MODE, commit. Throws ServerError 55P03 when a
-// writer or VACUUM does not let go within lock_timeout; nothing is changed then.
+// writer or VACUUM does not let go within lock_timeout; nothing is changed then. tables: fenced_tables() of a moment ago,
+// which spares the look; whoever gives it proves afterwards that no other table has come (tables_without_fence).
 ClosedFence close_fence(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline,
-                        Flush flush = Flush::at_once);
+                        Flush flush = Flush::at_once, const std::vector<QualifiedName>& tables = {});
 
 }  // namespace verdigris

@@ -21,7 +21,7 @@ struct ServerIdentity {
   }
 };
 
-// Throws Refused "target.standby" if the server is in recovery.
-ServerIdentity server_identity(Connection& on, const std::string& deployment, Deadline deadline);
+// Throws Refused "target.standby" if the server is in recovery. insert_position: the end of its log as of now.
+ServerIdentity server_identity(Connection& on, const std::string& deployment, Deadline deadline, Lsn* insert_position = nullptr);
 
 }  // namespace verdigris

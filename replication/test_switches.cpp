@@ -14,8 +14,12 @@ bool is_mutant(std::string_view name) {
 
 void crash_point(std::string_view name) {
   if (const char* log = std::getenv("VERDIGRIS_CRASH_LOG")) std::ofstream(log, std::ios::app) << name << '\n';
-  const char* chosen = std::getenv("VERDIGRIS_CRASH");
-  if (chosen != nullptr && name == chosen) std::raise(SIGKILL);
+  const auto is_chosen = [&](const char* variable) {
+    const char* chosen = std::getenv(variable);
+    return chosen != nullptr && name == chosen;
+  };
+  if (is_chosen("VERDIGRIS_CRASH")) std::raise(SIGKILL);
+  if (is_chosen("VERDIGRIS_STOP")) std::raise(SIGSTOP);
 }
 
 }  // namespace verdigris

@@ -1,5 +1,6 @@
 // Seeded faults for tests: VERDIGRIS_MUTANT names a safety act to leave out, VERDIGRIS_CRASH a point at which the process
-// kills itself, VERDIGRIS_CRASH_LOG a file that gets the name of each point passed, one a line. Compiled into test builds
+// kills itself, VERDIGRIS_STOP one at which it stops itself until SIGCONT (a test breaks something meanwhile),
+// VERDIGRIS_CRASH_LOG a file that gets the name of each point passed, one a line, before it stops or dies. Compiled into test builds
 // only; in the release build all are constants and cost nothing.
 #pragma once
 
@@ -9,7 +10,7 @@ namespace verdigris {
 
 #ifdef VERDIGRIS_TEST_BUILD
 bool is_mutant(std::string_view name);
-void crash_point(std::string_view name);  // SIGKILL to self if VERDIGRIS_CRASH equals the name
+void crash_point(std::string_view name);  // SIGKILL to self if VERDIGRIS_CRASH equals the name, SIGSTOP if VERDIGRIS_STOP does
 #else
 constexpr bool is_mutant(std::string_view) { return false; }
 constexpr void crash_point(std::string_view) {}

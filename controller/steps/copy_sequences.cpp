@@ -1,6 +1,5 @@
 #include "controller/steps/copy_sequences.hpp"
 
-#include "controller/steps/fence_source.hpp"
 #include "replication/sequences.hpp"
 #include "replication/test_switches.hpp"
 
@@ -16,17 +15,17 @@ SequencePair& sequences_of(CutoverFacts& facts, Source source, Target target) {
 }
 
 Readiness CopySequences::check(Deadline deadline) {
-  if (sequences_of(facts_, source_, target_).outgrown_ones(deadline).empty()) return Done{};
+  ahead_ = sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all_);
+  if (ahead_->empty()) return Done{};
   return Ready{};
 }
 
 std::string CopySequences::apply(Deadline deadline) {
   if (is_mutant("sequences_not_copied")) return "left out";
-  if (!is_mutant("no_fence")) wait_for_no_foreign_session(*source_, deadline);
-  std::size_t all = 0;
-  const auto ahead = sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all);
+  const auto ahead = ahead_ ? *ahead_ : sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all_);
+  ahead_.reset();
   set_sequences(target_->control(), ahead, deadline);
-  return std::to_string(all) + " read, " + std::to_string(ahead.size()) + " set on " + target_->color();
+  return std::to_string(all_) + " read, " + std::to_string(ahead.size()) + " set on " + target_->color();
 }
 
 }  // namespace verdigris

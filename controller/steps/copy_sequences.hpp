@@ -1,5 +1,6 @@
-// Puts the target's sequences where the source's are: forward only, so that no value is handed out twice. The source's
-// positions are final because it is fenced and no foreign session is left (nextval passes the fence's triggers).
+// Puts the target's sequences where the source's are: forward only, so that no value is handed out twice. StandReady has
+// raised most of them. nextval passes the fence's triggers, so the last word has prove_parity, which reads them again
+// when it has seen that no foreign session is left.
 #pragma once
 
 #include "controller/cutover_facts.hpp"
@@ -23,6 +24,8 @@ class CopySequences final : public Step {
   Source source_;
   Target target_;
   CutoverFacts& facts_;
+  std::optional<std::vector<SequencePosition>> ahead_;  // what check() has just read, for apply()
+  std::size_t all_ = 0;
 };
 
 }  // namespace verdigris

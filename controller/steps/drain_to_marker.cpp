@@ -2,9 +2,8 @@
 
 #include <thread>
 
-#include "replication/apply_watch.hpp"
+#include "controller/steps/stand_ready.hpp"
 #include "replication/fence.hpp"
-#include "replication/subscription.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
@@ -33,24 +32,13 @@ Readiness DrainToMarker::check(Deadline deadline) {
   return Ready{};
 }
 
-unsigned DrainToMarker::require_worker(Deadline deadline) {
-  const auto state = subscription_brief(target_->control(), stream_, deadline);
-  if (!state.is_enabled || !state.is_ready)
-    throw Error("drain.subscription", target_->color() + ": subscription " + stream_.name +
-                                          " is disabled or not all of its tables are ready",
-                "Look into that server's log for errors of the apply worker.");
-  return state.oid;
-}
-
 bool DrainToMarker::is_drained(unsigned subscription, Deadline deadline) {
   const auto progress = progress_past_marker(target_->control(), facts_.marker->id, subscription, deadline);
   return progress && *progress >= facts_.marker->position;
 }
 
 std::string DrainToMarker::apply(Deadline deadline) {
-  const auto subscription = require_worker(deadline);
-  ApplyWatch watch(*target_, stream_, 1);
-  watch.require_applying(deadline);
+  auto& [subscription, watch] = watched_apply(facts_, target_, stream_, deadline);
   auto next_look = Deadline::after(kLookEvery);
   // Repeated, it waits for the marker that stands: behind its closed fence there cannot be another.
   if (!is_written(deadline)) facts_.marker = write_final_marker(source_->control(), source_->color(), deadline);

@@ -20,7 +20,6 @@ class DrainToMarker final : public Step {
 
  private:
   bool is_written(Deadline deadline);
-  unsigned require_worker(Deadline deadline);
   bool is_drained(unsigned subscription, Deadline deadline);
   Source source_;
   Target target_;

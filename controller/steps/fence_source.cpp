@@ -39,28 +39,36 @@ void FenceSource::require_no_foreign_session(Deadline deadline) {
 }
 
 void FenceSource::require_no_prepared_transaction(Deadline deadline) {
-  const auto result = source_->control().query(
-      Sql("SELECT gid, owner FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared"), deadline);
-  const auto rows = result.rows(2);
-  if (!rows.empty())
-    throw Error("fence.prepared",
-                source_->color() + ": prepared transaction \"" + rows.front().text(0) + "\" of " + rows.front().text(1) +
-                    " could still commit behind the fence",
-                "Commit it or roll it back.");
+  if (const auto prepared = prepared_transaction(source_->control(), deadline)) throw_prepared(*prepared);
+}
+
+void FenceSource::throw_prepared(const PreparedTransaction& prepared) const {
+  throw Error("fence.prepared",
+              source_->color() + ": prepared transaction \"" + prepared.gid + "\" of " + prepared.owner +
+                  " could still commit behind the fence",
+              "Commit it or roll it back.");
+}
+
+ClosedFence FenceSource::close(Deadline deadline) {
+  try {
+    return close_fence(source_->control(), lock_timeout_, deadline, Flush::later, facts_.tables_to_lock);
+  } catch (const ServerError& error) {
+    // One that is prepared keeps its locks: the fence itself would only say that it timed out.
+    if (error.sqlstate() == "55P03") require_no_prepared_transaction(deadline);
+    throw;
+  }
 }
 
 std::string FenceSource::apply(Deadline deadline) {
   if (is_mutant("no_fence")) return "left out";
-  // A prepared transaction keeps its locks: without this look the fence would only say that it timed out.
-  require_no_prepared_transaction(deadline);
   close_access(source_->control(), source_->deployment(), keep_, deadline);
   require_no_foreign_session(deadline);
-  const auto closed = close_fence(source_->control(), lock_timeout_, deadline, Flush::later);
+  const auto closed = close(deadline);
   if (!closed.without_trigger.empty())
     throw Error("fence.coverage",
                 source_->color() + ": " + closed.without_trigger.front().display() + " has no enabled fence trigger",
                 "Somebody made or altered it just now; start again, and it is named before clients wait.");
-  require_no_prepared_transaction(deadline);
+  if (closed.prepared) throw_prepared(*closed.prepared);
   return source_->color() + ": connections and " + std::to_string(closed.tables) + " tables closed, 0 prepared";
 }
 

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "controller/cutover_facts.hpp"
 #include "controller/step.hpp"
+#include "replication/fence.hpp"
 #include "replication/server.hpp"
 
 namespace verdigris {
@@ -15,8 +17,8 @@ namespace verdigris {
 class FenceSource final : public Step {
  public:
   // keep: roles that must still be able to connect (replication, owner of our subscription).
-  FenceSource(Source source, std::chrono::milliseconds lock_timeout, std::vector<std::string> keep)
-      : source_(source), lock_timeout_(lock_timeout), keep_(std::move(keep)) {}
+  FenceSource(Source source, std::chrono::milliseconds lock_timeout, std::vector<std::string> keep, CutoverFacts& facts)
+      : source_(source), lock_timeout_(lock_timeout), keep_(std::move(keep)), facts_(facts) {}
   std::string_view name() const override { return "fence_source"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -25,10 +27,13 @@ class FenceSource final : public Step {
 
  private:
   void require_no_foreign_session(Deadline deadline);
+  ClosedFence close(Deadline deadline);
   void require_no_prepared_transaction(Deadline deadline);
+  [[noreturn]] void throw_prepared(const PreparedTransaction& prepared) const;
   Source source_;
   std::chrono::milliseconds lock_timeout_;
   std::vector<std::string> keep_;
+  CutoverFacts& facts_;
 };
 
 // Polls until no foreign session is left in the database; throws Error "fence.bypass" that names the oldest one.

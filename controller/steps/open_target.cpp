@@ -2,7 +2,6 @@
 
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
-#include "replication/origin.hpp"
 
 namespace verdigris {
 
@@ -18,12 +17,12 @@ Readiness OpenTarget::check(Deadline deadline) {
 }
 
 void OpenTarget::require_same_past_line(Deadline deadline) {
-  const auto now = server_identity(target_->control(), target_->deployment(), deadline);
+  Lsn position;
+  const auto now = server_identity(target_->control(), target_->deployment(), deadline, &position);
   if (!now.is_same_server(facts_.target_identity))
     throw NeedsHuman("target.changed", target_->color() + ": not the server that was proven (timeline " + now.timeline +
                                            ", was " + facts_.target_identity.timeline + ")",
                      "Both sides stay closed; find out which server holds the data before one is opened.");
-  const auto position = wal_insert_position(target_->control(), deadline);
   if (!facts_.line || position < *facts_.line)
     throw NeedsHuman("target.behind-line", target_->color() + ": its log ends at " + position.text() +
                                                ", before L = " + (facts_.line ? facts_.line->text() : "unknown"),
@@ -32,8 +31,10 @@ void OpenTarget::require_same_past_line(Deadline deadline) {
 
 std::string OpenTarget::apply(Deadline deadline) {
   require_same_past_line(deadline);
+  // Not flushed: the first commit of a client does that for it, and before one nothing is lost if the server crashes.
+  // It comes up closed then, and is opened again because `committed` stands on the source.
   target_->control().commit_alone(
-      Sql("{}; {}; SELECT verdigris.open_access({})", fence_statement(FenceState::open),
+      Sql("SET LOCAL synchronous_commit = off; {}; {}; SELECT verdigris.open_access({})", fence_statement(FenceState::open),
           marker_fence_statement(FenceState::open), Literal(target_->deployment())),
       deadline);
   return target_->color() + ": same server, past L; fence open, grants and limit restored";

@@ -24,28 +24,19 @@ class LiveUndo : public testing::Test {
 
   // A switch that is held in its drain, clients waiting: green cannot apply the last marker.
   ChildProcess hold_switch() {
-    Server watcher = side(shop_->server("blue"), "blue");  // as the controller's own: not in the fence's way
-    auto& blue = watcher.control();
     // In the fence's way until green is locked; a lock any earlier would keep the quiet moment from coming.
     auto late = Connection::open_plain(shop_->server("blue").conninfo("postgres", "shop"), {"blue", "late", false, {}}, soon());
     auto crossing = ChildProcess::start({.argv = shop_->program({"switch", "--confirm", "shop"}),
+                                         .environment = shop_->with_points(),
                                          .output = shop_->dir() / "switch.out",
                                          .errors = shop_->dir() / "switch.err"});
-    wait_for_step(blue, "fence_source");
+    shop_->wait_for_point("after:begin:fence_source");
     green_.emplace(admin(shop_->server("green")));
     run(*green_, "BEGIN");
     run(*green_, "LOCK TABLE verdigris.marker IN EXCLUSIVE MODE");
     late.close();
-    wait_for_step(blue, "drain_to_marker");
+    shop_->wait_for_point("after:begin:drain_to_marker");
     return crossing;
-  }
-  void wait_for_step(Connection& blue, const std::string& step) {
-    const auto deadline = Deadline::after(60s);
-    while (value(blue, "SELECT event = 'begin' AND detail->>'step' = '" + step +
-                           "' FROM verdigris.journal ORDER BY seq DESC LIMIT 1") != "t") {
-      if (deadline.has_passed()) throw Error("test", step + " does not begin: " + errors());
-      std::this_thread::sleep_for(1ms);
-    }
   }
   void expect_undone(ChildProcess& crossing) {
     ASSERT_TRUE(crossing.wait_end(Deadline::after(60s))) << errors();

@@ -33,16 +33,6 @@ struct Outcome {
 
 using Scenario = Outcome (*)(Shop&, const Environment&);
 
-// Until the journal of a side holds the beginning of a step.
-void wait_for_step(Connection& side, const std::string& step) {
-  const auto deadline = Deadline::after(kPatience);
-  const std::string sql = "SELECT count(*) FROM verdigris.journal WHERE event = 'begin' AND detail->>'step' = '";
-  while (value(side, sql + step + "'") == "0") {
-    if (deadline.has_passed()) throw Error("test", "the step " + step + " does not begin");
-    std::this_thread::sleep_for(1ms);
-  }
-}
-
 // Direct writers and pooled ones write before, while and after; what they were promised is on the serving side.
 Outcome no_write_is_lost_beside_the_pooler(Shop& shop, const Environment& environment) {
   Outcome outcome;
@@ -87,15 +77,14 @@ Outcome nothing_echoes(Shop& shop, const Environment& environment) {
 // wait for that row, not find out that it is missing.
 Outcome the_last_row_is_waited_for(Shop& shop, const Environment& environment) {
   Outcome outcome;
-  Server blue = side(shop.server("blue"), "blue");  // as the controller's own: not in the fence's way
   auto green = admin(shop.server("green"));
   auto client = Connection::open_plain(shop.server("blue").conninfo("postgres", "shop"),
                                        {"blue", "late client", false, {}}, soon());
   auto crossing = ChildProcess::start({.argv = shop.program({"switch", "--confirm", "shop"}),
-                                       .environment = environment,
+                                       .environment = shop.with_points(environment),
                                        .output = shop.dir() / "late.out",
                                        .errors = shop.dir() / "late.err"});
-  wait_for_step(blue.control(), "fence_source");  // it waits there until this client has gone
+  shop.wait_for_point("after:begin:fence_source");  // it waits there until this client has gone
   run(green, "BEGIN");
   run(green, "LOCK TABLE public.ledger_a IN EXCLUSIVE MODE");
   run(client, "INSERT INTO public.ledger_a VALUES (99, 1, 0)");
@@ -218,7 +207,7 @@ TEST(Release, HasNoSwitches) {
   const auto program = std::filesystem::path(VERDIGRIS_SOURCE_DIR) / "build/release/verdigris";
   if (!std::filesystem::exists(program)) GTEST_SKIP() << program << " was not built";
   const auto bytes = read(program);
-  for (const char* name : {"VERDIGRIS_MUTANT", "VERDIGRIS_CRASH"}) EXPECT_EQ(bytes.find(name), std::string::npos) << name;
+  for (const char* name : {"VERDIGRIS_MUTANT", "VERDIGRIS_CRASH", "VERDIGRIS_STOP"}) EXPECT_EQ(bytes.find(name), std::string::npos) << name;
 }
 
 }  // namespace

@@ -211,18 +211,20 @@ TEST_F(Recovery, UndoesAfterTheSourceCrashedToo) {
   }
 }
 
-// The target crashes with the decision on it that nothing has flushed yet: it stands on the source, and that is enough.
+// The target crashes with the decision, or its opening, on it that nothing has flushed yet: the decision stands on the
+// source, and that is enough.
 TEST_F(Recovery, GoesForwardAfterTheTargetCrashedBehindTheLine) {
-  for (const std::string command : {"switch", "rollback"}) {
-    SCOPED_TRACE(command);
-    auto& target = shop_->server(target_of(command));
-    bring_to(source_of(command));
-    kill_at(command, "after:committed_on_target");
-    target.stop_immediate();
-    target.start();
-    recover_to(target_of(command));
-    if (HasFailure()) return;
-  }
+  for (const std::string command : {"switch", "rollback"})
+    for (const char* point : {"after:committed_on_target", "after:begin:move_traffic"}) {
+      SCOPED_TRACE(command + " " + point);
+      auto& target = shop_->server(target_of(command));
+      bring_to(source_of(command));
+      kill_at(command, point);
+      target.stop_immediate();
+      target.start();
+      recover_to(target_of(command));
+      if (HasFailure()) return;
+    }
 }
 
 // The target is gone: clients get the source back without it.

@@ -202,6 +202,7 @@ const std::map<std::string, Witness, std::less<>> kWitnesses = {
     {"wait_for_quiet_moment",
      [](Scene& s) { return holds(s.target, "EXISTS (SELECT FROM verdigris.marker WHERE kind = 'quiet')"); }},
     {"ask_guardrails", [](Scene& s) { return tables_without_fence(s.source.control(), soon()).empty(); }},
+    {"stand_ready", [](Scene& s) { return s.d.facts().apply && !s.d.facts().tables_to_lock.empty(); }},
     {"pause_traffic", [](Scene& s) { return s.traffic().is_paused && s.traffic().server_connections == 0; }},
     {"fence_source", [](Scene& s) { return is_closed(s.source) && !s.world.accepts_writes(s.source.color()); }},
     {"drain_to_marker",
@@ -325,7 +326,7 @@ void walk(Scene& scene, const Plan& plan, bool can_go_back) {
   for (std::size_t i = 0; i < plan.size(); ++i) {
     SCOPED_TRACE(scene.command + ": " + std::string(plan[i].name()));
     if (plan.has_line() && i == plan.no_return())
-      scene.d.journal().decide_committed({{"line", scene.d.facts().line.value().text()}}, minute());
+      scene.d.journal().decide_committed({}, {{"line", scene.d.facts().line.value().text()}}, minute());
     try {
       const auto begin = Deadline::Clock::now();
       Contract(scene, plan[i]).prove(can_go_back && i < plan.no_return());

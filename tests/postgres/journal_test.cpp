@@ -49,7 +49,7 @@ TEST_F(JournalTest, FirstRecordStandsOnBothSidesAndOthersOnTheLeaderFirst) {
   first_->journal.write({{"begin", {{"step", "a"}}}}, soon());
   EXPECT_EQ(count(first_->blue), "2");
   EXPECT_EQ(count(first_->green), "1") << "the follower is a prefix";
-  first_->journal.decide_committed({{"line", "0/1"}}, soon());
+  first_->journal.decide_committed({}, {{"line", "0/1"}}, soon());
   EXPECT_EQ(count(first_->green), "3") << "completed up to the decision";
   first_->journal.write({{"begin", {{"step", "b"}}}}, soon());
   EXPECT_EQ(count(first_->green), "4") << "from the decision on the target leads";
@@ -63,9 +63,9 @@ TEST_F(JournalTest, FirstRecordStandsOnBothSidesAndOthersOnTheLeaderFirst) {
 TEST_F(JournalTest, CommittedAndUndoneCompeteForOneKeyAndTheLoserIsToldToStop) {
   Controller second(*pair_);
   second.journal.load(soon());
-  first_->journal.decide_committed({{"line", "0/1"}}, soon());
+  first_->journal.decide_committed({}, {{"line", "0/1"}}, soon());
   try {
-    second.journal.decide_undone({}, [](Transaction&) {}, soon());
+    second.journal.decide_undone({}, {}, [](Transaction&) {}, soon());
     FAIL() << "two decisions in one plan";
   } catch (const Error& error) {
     EXPECT_EQ(error.id(), "journal.taken") << error.what();
@@ -79,13 +79,13 @@ TEST_F(JournalTest, UndoneAndTheOpeningAreOneTransaction) {
     set_fence(transaction, FenceState::closed);
     transaction.commit();
   }
-  EXPECT_THROW(first_->journal.decide_undone({}, [](Transaction& t) {
+  EXPECT_THROW(first_->journal.decide_undone({}, {}, [](Transaction& t) {
     set_fence(t, FenceState::open);
     throw Error("test", "killed in between");
   }, soon()), Error);
   EXPECT_EQ(fence_state(first_->blue.control(), soon()), FenceState::closed);
   EXPECT_EQ(count(first_->blue), "1");
-  first_->journal.decide_undone({}, [](Transaction& t) { set_fence(t, FenceState::open); }, soon());
+  first_->journal.decide_undone({}, {}, [](Transaction& t) { set_fence(t, FenceState::open); }, soon());
   EXPECT_EQ(fence_state(first_->blue.control(), soon()), FenceState::open);
 }
 

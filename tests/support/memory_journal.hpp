@@ -22,19 +22,19 @@ class MemoryJournal final : public Journal {
   const std::vector<Record>& records() const override { return records_; }
   void open_plan(const Entry& plan, const std::string&, Deadline) override { append({plan}); }
   void write(const std::vector<Entry>& entries, Deadline) override { append(entries); }
-  void decide_committed(const Json& detail, Deadline) override {
+  void decide_committed(const std::vector<Entry>& earlier, const Json& detail, Deadline) override {
     if (!standing_of(records_).open->is_committed) {
       if (fail_next_decision) std::exchange(fail_next_decision, nullptr)();
-      append({{"committed", detail}});
+      append(with_last(earlier, {"committed", detail}));
     }
     point([this] { is_on_both = true; });
   }
-  void decide_undone(const Json& detail, const std::function<void(Transaction&)>& together, Deadline) override {
+  void decide_undone(const std::vector<Entry>& earlier, const Json& detail, const std::function<void(Transaction&)>& together, Deadline) override {
     if (fail_next_decision) std::exchange(fail_next_decision, nullptr)();
     point([&] {
       on_undone();
       (void)together;  // needs a server; the fake steps open the source through on_undone
-      push({"undone", detail});
+      for (const auto& entry : with_last(earlier, {"undone", detail})) push(entry);
     });
   }
   void close_plan(const Json& detail, Deadline) override { append({{"finished", detail}}); }
@@ -43,6 +43,10 @@ class MemoryJournal final : public Journal {
   bool is_on_both = false;
 
  private:
+  static std::vector<Entry> with_last(std::vector<Entry> entries, Entry last) {
+    entries.push_back(std::move(last));
+    return entries;
+  }
   void push(const Entry& entry) {
     records_.push_back({1, static_cast<int>(records_.size()) + 1, "", "test", entry.event, entry.detail});
   }

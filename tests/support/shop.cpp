@@ -41,6 +41,10 @@ json parsed(const std::string& text) {
   return result.is_discarded() ? json() : result;
 }
 
+bool has_passed(const std::filesystem::path& points, const std::string& point) {
+  return std::filesystem::exists(points) && read(points).find(point + "\n") != std::string::npos;
+}
+
 // What clients may do on a side: through the connection fence and the write fence.
 std::pair<bool, bool> open_and_closed(const PostgresServer& server) {
   auto session = admin(server);
@@ -94,6 +98,30 @@ Answer Shop::cross(const std::string& command_name, const Environment& environme
     if (answer.exit_code != 5 && answer.exit_code != 3) break;
   }
   return answer;
+}
+
+Environment Shop::with_points(Environment more) const {
+  std::filesystem::remove(dir() / "points");
+  more.emplace_back("VERDIGRIS_CRASH_LOG", (dir() / "points").string());
+  return more;
+}
+
+void Shop::wait_for_point(const std::string& point) const {
+  const auto deadline = Deadline::after(60s);
+  while (!has_passed(dir() / "points", point)) {
+    if (deadline.has_passed()) throw Error("test", "nobody comes to the point " + point);
+    std::this_thread::sleep_for(1ms);
+  }
+}
+
+bool Shop::comes_to_point(const std::string& point, ChildProcess& crossing) const {
+  const auto deadline = Deadline::after(60s);
+  while (!has_passed(dir() / "points", point)) {
+    if (!crossing.is_running()) return has_passed(dir() / "points", point);
+    if (deadline.has_passed()) throw Error("test", "nobody comes to the point " + point);
+    std::this_thread::sleep_for(1ms);
+  }
+  return true;
 }
 
 void Shop::start_load() {

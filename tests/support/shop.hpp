@@ -47,6 +47,13 @@ class Shop {
   // switch or rollback, again when a direct client was in the way (exit code 5 or 3), as a person does.
   Answer cross(const std::string& command, const Environment& environment = {});
 
+  // For a crossing that runs beside the test: what it is begun with, and waiting until it has come to a point, such as
+  // "after:begin:fence_source". (While clients wait nothing is written to the journal that could be waited for.)
+  Environment with_points(Environment more = {}) const;
+  void wait_for_point(const std::string& point) const;
+  // False if it ended instead.
+  bool comes_to_point(const std::string& point, ChildProcess& crossing) const;
+
   void start_load();
   // Ends it, and returns what it printed: client_errors, direct, ...
   nlohmann::json stop_load();

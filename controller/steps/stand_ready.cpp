@@ -1,0 +1,43 @@
+#include "controller/steps/stand_ready.hpp"
+
+#include "controller/steps/copy_sequences.hpp"
+#include "replication/fence.hpp"
+#include "replication/subscription.hpp"
+#include "replication/test_switches.hpp"
+
+namespace verdigris {
+
+std::string StandReady::describe() const {
+  return "raise the sequences of " + target_->color() + " to those of " + source_->color() + " as they are now";
+}
+
+WatchedApply& watched_apply(CutoverFacts& facts, Target target, const Stream& there, Deadline deadline) {
+  if (facts.apply) return *facts.apply;
+  const auto state = subscription_brief(target->control(), there, deadline);
+  if (!state.is_enabled || !state.is_ready)
+    throw Error("drain.subscription",
+                target->color() + ": subscription " + there.name + " is disabled or not all of its tables are ready",
+                "Look into that server's log for errors of the apply worker.");
+  facts.apply.emplace(WatchedApply{state.oid, ApplyWatch(*target, there, 1)});
+  facts.apply->watch.require_applying(deadline);
+  return *facts.apply;
+}
+
+std::string StandReady::apply(Deadline deadline) {
+  facts_.tables_to_lock = fenced_tables(source_->control(), deadline);
+  facts_.apply.reset();
+  watched_apply(facts_, target_, there_, deadline);
+  std::size_t all = 0;
+  const auto ahead = sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all);
+  if (!is_mutant("sequences_not_copied")) set_sequences(target_->control(), ahead, deadline);
+  return std::to_string(facts_.tables_to_lock.size()) + " tables to lock, " + std::to_string(ahead.size()) + " of " +
+         std::to_string(all) + " sequences raised on " + target_->color();
+}
+
+// What is known of this attempt is not what the next one needs.
+void StandReady::undo(Deadline) {
+  facts_.apply.reset();
+  facts_.tables_to_lock.clear();
+}
+
+}  // namespace verdigris

@@ -1,0 +1,33 @@
+// The last thing before clients wait: the target's sequences are raised to where the source's are now, so that only those
+// that move in the next milliseconds are left for the window; and what the window needs to know is looked up here.
+// Nothing of it is relied upon there unproven: sequences and fence triggers are read again behind the fence.
+#pragma once
+
+#include "controller/cutover_facts.hpp"
+#include "controller/step.hpp"
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+class StandReady final : public Step {
+ public:
+  StandReady(Source source, Target target, Stream there, CutoverFacts& facts)
+      : source_(source), target_(target), there_(std::move(there)), facts_(facts) {}
+  std::string_view name() const override { return "stand_ready"; }
+  std::string describe() const override;
+  Readiness check(Deadline) override { return Ready{}; }
+  std::string apply(Deadline deadline) override;
+  void undo(Deadline deadline) override;
+
+ private:
+  Source source_;
+  Target target_;
+  Stream there_;
+  CutoverFacts& facts_;
+};
+
+// The forward stream's worker as the window watches it; looked up here if StandReady did not.
+WatchedApply& watched_apply(CutoverFacts& facts, Target target, const Stream& there, Deadline deadline);
+
+}  // namespace verdigris
