@@ -10,6 +10,7 @@
 #include "controller/cli.hpp"
 #include "controller/environment.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/runner.hpp"
 
 namespace {
 

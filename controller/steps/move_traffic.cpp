@@ -11,7 +11,8 @@ constexpr std::chrono::milliseconds kLook{1'000};
 }  // namespace
 
 std::string MoveTraffic::describe() const {
-  return "lead clients to " + to_.host + ":" + to_.port + " at " + traffic_.describe();
+  const std::string where = to_.host.empty() ? "the target" : to_.host + ":" + to_.port;
+  return "lead clients to " + where + " at " + traffic_.describe();
 }
 
 Readiness MoveTraffic::check(Deadline deadline) {
