@@ -16,6 +16,7 @@ class StandReady final : public Step {
       : source_(source), target_(target), there_(std::move(there)), facts_(facts) {}
   std::string_view name() const override { return "stand_ready"; }
   std::string describe() const override;
+  bool leaves_trace() const override { return false; }  // of which anything else would depend
   Readiness check(Deadline) override { return Ready{}; }
   std::string apply(Deadline deadline) override;
   void undo(Deadline deadline) override;
