@@ -83,7 +83,10 @@ void Runner::carry_out_step(std::size_t i, Deadline deadline) {
   const std::string name(step.name());
   if (const auto* blocked = std::get_if<Blocked>(&readiness)) throw Refused("step." + name, blocked->why, blocked->hint);
   reached_ = std::max(reached_, i + 1);
-  if (std::holds_alternative<Done>(readiness)) return observer_.skipped(name);
+  if (std::holds_alternative<Done>(readiness)) {
+    crash_point("after:apply:" + name);
+    return observer_.skipped(name);
+  }
   record_begin(i, deadline);
   observer_.began(name);
   StepReport report{name, step.apply(deadline), 0};
@@ -272,9 +275,30 @@ void Runner::forward_step(std::size_t i, Deadline deadline) {
       if (deadline.has_passed() && step.may_be_given_up() && !is_about_connection(error)) return give_up(step, error);
       if (deadline.has_passed()) throw;
       observer_.remarked(std::string(step.name()) + ": " + error.what() + "; trying again");
+      if (may_mend_itself(error)) throw;
       wait_a_moment(attempt);
-      if (may_mend_itself(error)) reopen_(deadline);
     }
+  }
+}
+
+// All that is below the line, once. False if sessions were lost: what a server had not flushed yet, such as its opening,
+// is gone with them, so every step is looked at again, from the decision on.
+bool Runner::passes_forward(Deadline& deadline) {
+  try {
+    journal_.decide_committed({}, {}, deadline);
+    for (std::size_t i = plan_.no_return(); i < plan_.size(); ++i) {
+      forward_step(i, deadline);
+      if (!given_up_.is_null()) deadline = Deadline::after(limits_.forward);  // it may have spent all of it
+    }
+    record_end(deadline);
+    Json detail = Json::object();
+    if (!given_up_.is_null()) detail["given_up"] = given_up_;
+    journal_.close_plan(detail, deadline);
+    return true;
+  } catch (const Error& error) {
+    if (!may_mend_itself(error) || deadline.has_passed()) throw;
+    reopen_(deadline);
+    return false;
   }
 }
 
@@ -282,25 +306,7 @@ RunResult Runner::go_forward() {
   auto deadline = Deadline::after(limits_.forward);
   result_.ending = Ending::done;
   try {
-    for (;;) {
-      try {
-        journal_.decide_committed({}, {}, deadline);
-        break;
-      } catch (const Error& error) {
-        if (error.failure() == Failure::busy || deadline.has_passed()) throw;
-        observer_.remarked(std::string("committed on the target: ") + error.what() + "; trying again");
-        wait_a_moment();
-        reopen_(deadline);
-      }
-    }
-    for (std::size_t i = plan_.no_return(); i < plan_.size(); ++i) {
-      forward_step(i, deadline);
-      if (!result_.given_up.empty()) deadline = Deadline::after(limits_.forward);  // it may have spent all of it
-    }
-    record_end(deadline);
-    Json detail = Json::object();
-    if (!given_up_.is_null()) detail["given_up"] = given_up_;
-    journal_.close_plan(detail, deadline);
+    for (int attempt = 1; !passes_forward(deadline); ++attempt) wait_a_moment(attempt);
   } catch (const NeedsHuman&) {
     throw;
   } catch (const Error& error) {

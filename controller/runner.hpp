@@ -72,6 +72,7 @@ class Runner {
   RunResult try_to_cross(const std::function<Json()>& decision);
   void carry_out_step(std::size_t i, Deadline deadline);
   void forward_step(std::size_t i, Deadline deadline);
+  bool passes_forward(Deadline& deadline);
   void give_up(const Step& step, const Error& error);
   void record_begin(std::size_t i, Deadline deadline);
   void record_end(Deadline deadline);

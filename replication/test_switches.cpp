@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <utility>
 
 namespace verdigris {
 
@@ -19,7 +20,8 @@ void crash_point(std::string_view name) {
     return chosen != nullptr && name == chosen;
   };
   if (is_chosen("VERDIGRIS_CRASH")) std::raise(SIGKILL);
-  if (is_chosen("VERDIGRIS_STOP")) std::raise(SIGSTOP);
+  static bool was_stopped = false;  // once: a step that is carried out again passes its points again
+  if (is_chosen("VERDIGRIS_STOP") && !std::exchange(was_stopped, true)) std::raise(SIGSTOP);
 }
 
 }  // namespace verdigris

@@ -238,6 +238,25 @@ TEST(Runner, BelowTheLineIsTriedAgainUntilItIsDone) {
   run.expect_one_future();
 }
 
+// The opening of the target is not flushed: a crash takes it away again, and the session with it.
+TEST(Runner, AfterALostSessionBelowTheLineEveryStepIsLookedAtAgain) {
+  Attempt run;
+  bool has_crashed = false;
+  Plan plan;
+  plan.then<FakeStep>("fence", [&] { return !run.world.blue_open; }, [&] { run.world.blue_open = false; })
+      .point_of_no_return()
+      .then<FakeStep>("open", [&] { return run.world.green_open; }, [&] { run.world.green_open = true; })
+      .then<FakeStep>("move", [&] { return run.world.traffic == "green"; }, [&] { run.world.traffic = "green"; })
+      .then<FakeStep>("stop", [] { return false; }, [&] {
+        if (std::exchange(has_crashed, true)) return;
+        run.world.green_open = false;
+        throw ConnectionLost("green", "crashed");
+      });
+  EXPECT_EQ(run.cross(plan).ending, Ending::done);
+  run.expect_one_future();
+  EXPECT_TRUE(run.world.green_open);
+}
+
 struct DispensableStep : FakeStep {
   using FakeStep::FakeStep;
   bool may_be_given_up() const override { return true; }
