@@ -57,7 +57,9 @@ CheckSettings check_settings(Deployment& d) {
 
 Findings ask_guardrails(Deployment& d, bool is_prepared, Deadline deadline) {
   const CheckSettings settings = check_settings(d);
-  return ask_all(CheckContext{d.blue(), d.green(), settings, is_prepared, deadline});
+  const Standing standing = d.standing();
+  const bool is_following = standing.phase == Phase::ready && !standing.open;
+  return ask_all(CheckContext{d.blue(), d.green(), settings, is_prepared, deadline, is_following});
 }
 
 void require_two_primaries(Deployment& d, Deadline deadline) {

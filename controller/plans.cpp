@@ -106,9 +106,9 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
   Plan plan;
   plan.then<ReadyReversePath>(source, target, back, d.reachable_as(target->color()), filter_of(d), ReadyReversePath::OnUndo::keep)
       .then<StageTraffic>(d.traffic(), from, to, max_pause.value_or(d.playbook().cutover.max_pause))
-      .then<WarmUp>(source, target, d.playbook().replication.copy_workers, filter_of(d), d.facts())
+      .then<WarmUp>(source, target, d.playbook().replication.copy_workers, guardrails_of(d), d.facts())
       .then<WaitForQuietMoment>(source, target, there, kQuietPatience)
-      .then<AskGuardrails>(source, target, there, guardrails_of(d))
+      .then<AskGuardrails>(source, target, there, guardrails_of(d), d.facts())
       .then<StandReady>(source, target, there, d.facts())
       .window_opens()
       .then<PauseTraffic>(d.traffic())

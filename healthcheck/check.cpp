@@ -20,6 +20,15 @@ Finding fail(std::string id, std::string text, std::string hint) {
   return {Level::fail, std::move(id), std::move(text), std::move(hint)};
 }
 
+void apply_waivers(const std::vector<CheckWaiver>& waivers, Findings& findings) {
+  for (auto& finding : findings) {
+    const auto waiver = std::ranges::find(waivers, finding.id, &CheckWaiver::id);
+    if (finding.level != Level::fail || waiver == waivers.end()) continue;
+    finding.level = Level::warn;
+    finding.text += " (waived: " + waiver->reason + ")";
+  }
+}
+
 std::string some_of(const std::vector<std::string>& names) {
   constexpr std::size_t kMostNamed = 5;
   std::string out;

@@ -36,6 +36,8 @@ Findings encoding(const CheckContext& context);          // schema.encoding
 Findings extensions(const CheckContext& context);        // schema.extensions
 Findings event_triggers(const CheckContext& context);    // schema.event-triggers
 Findings replica_triggers(const CheckContext& context);  // schema.replica-triggers
+Findings carried_schema(const CheckContext& context);    // data.columns, parity.uncovered, schema.missing-table, ...
+Findings schema_drift(const CheckContext& context);      // schema.diff
 // What does not replicate, or not as it is
 Findings replica_identity(const CheckContext& context);   // ri.none, ri.full-type
 Findings unlogged_tables(const CheckContext& context);    // data.unlogged

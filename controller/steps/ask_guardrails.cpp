@@ -34,7 +34,7 @@ Findings AskGuardrails::ask_fences(Deadline deadline) {
 }
 
 Findings AskGuardrails::ask(Deadline deadline) {
-  Findings all = ask_before_window({*source_, *target_, settings_, true, deadline});
+  Findings all = ask_before_window({*source_, *target_, settings_, true, deadline, true});
   for (auto& finding : ask_fences(deadline)) all.push_back(std::move(finding));
   for (auto& finding : coverage(source_->control(), target_->control(), there_, deadline, settings_.tables))
     all.push_back(std::move(finding));
@@ -49,6 +49,7 @@ std::string AskGuardrails::hint_of(const Finding& finding) const {
 }
 
 Readiness AskGuardrails::check(Deadline deadline) {
+  if (facts_.sessions) facts_.sessions->require_same_catalogs(deadline);  // none in a dry run
   const auto findings = ask(deadline);
   const auto first = std::ranges::find_if(findings, is_failure);
   if (first == findings.end()) return Ready{};

@@ -75,6 +75,96 @@ TEST_F(LastLook, RefusesBeforeAnybodyWaitsInBothDirections) {
   }
 }
 
+// Something done on one side and taken back, in whose presence a crossing is refused and verify does not say equal.
+struct Drift {
+  const char* what;
+  const char* side;  // "source", "target"
+  const char* done;
+  const char* undone;
+  const char* why;
+  int verify;  // its exit code
+};
+
+// Whoever serves: the same holds in both directions.
+const std::vector<Drift>& drifts() {
+  static const std::vector<Drift> all = {
+      {"a column with a fast default, which stops no stream", "source",
+       "ALTER TABLE public.customers ADD late text DEFAULT 'x'", "ALTER TABLE public.customers DROP late",
+       "data.columns: ", 4},
+      {"types without a common form", "target", "ALTER TABLE public.categories ALTER title TYPE bytea USING convert_to(title, 'UTF8')",
+       "ALTER TABLE public.categories ALTER title TYPE varchar(80) USING convert_from(title, 'UTF8')",
+       "parity.uncovered: ", 4},
+      {"a table of the target alone", "target", "CREATE TABLE public.extra (id int)", "DROP TABLE public.extra",
+       "schema.extra-table: ", 4},
+      {"a sequence of the target alone", "target", "CREATE SEQUENCE public.extra", "DROP SEQUENCE public.extra",
+       "schema.sequences: ", 4},
+      {"an unlogged table", "source", "CREATE UNLOGGED TABLE public.cache (id int)", "DROP TABLE public.cache",
+       "data.unlogged: ", 4},
+      {"a large object", "source", "SELECT lo_create(4711)", "SELECT lo_unlink(4711)", "data.large-objects: ", 0},
+  };
+  return all;
+}
+
+// Before a switch all of the schema must be on green; a migration may leave it with more.
+const std::vector<Drift>& drifts_before_a_switch() {
+  static const std::vector<Drift> all = {
+      {"an index", "source", "CREATE INDEX late ON public.customers (name)", "DROP INDEX public.late",
+       "schema.diff: green: not as on blue: public.late", 0},
+      {"a constraint", "source", "ALTER TABLE public.customers ADD CONSTRAINT late CHECK (id <> -1)",
+       "ALTER TABLE public.customers DROP CONSTRAINT late", "public.customers.late", 0},
+      {"a function", "source", "CREATE FUNCTION public.late() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+       "DROP FUNCTION public.late()", "function public.late()", 0},
+      {"a default", "source", "ALTER TABLE public.categories ALTER title SET DEFAULT 'x'",
+       "ALTER TABLE public.categories ALTER title DROP DEFAULT", "default of public.categories.title", 0},
+      {"a wider column", "source", "ALTER TABLE public.categories ALTER title TYPE varchar(90)",
+       "ALTER TABLE public.categories ALTER title TYPE varchar(80) USING title::varchar(80)",
+       "public.categories.title character varying(90) (character varying(80) on green)", 0},
+  };
+  return all;
+}
+
+TEST_F(LastLook, RefusesWhatWouldBeLeftBehindInBothDirections) {
+  for (const std::string command : {"switch", "rollback"}) {
+    auto all = drifts();
+    if (command == "switch") all.insert(all.end(), drifts_before_a_switch().begin(), drifts_before_a_switch().end());
+    for (const auto& drift : all) {
+      SCOPED_TRACE(command + ": " + drift.what);
+      const bool is_source = std::string(drift.side) == "source";
+      auto side = admin(shop_->server((serving(command) == "blue") == is_source ? "blue" : "green"));
+      run(side, drift.done);
+      expect_refused(command, drift.why);
+      const auto verified = shop_->command({"verify"});
+      EXPECT_EQ(verified.exit_code, drift.verify) << verified.json << verified.errors;
+      run(side, drift.undone);
+    }
+    // The column of our own migration is on green alone and blocks no rollback.
+    const auto verified = shop_->command({"verify"});
+    EXPECT_EQ(verified.exit_code, 0) << verified.json << verified.errors;
+    const auto crossed = shop_->cross(command);
+    ASSERT_EQ(crossed.exit_code, 0) << crossed.errors;
+  }
+}
+
+TEST_F(LastLook, GoesOnWithoutAColumnThatSomebodyAnswersFor) {
+  auto blue = admin(shop_->server("blue"));
+  run(blue, "ALTER TABLE public.customers ADD late text DEFAULT 'x'");
+  const auto check = shop_->command({"check"});
+  EXPECT_EQ(check.exit_code, 3) << check.json;
+  EXPECT_NE(check.json.dump().find("data.columns"), std::string::npos) << check.json;
+  const auto prepare = shop_->command({"prepare", "--yes"});
+  EXPECT_EQ(prepare.exit_code, 3) << "not READY with a column that green lacks: " << prepare.json;
+  const auto playbook = read(shop_->playbook());
+  const std::string waiver = R"(  - { id: data.columns, reason: "tried", until: 2999-01-01 })";
+  const bool has_waivers = playbook.find("waivers:") != std::string::npos;
+  write(shop_->playbook(), playbook + (has_waivers ? "" : "waivers:\n") + waiver + "\n");
+  const auto verified = shop_->command({"verify"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.json << verified.errors;
+  const auto tried = shop_->command({"switch", "--dry-run"});
+  EXPECT_EQ(tried.exit_code, 0) << tried.json << tried.errors;
+  write(shop_->playbook(), playbook);
+  run(blue, "ALTER TABLE public.customers DROP late");
+}
+
 // The poolers' time-outs against what was asked for on the command line, not against the playbook.
 TEST_F(LastLook, MeasuresThePoolersAgainstThePauseThatWasAskedFor) {
   expect_refused("switch", "query_wait_timeout", {"--max-pause", "150s"});
