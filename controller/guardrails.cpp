@@ -37,10 +37,17 @@ std::vector<int> pooler_backends(const PoolerSettings& pooler, Deadline deadline
 
 }  // namespace
 
+std::vector<std::string> our_roles(const Deployment& d) {
+  auto roles = d.roles_to_keep("blue");
+  for (auto& role : d.roles_to_keep("green")) roles.push_back(role);
+  return roles;
+}
+
 CheckSettings check_settings(Deployment& d) {
   const auto& playbook = d.playbook();
   CheckSettings settings;
   settings.deployment = d.name();
+  settings.our_roles = our_roles(d);
   settings.tables = {playbook.replication.include, playbook.replication.exclude};
   settings.makes_identities = playbook.replication.identity == IdentityMode::automatic;
   settings.dumps_schema = playbook.replication.schema == SchemaMode::dump;
@@ -55,11 +62,11 @@ CheckSettings check_settings(Deployment& d) {
   return settings;
 }
 
-Findings ask_guardrails(Deployment& d, bool is_prepared, Deadline deadline) {
+Findings ask_guardrails(Deployment& d, bool is_prepared, AskedBy by, Deadline deadline) {
   const CheckSettings settings = check_settings(d);
   const Standing standing = d.standing();
   const bool is_following = standing.phase == Phase::ready && !standing.open;
-  return ask_all(CheckContext{d.blue(), d.green(), settings, is_prepared, deadline, is_following});
+  return ask_all(CheckContext{d.blue(), d.green(), settings, is_prepared, deadline, is_following, by == AskedBy::prepare});
 }
 
 void require_two_primaries(Deployment& d, Deadline deadline) {
@@ -73,7 +80,7 @@ void require_two_primaries(Deployment& d, Deadline deadline) {
 
 void require_guardrails(Deployment& d, bool is_prepared, Output& output) {
   const Finding* first = nullptr;
-  const auto findings = ask_guardrails(d, is_prepared, Deadline::after(std::chrono::seconds(120)));
+  const auto findings = ask_guardrails(d, is_prepared, AskedBy::prepare, Deadline::after(std::chrono::seconds(120)));
   for (const auto& finding : findings) {
     const bool is_waived = finding.text.find(" (waived: ") != std::string::npos;  // known already; check shows it
     if (finding.level == Level::warn && is_waived) output.detail(finding.id + ": " + finding.text);

@@ -9,8 +9,11 @@ namespace verdigris {
 
 // What the playbook says, as the checks need it; finds pg_dump.
 CheckSettings check_settings(Deployment& d);
+// The controller's roles and replication's on both sides: neither copied nor compared.
+std::vector<std::string> our_roles(const Deployment& d);
+enum class AskedBy { check, prepare };
 // Both servers are connected. Changes nothing.
-Findings ask_guardrails(Deployment& d, bool is_prepared, Deadline deadline);
+Findings ask_guardrails(Deployment& d, bool is_prepared, AskedBy by, Deadline deadline);
 // Two servers, and two primaries: asked before the leases, of which one database has only one. Throws Refused.
 void require_two_primaries(Deployment& d, Deadline deadline);
 // Prints failures and warnings; throws Refused "guardrails" naming the first failure if there is one.

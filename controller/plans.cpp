@@ -1,5 +1,6 @@
 #include "controller/plans.hpp"
 
+#include "controller/guardrails.hpp"
 #include "controller/steps/analyze_target.hpp"
 #include "controller/steps/ask_guardrails.hpp"
 #include "controller/steps/catch_up.hpp"
@@ -56,15 +57,9 @@ std::vector<Migration> migrations_of(const Deployment& d) {
   return dir ? load_migrations(*dir) : std::vector<Migration>{};
 }
 
-std::vector<std::string> our_roles(const Deployment& d) {
-  auto roles = d.roles_to_keep("blue");
-  for (auto& role : d.roles_to_keep("green")) roles.push_back(role);
-  return roles;
-}
-
 // What the questions before the pause need: nothing has to be looked for on this machine.
 CheckSettings guardrails_of(const Deployment& d) {
-  CheckSettings settings{.deployment = d.name(), .tables = filter_of(d)};
+  CheckSettings settings{.deployment = d.name(), .tables = filter_of(d), .our_roles = our_roles(d)};
   for (const auto& waiver : d.playbook().waivers) settings.waivers.push_back({waiver.id, waiver.reason});
   return settings;
 }

@@ -50,6 +50,7 @@ struct CheckSettings {
   std::optional<Conninfo> to_blue = {}, to_green = {};  // as the servers reach each other
   std::optional<DumpTool> pg_dump = {};                 // as the controller found it
   std::vector<int> pooler_backends = {};                // pids of blue's sessions that belong to a pooler
+  std::vector<std::string> our_roles = {};              // the controller's and replication's
   std::vector<CheckWaiver> waivers = {};
 };
 
@@ -61,6 +62,7 @@ struct CheckContext {
   bool is_prepared;  // both sides hold this deployment's control schema
   Deadline deadline;
   bool is_following = false;  // the target is complete and follows the source: what it holds can be compared
+  bool is_preparing = false;  // prepare asks: what it will mend itself is no obstacle
 
   std::vector<Server*> both() const { return {&source, &target}; }
 };

@@ -12,7 +12,7 @@ namespace {
 bool is_asked_later(const CheckContext& context, const std::string& id) {
   static const std::set<std::string> kLater = {"data.columns", "parity.uncovered", "schema.missing-table",
                                                "schema.extra-table", "schema.sequences", "schema.diff",
-                                               "data.extension-tables"};
+                                               "data.extension-tables", "roles.login"};
   return !context.is_following && kLater.contains(id);
 }
 
@@ -71,11 +71,14 @@ const std::vector<Check>& all_checks() {
       {"foreign replication", foreign_replication},
       {"foreign slots", foreign_slots},
       {"synchronous standby names", sync_standby},
+      {"missing standbys", missing_standbys},
       {"physical standbys", physical_standbys},
       // Who is connected
       {"slot blockers", slot_blockers},
       {"prepared transactions", prepared_transactions},
       {"bypassing sessions", bypassing_sessions},
+      {"replica role", replica_role},
+      {"logins", logins},
       // Whether the schema can be carried over
       {"dump tool", dump_tool},
       {"target empty", target_empty},
@@ -101,8 +104,11 @@ const std::vector<Check>& checks_before_window() {
   using namespace questions;
   static const std::vector<Check> kChecks = {
       {"inbound replication", inbound_replication},
+      {"missing standbys", missing_standbys},
       {"physical standbys", physical_standbys},
       {"prepared transactions", prepared_transactions},
+      {"replica role", replica_role},
+      {"logins", logins},
   };
   return kChecks;
 }
