@@ -4,6 +4,7 @@
 
 #include "controller/pgbouncer_console.hpp"
 #include "healthcheck/checks.hpp"
+#include "healthcheck/questions.hpp"
 #include "healthcheck/report.hpp"
 #include "replication/schema.hpp"
 
@@ -43,12 +44,18 @@ std::vector<std::string> our_roles(const Deployment& d) {
   return roles;
 }
 
+CheckSettings crossing_settings(const Deployment& d) {
+  const auto& playbook = d.playbook();
+  CheckSettings settings{.deployment = d.name(),
+                         .tables = {playbook.replication.include, playbook.replication.exclude},
+                         .our_roles = our_roles(d)};
+  for (const auto& waiver : playbook.waivers) settings.waivers.push_back({waiver.id, waiver.reason});
+  return settings;
+}
+
 CheckSettings check_settings(Deployment& d) {
   const auto& playbook = d.playbook();
-  CheckSettings settings;
-  settings.deployment = d.name();
-  settings.our_roles = our_roles(d);
-  settings.tables = {playbook.replication.include, playbook.replication.exclude};
+  CheckSettings settings = crossing_settings(d);
   settings.makes_identities = playbook.replication.identity == IdentityMode::automatic;
   settings.dumps_schema = playbook.replication.schema == SchemaMode::dump;
   settings.needs_reverse = playbook.replication.reverse == ReverseMode::required;
@@ -58,7 +65,6 @@ CheckSettings check_settings(Deployment& d) {
   settings.to_green = playbook.replication.to_green;
   settings.pg_dump = newest_pg_dump(d);
   settings.pooler_backends = pooler_backends(playbook.pooler, Deadline::after(std::chrono::seconds(10)));
-  for (const auto& waiver : playbook.waivers) settings.waivers.push_back({waiver.id, waiver.reason});
   return settings;
 }
 
@@ -69,6 +75,14 @@ Findings ask_guardrails(Deployment& d, bool is_prepared, AskedBy by, Deadline de
   return ask_all(CheckContext{d.blue(), d.green(), settings, is_prepared, deadline, is_following, by == AskedBy::prepare});
 }
 
+void require_commits_return(Deployment& d, Deadline deadline) {
+  const CheckSettings settings = crossing_settings(d);
+  auto findings = questions::missing_standbys({d.blue(), d.green(), settings, true, deadline});
+  apply_waivers(settings.waivers, findings);
+  for (const auto& finding : findings)
+    if (finding.level == Level::fail) throw Refused(finding.id, finding.text, finding.hint);
+}
+
 void require_two_primaries(Deployment& d, Deadline deadline) {
   const CheckSettings settings{.deployment = d.name()};
   for (const auto& check : all_checks()) {
@@ -76,6 +90,14 @@ void require_two_primaries(Deployment& d, Deadline deadline) {
     for (const auto& finding : check.ask({d.blue(), d.green(), settings, false, deadline}))
       if (finding.level == Level::fail) throw Refused(finding.id, finding.text, finding.hint);
   }
+}
+
+void require_all_is_carried(Deployment& d) {
+  const CheckSettings settings = crossing_settings(d);
+  const auto deadline = Deadline::after(std::chrono::seconds(60));
+  for (const auto& finding : ask_what_is_carried({d.blue(), d.green(), settings, true, deadline, true}))
+    if (finding.level == Level::fail)
+      throw Refused(finding.id, "green follows blue, but a switch would be refused: " + finding.text, finding.hint);
 }
 
 void require_guardrails(Deployment& d, bool is_prepared, Output& output) {

@@ -9,7 +9,7 @@ namespace verdigris::questions {
 // Replication carries no DDL: a column that only the source has has no place on the target, and parity of the shared
 // ones does not show it. With a fast default not even the stream stops (pitfalls A5).
 Findings carried_schema(const CheckContext& context) {
-  if (!context.is_following) return {note("data.columns", "not compared: " + context.target.color() + " does not follow yet")};
+  if (!context.is_following || context.is_preparing) return {note("data.columns", "compared once " + context.target.color() + " follows")};
   Connection& source = context.source.control();
   Connection& target = context.target.control();
   const auto agreement = agree(read_catalog(source, context.source.color(), context.deadline),

@@ -6,7 +6,7 @@ namespace verdigris::questions {
 
 // What was made or changed on blue since green's schema was made. The other way round green's is meant to have more.
 Findings schema_drift(const CheckContext& context) {
-  if (!context.is_following || context.source.color() != "blue")
+  if (!context.is_following || context.is_preparing || context.source.color() != "blue")
     return {note("schema.diff", "the schemas are compared while green follows blue")};
   Connection& blue = context.source.control();
   Connection& green = context.target.control();

@@ -48,7 +48,7 @@ std::string obstacle(const Login& here, const Login& there) {
   if (!there.may_log_in) return "may not log in";
   if (here.is_superuser || there.is_superuser) return "";
   if (here.verifier != there.verifier) return "has another password";
-  if (here.valid_until != there.valid_until) return "is valid until " + there.valid_until;
+  if (here.valid_until != there.valid_until) return "is valid until " + there.valid_until + " instead of " + here.valid_until;
   return here.may_connect && !there.may_connect ? "may not connect to the database" : "";
 }
 

@@ -41,10 +41,10 @@ Findings AskGuardrails::ask(Deadline deadline) {
   return all;
 }
 
-// Tables are taken in by prepare, which is for the time before the switch.
+// Before a switch prepare puts missing triggers in place, and abandon begins anew; afterwards neither is there.
 std::string AskGuardrails::hint_of(const Finding& finding) const {
   if (!is_about_tables(finding)) return finding.hint;
-  if (source_->color() == "blue") return "Run: verdigris prepare";
+  if (source_->color() == "blue") return finding.id == "fence.coverage" ? "Run: verdigris prepare" : finding.hint;
   return "Drop what was made on " + source_->color() + " since the switch, or end without a way back: verdigris finish --now";
 }
 
