@@ -48,6 +48,8 @@ const std::vector<Question>& questions_about_the_way() {
        "", "repl.inbound", Level::fail, "inbound"},
       {"foreign_slots", "SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')", "", "slot.foreign", Level::warn,
        "cdc (pgoutput)"},
+      {"replica_role", "ALTER DATABASE shop SET session_replication_role = replica", "", "fence.replica-role", Level::fail,
+       "database shop"},
       {"target_empty", "", "CREATE TABLE leftover (a int); INSERT INTO leftover VALUES (1)", "target.not-empty",
        Level::fail, "1 of 1 tables hold rows: public.leftover"},
       {"target_empty", "", "CREATE TABLE leftover (a int)", "target.not-empty", Level::fail, "1 tables already"},
@@ -305,11 +307,15 @@ TEST_F(CheckQuestions, SyncStandbyNamesAndSlotWalAndDurabilityAreSettingsOfServe
   run(blue, "SELECT pg_reload_conf(), pg_sleep(0.3)");
   settings_.max_slot_wal_bytes = std::int64_t{1} << 30U;
   const auto sync = questions::sync_standby(context());
+  const auto missing = questions::missing_standbys(context());
   const auto slot_wal = questions::slot_wal(context());
   run(blue, "ALTER SYSTEM RESET synchronous_standby_names");
   run(blue, "ALTER SYSTEM RESET max_slot_wal_keep_size");
   run(blue, "SELECT pg_reload_conf(), pg_sleep(0.3)");
   EXPECT_NE(find(sync, "slot.sync-standby", Level::fail), nullptr);
+  ASSERT_NE(find(missing, "slot.sync-missing", Level::fail), nullptr);
+  EXPECT_NE(missing[0].text.find("blue: 0 of 1 synchronous standbys"), std::string::npos) << missing[0].text;
+  EXPECT_EQ(questions::missing_standbys(context()).at(0).level, Level::pass);
   EXPECT_NE(find(slot_wal, "limits.slot-wal", Level::warn), nullptr);
   EXPECT_EQ(questions::durability(context()).at(0).level, Level::fail) << "the test servers run without fsync";
 }
