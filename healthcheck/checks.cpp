@@ -12,7 +12,7 @@ namespace {
 bool is_asked_later(const CheckContext& context, const std::string& id) {
   static const std::set<std::string> kLater = {"data.columns", "parity.uncovered", "schema.missing-table",
                                                "schema.extra-table", "schema.sequences", "schema.diff",
-                                               "data.extension-tables", "roles.login"};
+                                               "roles.login"};
   return (!context.is_following || context.is_preparing) && kLater.contains(id);
 }
 
@@ -91,6 +91,7 @@ const std::vector<Check>& all_checks() {
       // What does not replicate, or not as it is
       {"replica identity", replica_identity},
       {"unlogged tables", unlogged_tables},
+      {"extension tables", extension_tables},
       {"large objects", large_objects},
       {"foreign tables", foreign_tables},
       {"physical ids", physical_ids},
@@ -119,6 +120,7 @@ const std::vector<Check>& checks_of_what_is_carried() {
       {"carried schema", carried_schema},
       {"schema drift", schema_drift},
       {"unlogged tables", unlogged_tables},
+      {"extension tables", extension_tables},
       {"large objects", large_objects},
   };
   return kChecks;

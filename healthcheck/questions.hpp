@@ -44,6 +44,7 @@ Findings schema_drift(const CheckContext& context);      // schema.diff
 // What does not replicate, or not as it is
 Findings replica_identity(const CheckContext& context);   // ri.none, ri.full-type
 Findings unlogged_tables(const CheckContext& context);    // data.unlogged
+Findings extension_tables(const CheckContext& context);   // data.extension-tables
 Findings large_objects(const CheckContext& context);      // data.large-objects
 Findings foreign_tables(const CheckContext& context);     // data.foreign
 Findings physical_ids(const CheckContext& context);       // data.physical-ids

@@ -81,6 +81,8 @@ const std::vector<Question>& questions_about_the_schema() {
       {"replica_identity", "CREATE DOMAIN doc AS json; CREATE TABLE docs (d doc[])", "", "ri.full-type", Level::fail,
        "public.docs.d"},
       {"unlogged_tables", "CREATE UNLOGGED TABLE cache (a int)", "", "data.unlogged", Level::fail, "public.cache"},
+      {"extension_tables", "CREATE TABLE jobs (a int PRIMARY KEY); ALTER EXTENSION plpgsql ADD TABLE jobs", "",
+       "data.extension-tables", Level::fail, "public.jobs"},
       {"large_objects", "SELECT lo_create(0)", "", "data.large-objects", Level::fail, "1 large objects"},
       {"foreign_tables",
        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE far (a int) SERVER "
