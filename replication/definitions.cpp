@@ -18,7 +18,12 @@ std::set<Definition> objects(Connection& on, Deadline deadline) {
   const Result answer = on.query(Sql(R"(
     WITH named AS (
       SELECT 'pg_proc'::regclass AS catalog, p.oid, p.pronamespace AS schema,
-             format('function %s.%s(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) AS name,
+             -- not pg_get_function_arguments(): which names it quotes depends on the major
+             format('function %s.%s(%s)', n.nspname, p.proname, (
+               SELECT string_agg(CASE WHEN tn.nspname = 'pg_catalog' THEN '' ELSE tn.nspname || '.' END || t.typname, ', '
+                                 ORDER BY a.position)
+               FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a(type, position)
+               JOIN pg_type t ON t.oid = a.type JOIN pg_namespace tn ON tn.oid = t.typnamespace)) AS name,
              md5(p.prosrc) AS text
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
       UNION ALL

@@ -11,7 +11,7 @@
 
 namespace verdigris {
 
-// What the source has and the target lacks or has otherwise, one phrase each: "function public.f(integer)",
+// What the source has and the target lacks or has otherwise, one phrase each: "function public.f(int4)",
 // "default of public.orders.note", "public.orders.id bigint (integer on green)". Wider types on the target are fine.
 std::vector<std::string> missing_definitions(Connection& source, Connection& target, const TableSelection& filter,
                                              Deadline deadline);

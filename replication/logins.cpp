@@ -20,7 +20,7 @@ constexpr auto kSavedGrants = BasicSqlText<>(R"(
   SELECT (g ->> 'grantee')::oid AS grantee FROM verdigris.saved s CROSS JOIN jsonb_array_elements(s.value -> 'grants') AS g
   WHERE s.deployment = $1 AND s.key = 'access')");
 
-constexpr auto kNoGrants = BasicSqlText<>("SELECT NULL::oid AS grantee WHERE $1 IS NULL");
+constexpr auto kNoGrants = BasicSqlText<>("SELECT NULL::oid AS grantee WHERE $1::text IS NULL");
 
 Logins read(Connection& on, const std::string& deployment, Deadline deadline) {
   const bool is_closed =

@@ -9,15 +9,19 @@ namespace {
 using TablesByName = std::map<QualifiedName, const Table*>;
 
 // Relations that hold rows which replication carries; what it does not carry is named as not covered.
-TablesByName leaves(const SideCatalog& side, const TableSelection& filter, Agreement& agreement) {
+TablesByName leaves(const SideCatalog& side, bool is_source, const TableSelection& filter, Agreement& agreement) {
   TablesByName out;
+  const auto leave_out = [&](const std::string& id, const std::string& what) {
+    agreement.uncovered.push_back(what);
+    if (is_source) agreement.gaps.push_back({id, what});  // nothing of the target's is lost
+  };
   for (const auto& table : side.tables) {
     if (table.is_partitioned || !filter.selects(table.root.value_or(table.name))) continue;
     if (table.is_unlogged)
-      agreement.leave_out("data.unlogged", table.name.display() + " (unlogged on " + side.color + ")");
+      leave_out("data.unlogged", table.name.display() + " (unlogged on " + side.color + ")");
     else if (table.is_extension_owned)
-      agreement.leave_out("data.extension-tables",
-                          table.name.display() + " (belongs to an extension on " + side.color + ")");
+      leave_out("data.extension-tables",
+                table.name.display() + " (belongs to an extension on " + side.color + ")");
     else
       out.emplace(table.name, &table);
   }
@@ -119,8 +123,8 @@ SideCatalog read_catalog(Connection& on, const std::string& color, Deadline dead
 Agreement agree(const SideCatalog& source, const SideCatalog& target, const HashAgreement& hashes,
                 const TableSelection& filter) {
   Agreement out;
-  const auto ours = leaves(source, filter, out);
-  const auto theirs = leaves(target, filter, out);
+  const auto ours = leaves(source, true, filter, out);
+  const auto theirs = leaves(target, false, filter, out);
   for (const auto& [name, table] : ours) {
     const auto found = theirs.find(name);
     if (found == theirs.end()) {

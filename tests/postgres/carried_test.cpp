@@ -82,7 +82,7 @@ TEST_F(Carried, SchemaDriftNamesWhatBlueGotSinceGreenWasMade) {
     return names;
   }();
   EXPECT_EQ(missing, (std::vector<std::string>{
-                         "function public.f(a integer)", "label 'glad' of type public.mood", "view public.v",
+                         "function public.f(int4)", "label 'glad' of type public.mood", "view public.v",
                          "NOT NULL of public.t.n", "default of public.t.n",
                          "public.t.v character varying(6) (character varying(5) on green)", "public.late", "public.t.positive"}));
   EXPECT_EQ(ask_drift().at(0).level, Level::fail);
