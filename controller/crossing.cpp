@@ -5,6 +5,7 @@
 #include "controller/confirmation.hpp"
 #include "controller/config.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/guardrails.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
 #include "controller/stream_guard.hpp"
@@ -157,6 +158,7 @@ int run_crossing(const Invocation& invocation, Output& output) {
     return kDone;
   }
   d.require_known_servers(deadline);
+  require_commits_return(d, deadline);
   require_following(d, source, deadline);
   const Plan plan = cutover_plan(d, d.source_of(source), d.target_of(source), invocation.max_pause);
   if (invocation.dry_run) return dry_run(plan, command, output);

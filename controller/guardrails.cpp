@@ -4,6 +4,7 @@
 
 #include "controller/pgbouncer_console.hpp"
 #include "healthcheck/checks.hpp"
+#include "healthcheck/questions.hpp"
 #include "healthcheck/report.hpp"
 #include "replication/schema.hpp"
 
@@ -37,11 +38,24 @@ std::vector<int> pooler_backends(const PoolerSettings& pooler, Deadline deadline
 
 }  // namespace
 
+std::vector<std::string> our_roles(const Deployment& d) {
+  auto roles = d.roles_to_keep("blue");
+  for (auto& role : d.roles_to_keep("green")) roles.push_back(role);
+  return roles;
+}
+
+CheckSettings crossing_settings(const Deployment& d) {
+  const auto& playbook = d.playbook();
+  CheckSettings settings{.deployment = d.name(),
+                         .tables = {playbook.replication.include, playbook.replication.exclude},
+                         .our_roles = our_roles(d)};
+  for (const auto& waiver : playbook.waivers) settings.waivers.push_back({waiver.id, waiver.reason});
+  return settings;
+}
+
 CheckSettings check_settings(Deployment& d) {
   const auto& playbook = d.playbook();
-  CheckSettings settings;
-  settings.deployment = d.name();
-  settings.tables = {playbook.replication.include, playbook.replication.exclude};
+  CheckSettings settings = crossing_settings(d);
   settings.makes_identities = playbook.replication.identity == IdentityMode::automatic;
   settings.dumps_schema = playbook.replication.schema == SchemaMode::dump;
   settings.needs_reverse = playbook.replication.reverse == ReverseMode::required;
@@ -51,13 +65,22 @@ CheckSettings check_settings(Deployment& d) {
   settings.to_green = playbook.replication.to_green;
   settings.pg_dump = newest_pg_dump(d);
   settings.pooler_backends = pooler_backends(playbook.pooler, Deadline::after(std::chrono::seconds(10)));
-  for (const auto& waiver : playbook.waivers) settings.waivers.push_back({waiver.id, waiver.reason});
   return settings;
 }
 
-Findings ask_guardrails(Deployment& d, bool is_prepared, Deadline deadline) {
+Findings ask_guardrails(Deployment& d, bool is_prepared, AskedBy by, Deadline deadline) {
   const CheckSettings settings = check_settings(d);
-  return ask_all(CheckContext{d.blue(), d.green(), settings, is_prepared, deadline});
+  const Standing standing = d.standing();
+  const bool is_following = standing.phase == Phase::ready && !standing.open;
+  return ask_all(CheckContext{d.blue(), d.green(), settings, is_prepared, deadline, is_following, by == AskedBy::prepare});
+}
+
+void require_commits_return(Deployment& d, Deadline deadline) {
+  const CheckSettings settings = crossing_settings(d);
+  auto findings = questions::missing_standbys({d.blue(), d.green(), settings, true, deadline});
+  apply_waivers(settings.waivers, findings);
+  for (const auto& finding : findings)
+    if (finding.level == Level::fail) throw Refused(finding.id, finding.text, finding.hint);
 }
 
 void require_two_primaries(Deployment& d, Deadline deadline) {
@@ -69,9 +92,17 @@ void require_two_primaries(Deployment& d, Deadline deadline) {
   }
 }
 
+void require_all_is_carried(Deployment& d) {
+  const CheckSettings settings = crossing_settings(d);
+  const auto deadline = Deadline::after(std::chrono::seconds(60));
+  for (const auto& finding : ask_what_is_carried({d.blue(), d.green(), settings, true, deadline, true}))
+    if (finding.level == Level::fail)
+      throw Refused(finding.id, "green follows blue, but a switch would be refused: " + finding.text, finding.hint);
+}
+
 void require_guardrails(Deployment& d, bool is_prepared, Output& output) {
   const Finding* first = nullptr;
-  const auto findings = ask_guardrails(d, is_prepared, Deadline::after(std::chrono::seconds(120)));
+  const auto findings = ask_guardrails(d, is_prepared, AskedBy::prepare, Deadline::after(std::chrono::seconds(120)));
   for (const auto& finding : findings) {
     const bool is_waived = finding.text.find(" (waived: ") != std::string::npos;  // known already; check shows it
     if (finding.level == Level::warn && is_waived) output.detail(finding.id + ": " + finding.text);

@@ -9,11 +9,21 @@ namespace verdigris {
 
 // What the playbook says, as the checks need it; finds pg_dump.
 CheckSettings check_settings(Deployment& d);
+// What the questions of a crossing need of it: nothing has to be looked for on this machine.
+CheckSettings crossing_settings(const Deployment& d);
+// The controller's roles and replication's on both sides: neither copied nor compared.
+std::vector<std::string> our_roles(const Deployment& d);
+enum class AskedBy { check, prepare };
 // Both servers are connected. Changes nothing.
-Findings ask_guardrails(Deployment& d, bool is_prepared, Deadline deadline);
+Findings ask_guardrails(Deployment& d, bool is_prepared, AskedBy by, Deadline deadline);
+// Before the first record of a plan: a commit that waits for a standby that is away would hang. Throws Refused.
+void require_commits_return(Deployment& d, Deadline deadline);
 // Two servers, and two primaries: asked before the leases, of which one database has only one. Throws Refused.
 void require_two_primaries(Deployment& d, Deadline deadline);
 // Prints failures and warnings; throws Refused "guardrails" naming the first failure if there is one.
 void require_guardrails(Deployment& d, bool is_prepared, Output& output);
+
+// At the end of prepare: whether green has a place for all of blue. Throws Refused naming the first thing it lacks.
+void require_all_is_carried(Deployment& d);
 
 }  // namespace verdigris

@@ -1,5 +1,6 @@
 #include "controller/plans.hpp"
 
+#include "controller/guardrails.hpp"
 #include "controller/steps/analyze_target.hpp"
 #include "controller/steps/ask_guardrails.hpp"
 #include "controller/steps/catch_up.hpp"
@@ -56,19 +57,6 @@ std::vector<Migration> migrations_of(const Deployment& d) {
   return dir ? load_migrations(*dir) : std::vector<Migration>{};
 }
 
-std::vector<std::string> our_roles(const Deployment& d) {
-  auto roles = d.roles_to_keep("blue");
-  for (auto& role : d.roles_to_keep("green")) roles.push_back(role);
-  return roles;
-}
-
-// What the questions before the pause need: nothing has to be looked for on this machine.
-CheckSettings guardrails_of(const Deployment& d) {
-  CheckSettings settings{.deployment = d.name(), .tables = filter_of(d)};
-  for (const auto& waiver : d.playbook().waivers) settings.waivers.push_back({waiver.id, waiver.reason});
-  return settings;
-}
-
 Stream stream_from(const Server& server) { return Stream::leaving(server.color(), server.deployment()); }
 
 }  // namespace
@@ -106,9 +94,9 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
   Plan plan;
   plan.then<ReadyReversePath>(source, target, back, d.reachable_as(target->color()), filter_of(d), ReadyReversePath::OnUndo::keep)
       .then<StageTraffic>(d.traffic(), from, to, max_pause.value_or(d.playbook().cutover.max_pause))
-      .then<WarmUp>(source, target, d.playbook().replication.copy_workers, filter_of(d), d.facts())
+      .then<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), d.facts())
       .then<WaitForQuietMoment>(source, target, there, kQuietPatience)
-      .then<AskGuardrails>(source, target, there, guardrails_of(d))
+      .then<AskGuardrails>(source, target, there, crossing_settings(d), d.facts())
       .then<StandReady>(source, target, there, d.facts())
       .window_opens()
       .then<PauseTraffic>(d.traffic())

@@ -5,7 +5,7 @@ namespace verdigris::questions {
 Findings bypassing_sessions(const CheckContext& context) {
   std::vector<std::string> pooler;
   for (const int pid : context.settings.pooler_backends) pooler.push_back(std::to_string(pid));
-  const Result answer = context.blue.control().query(Sql(R"(
+  const Result answer = context.source.control().query(Sql(R"(
       SELECT usename || ' (' || coalesce(client_addr::text, 'local') ||
              CASE WHEN application_name <> '' THEN ', ' || left(application_name, 30) ELSE '' END ||
              CASE WHEN count(*) > 1 THEN ', ' || count(*) || ' sessions' ELSE '' END || ')'
@@ -16,8 +16,8 @@ Findings bypassing_sessions(const CheckContext& context) {
                                                      {text_array(pooler)}, context.deadline);
   std::vector<std::string> names;
   for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
-  if (names.empty()) return {pass("clients.bypass", "nobody is connected to blue past the poolers")};
-  return {warn("clients.bypass", "blue: sessions that do not come through a pooler: " + some_of(names),
+  if (names.empty()) return {pass("clients.bypass", "nobody is connected to " + context.source.color() + " past the poolers")};
+  return {warn("clients.bypass", context.source.color() + ": sessions that do not come through a pooler: " + some_of(names),
                "Move them behind the pooler: a session that can write keeps a switch from going on.")};
 }
 

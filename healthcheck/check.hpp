@@ -50,18 +50,21 @@ struct CheckSettings {
   std::optional<Conninfo> to_blue = {}, to_green = {};  // as the servers reach each other
   std::optional<DumpTool> pg_dump = {};                 // as the controller found it
   std::vector<int> pooler_backends = {};                // pids of blue's sessions that belong to a pooler
+  std::vector<std::string> our_roles = {};              // the controller's and replication's
   std::vector<CheckWaiver> waivers = {};
 };
 
 // Both control sessions are open, and read only if nothing else is to be done with them.
 struct CheckContext {
-  Server& blue;
-  Server& green;
+  Server& source;  // the side that clients write to: blue before the first switch
+  Server& target;  // the side they shall write to
   const CheckSettings& settings;
   bool is_prepared;  // both sides hold this deployment's control schema
   Deadline deadline;
+  bool is_following = false;  // the target is complete and follows the source: what it holds can be compared
+  bool is_preparing = false;  // prepare asks: what it will mend itself is no obstacle
 
-  std::vector<Server*> both() const { return {&blue, &green}; }
+  std::vector<Server*> both() const { return {&source, &target}; }
 };
 
 struct Check {
@@ -74,6 +77,9 @@ Finding pass(std::string id, std::string text);
 Finding note(std::string id, std::string text, std::string hint = {});
 Finding warn(std::string id, std::string text, std::string hint);
 Finding fail(std::string id, std::string text, std::string hint);
+
+// A failure that somebody answers for becomes a warning with the reason.
+void apply_waivers(const std::vector<CheckWaiver>& waivers, Findings& findings);
 
 // "public.a, public.b and 7 more"
 std::string some_of(const std::vector<std::string>& names);

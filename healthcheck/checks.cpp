@@ -1,25 +1,19 @@
 #include "healthcheck/checks.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "healthcheck/questions.hpp"
 
 namespace verdigris {
 namespace {
 
-const CheckWaiver* waiver_of(const CheckContext& context, const std::string& id) {
-  for (const auto& waiver : context.settings.waivers)
-    if (waiver.id == id) return &waiver;
-  return nullptr;
-}
-
-void apply_waivers(const CheckContext& context, Findings& findings) {
-  for (auto& finding : findings) {
-    const CheckWaiver* waiver = waiver_of(context, finding.id);
-    if (finding.level != Level::fail || waiver == nullptr) continue;
-    finding.level = Level::warn;
-    finding.text += " (waived: " + waiver->reason + ")";
-  }
+// Ids that are asked only while one side follows the other: before that a waiver for them is no mistake.
+bool is_asked_later(const CheckContext& context, const std::string& id) {
+  static const std::set<std::string> kLater = {"data.columns", "parity.uncovered", "schema.missing-table",
+                                               "schema.extra-table", "schema.sequences", "schema.diff",
+                                               "roles.login"};
+  return (!context.is_following || context.is_preparing) && kLater.contains(id);
 }
 
 bool has_failure(const Findings& findings) {
@@ -31,7 +25,7 @@ void add_unused_waivers(const CheckContext& context, Findings& findings) {
     const bool is_used = std::any_of(findings.begin(), findings.end(), [&](const Finding& finding) {
       return finding.id == waiver.id && finding.level == Level::warn;
     });
-    if (!is_used)
+    if (!is_used && !is_asked_later(context, waiver.id))
       findings.push_back(fail("waiver.unused",
                               "the waiver for \"" + waiver.id + "\" waives nothing: that rule does not fire",
                               "Remove it from the playbook, so that it does not hide a later failure."));
@@ -47,7 +41,7 @@ Asked ask_each(const std::vector<Check>& checks, const CheckContext& context) {
   Asked asked;
   for (const auto& check : checks) {
     Findings found = check.ask(context);
-    apply_waivers(context, found);
+    apply_waivers(context.settings.waivers, found);
     asked.was_cut_short = check.is_decisive && has_failure(found);
     asked.findings.insert(asked.findings.end(), found.begin(), found.end());
     if (asked.was_cut_short) break;
@@ -77,11 +71,14 @@ const std::vector<Check>& all_checks() {
       {"foreign replication", foreign_replication},
       {"foreign slots", foreign_slots},
       {"synchronous standby names", sync_standby},
+      {"missing standbys", missing_standbys},
       {"physical standbys", physical_standbys},
       // Who is connected
       {"slot blockers", slot_blockers},
       {"prepared transactions", prepared_transactions},
       {"bypassing sessions", bypassing_sessions},
+      {"replica role", replica_role},
+      {"logins", logins},
       // Whether the schema can be carried over
       {"dump tool", dump_tool},
       {"target empty", target_empty},
@@ -89,9 +86,12 @@ const std::vector<Check>& all_checks() {
       {"extensions", extensions},
       {"event triggers", event_triggers},
       {"replica triggers", replica_triggers},
+      {"carried schema", carried_schema},
+      {"schema drift", schema_drift},
       // What does not replicate, or not as it is
       {"replica identity", replica_identity},
       {"unlogged tables", unlogged_tables},
+      {"extension tables", extension_tables},
       {"large objects", large_objects},
       {"foreign tables", foreign_tables},
       {"physical ids", physical_ids},
@@ -105,10 +105,29 @@ const std::vector<Check>& checks_before_window() {
   using namespace questions;
   static const std::vector<Check> kChecks = {
       {"inbound replication", inbound_replication},
+      {"missing standbys", missing_standbys},
       {"physical standbys", physical_standbys},
       {"prepared transactions", prepared_transactions},
+      {"replica role", replica_role},
+      {"logins", logins},
   };
   return kChecks;
+}
+
+const std::vector<Check>& checks_of_what_is_carried() {
+  using namespace questions;
+  static const std::vector<Check> kChecks = {
+      {"carried schema", carried_schema},
+      {"schema drift", schema_drift},
+      {"unlogged tables", unlogged_tables},
+      {"extension tables", extension_tables},
+      {"large objects", large_objects},
+  };
+  return kChecks;
+}
+
+Findings ask_what_is_carried(const CheckContext& context) {
+  return ask_each(checks_of_what_is_carried(), context).findings;
 }
 
 Findings ask_before_window(const CheckContext& context) { return ask_each(checks_before_window(), context).findings; }

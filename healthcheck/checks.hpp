@@ -9,8 +9,10 @@ namespace verdigris {
 
 const std::vector<Check>& all_checks();
 
-// Those that must still hold in the window: a few milliseconds in all, waivers applied. In the context the side that
-// serves is named blue and the other green, whatever colour they have.
+// Whether all that the source holds has come, or can come, to the target: asked at the head of each crossing, because a
+// difference here may also be what keeps the stream from going on. Waivers applied.
+Findings ask_what_is_carried(const CheckContext& context);
+// Those that must still hold in the window: a few milliseconds in all, waivers applied.
 Findings ask_before_window(const CheckContext& context);
 
 // A waived failure becomes a warning with the reason; a waiver whose rule does not fire is a failure of its own. Throws

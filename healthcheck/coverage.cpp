@@ -61,7 +61,7 @@ Findings coverage(Connection& source, Connection& target, const Stream& stream, 
   const Names published(leaves.begin(), leaves.end());
   const SubscriptionState state = subscription_state(target, stream, deadline);
   const Names subscribed(state.tables.begin(), state.tables.end());
-  const std::string again = "Run prepare again: it takes new tables in.";
+  const std::string again = "Run verdigris abandon, then verdigris prepare: tables are taken in at the beginning only.";
 
   require_all(ours, published, "data.unpublished", source.server() + ": tables are not published: ", again, findings);
   require_all({marker()}, published, "data.unpublished", source.server() + ": not published: ", again, findings);

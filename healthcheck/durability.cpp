@@ -4,7 +4,7 @@ namespace verdigris::questions {
 
 // Green is about to hold the only copy of what clients were told is safe.
 Findings durability(const CheckContext& context) {
-  const Result answer = context.green.control().query(
+  const Result answer = context.target.control().query(
       Sql("SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY 1"),
       context.deadline);
   std::vector<std::string> off;

@@ -36,8 +36,8 @@ Locale locale_of(Server& server, Deadline deadline) {
 
 Findings encoding(const CheckContext& context) {
   const std::string id = "schema.encoding";
-  const Locale blue = locale_of(context.blue, context.deadline);
-  const Locale green = locale_of(context.green, context.deadline);
+  const Locale blue = locale_of(context.source, context.deadline);
+  const Locale green = locale_of(context.target, context.deadline);
   const std::string both =
       "blue " + blue.encoding + " (" + blue.name + "), green " + green.encoding + " (" + green.name + ")";
   if (blue.encoding != green.encoding && (blue.encoding == "SQL_ASCII" || green.encoding == "SQL_ASCII"))

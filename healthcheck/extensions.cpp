@@ -32,9 +32,9 @@ Findings extensions(const CheckContext& context) {
   const std::string id = "schema.extensions";
   std::vector<std::string> missing;
   std::vector<std::string> other;
-  const auto on_blue = installed(context.blue, context.deadline);
+  const auto on_blue = installed(context.source, context.deadline);
   for (const auto& extension : on_blue) {
-    const auto version = offered(context.green, extension.name, context.deadline);
+    const auto version = offered(context.target, extension.name, context.deadline);
     if (!version)
       missing.push_back(extension.name);
     else if (*version != extension.version)

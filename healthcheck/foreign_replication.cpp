@@ -18,17 +18,17 @@ std::vector<std::string> subscriptions_of_others(Server& server, bool only_enabl
 
 // Writes of an apply worker pass the fence of the side that serves: they would go on behind it.
 Findings inbound_replication(const CheckContext& context) {
-  const auto& serving = context.blue.color();
-  const auto names = subscriptions_of_others(context.blue, true, context.deadline);
+  const auto& serving = context.source.color();
+  const auto names = subscriptions_of_others(context.source, true, context.deadline);
   if (names.empty()) return {pass("repl.inbound", serving + " is no subscriber")};
   return {fail("repl.inbound", serving + ": receives rows from elsewhere by subscription " + some_of(names),
-               "Disable it, or move it to " + context.green.color() + " first: those rows would be lost at the switch.")};
+               "Disable it, or move it to " + context.target.color() + " first: those rows would be lost at the switch.")};
 }
 
 // On green they would mix with ours.
 Findings foreign_replication(const CheckContext& context) {
   Findings findings = inbound_replication(context);
-  const auto on_green = subscriptions_of_others(context.green, false, context.deadline);
+  const auto on_green = subscriptions_of_others(context.target, false, context.deadline);
   if (on_green.empty())
     findings.push_back(pass("target.foreign-repl", "green has no other subscription"));
   else

@@ -22,8 +22,8 @@ std::map<std::string, std::string> expressions(Server& server, Deadline deadline
 
 // Their values are not sent: each side computes them by its own expression.
 Findings generated_columns(const CheckContext& context) {
-  const auto blue = expressions(context.blue, context.deadline);
-  const auto green = expressions(context.green, context.deadline);
+  const auto blue = expressions(context.source, context.deadline);
+  const auto green = expressions(context.target, context.deadline);
   std::vector<std::string> different;
   for (const auto& [column, expression] : blue) {
     const auto other = green.find(column);

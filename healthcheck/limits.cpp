@@ -75,7 +75,7 @@ void check_side(Server& server, const CheckContext& context, Findings& findings)
 void check_locks(const CheckContext& context, Findings& findings) {
   constexpr std::int64_t kManyTables = 2000;
   constexpr std::int64_t kEnough = 256;
-  const auto tables = static_cast<std::int64_t>(user_tables(context.blue.control(), context.deadline).size());
+  const auto tables = static_cast<std::int64_t>(user_tables(context.source.control(), context.deadline).size());
   for (Server* server : context.both()) {
     const auto allowed = usage_of(*server, context.deadline).locks_per_transaction;
     if (tables > kManyTables && allowed < kEnough)

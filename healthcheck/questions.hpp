@@ -24,11 +24,14 @@ Findings foreign_replication(const CheckContext& context);  // target.foreign-re
 Findings inbound_replication(const CheckContext& context);  // repl.inbound
 Findings foreign_slots(const CheckContext& context);        // slot.foreign
 Findings sync_standby(const CheckContext& context);         // slot.sync-standby
+Findings missing_standbys(const CheckContext& context);     // slot.sync-missing
 Findings physical_standbys(const CheckContext& context);    // fence.standbys
 // Who is connected
 Findings slot_blockers(const CheckContext& context);          // slot.blockers
 Findings prepared_transactions(const CheckContext& context);  // fence.prepared
 Findings bypassing_sessions(const CheckContext& context);     // clients.bypass
+Findings replica_role(const CheckContext& context);           // fence.replica-role
+Findings logins(const CheckContext& context);                 // roles.login
 // Whether the schema can be carried over
 Findings dump_tool(const CheckContext& context);         // tool.pg-dump
 Findings target_empty(const CheckContext& context);      // target.not-empty
@@ -36,9 +39,12 @@ Findings encoding(const CheckContext& context);          // schema.encoding
 Findings extensions(const CheckContext& context);        // schema.extensions
 Findings event_triggers(const CheckContext& context);    // schema.event-triggers
 Findings replica_triggers(const CheckContext& context);  // schema.replica-triggers
+Findings carried_schema(const CheckContext& context);    // data.columns, parity.uncovered, schema.missing-table, ...
+Findings schema_drift(const CheckContext& context);      // schema.diff
 // What does not replicate, or not as it is
 Findings replica_identity(const CheckContext& context);   // ri.none, ri.full-type
 Findings unlogged_tables(const CheckContext& context);    // data.unlogged
+Findings extension_tables(const CheckContext& context);   // data.extension-tables
 Findings large_objects(const CheckContext& context);      // data.large-objects
 Findings foreign_tables(const CheckContext& context);     // data.foreign
 Findings physical_ids(const CheckContext& context);       // data.physical-ids

@@ -11,7 +11,7 @@ struct Named {
 // Tables whose UPDATE and DELETE begin to fail the moment they are published. A deferrable key identifies nothing.
 std::vector<Table> without_identity(const CheckContext& context) {
   std::vector<Table> out;
-  for (auto& table : user_tables(context.blue.control(), context.deadline))
+  for (auto& table : user_tables(context.source.control(), context.deadline))
     if (!table.is_partitioned && context.settings.tables.selects(table) && table.replica_identity != 'f' &&
         table.key.empty())
       out.push_back(std::move(table));
@@ -21,7 +21,7 @@ std::vector<Table> without_identity(const CheckContext& context) {
 // "schema.table.column type" of columns without equality in tables that are FULL, or will be for want of a unique
 // index. The worker looks for the default btree or hash operators, through domains and arrays.
 std::vector<Named> full_without_equality(const CheckContext& context) {
-  const Result answer = context.blue.control().query(Sql(R"(
+  const Result answer = context.source.control().query(Sql(R"(
     WITH RECURSIVE full_tables AS (
       SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^(pg_|information_schema$|verdigris$)'

@@ -62,8 +62,8 @@ void add(Server& server, const std::optional<Conninfo>& conninfo, const CheckCon
 
 Findings replication_login(const CheckContext& context) {
   Findings findings;
-  add(context.blue, context.settings.to_blue, context, findings);
-  if (context.settings.needs_reverse) add(context.green, context.settings.to_green, context, findings);
+  add(context.source, context.settings.to_blue, context, findings);
+  if (context.settings.needs_reverse) add(context.target, context.settings.to_green, context, findings);
   return findings;
 }
 

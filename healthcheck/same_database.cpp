@@ -21,13 +21,13 @@ Place place_of(Server& server, Deadline deadline) {
 
 // Addresses prove nothing: two names, a socket and a port may lead to one server.
 Findings same_database(const CheckContext& context) {
-  const Place blue = place_of(context.blue, context.deadline);
-  const Place green = place_of(context.green, context.deadline);
+  const Place blue = place_of(context.source, context.deadline);
+  const Place green = place_of(context.target, context.deadline);
   if (blue.system_identifier != green.system_identifier)
     return {pass("target.same", "system identifiers " + blue.system_identifier + " and " + green.system_identifier)};
   if (blue.database == green.database)
     return {fail("target.same",
-                 "blue (" + context.blue.endpoint() + ") and green (" + context.green.endpoint() +
+                 "blue (" + context.source.endpoint() + ") and green (" + context.target.endpoint() +
                      ") are the same database, system identifier " + blue.system_identifier,
                  "Name the new server under clusters.green.")};
   return {fail("target.same",

@@ -41,13 +41,13 @@ double used_share(const Sequence& sequence, const SequencePosition& position,
 Findings sequence_headroom(const CheckContext& context) {
   constexpr double kNearEnd = 0.9;
   constexpr double kAtEnd = 0.9999;
-  Connection& blue = context.blue.control();
-  const auto bounds = column_bounds(blue, context.deadline);
+  Connection& on = context.source.control();
+  const auto bounds = column_bounds(on, context.deadline);
   std::map<QualifiedName, SequencePosition> positions;
-  for (const auto& position : sequence_positions(blue, context.deadline)) positions.emplace(position.name, position);
+  for (const auto& position : sequence_positions(on, context.deadline)) positions.emplace(position.name, position);
   std::vector<std::string> near;
   std::vector<std::string> at_end;
-  for (const auto& sequence : user_sequences(blue, context.deadline)) {
+  for (const auto& sequence : user_sequences(on, context.deadline)) {
     const auto position = positions.find(sequence.name);
     if (sequence.cycle || position == positions.end()) continue;
     const auto bound = bounds.find(sequence.name);
@@ -62,9 +62,9 @@ Findings sequence_headroom(const CheckContext& context) {
   const std::string hint = "Widen the column and its sequence to bigint, or waive data.sequence-headroom by name.";
   Findings findings;
   if (!at_end.empty())
-    findings.push_back(fail("data.sequence-headroom", "blue: sequences at their end: " + some_of(at_end), hint));
+    findings.push_back(fail("data.sequence-headroom", context.source.color() + ": sequences at their end: " + some_of(at_end), hint));
   if (!near.empty())
-    findings.push_back(warn("data.sequence-headroom", "blue: sequences near their end: " + some_of(near), hint));
+    findings.push_back(warn("data.sequence-headroom", context.source.color() + ": sequences near their end: " + some_of(near), hint));
   if (findings.empty()) findings.push_back(pass("data.sequence-headroom", "no sequence beyond 90 % of its range"));
   return findings;
 }

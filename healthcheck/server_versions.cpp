@@ -61,9 +61,9 @@ bool is_below_floor(int version) {
 namespace questions {
 
 Findings server_versions(const CheckContext& context) {
-  Findings findings{pair(context.blue, context.green)};
-  add_if_old("blue", context.blue.version(), findings);
-  add_if_old("green", context.green.version(), findings);
+  Findings findings{pair(context.source, context.target)};
+  add_if_old("blue", context.source.version(), findings);
+  add_if_old("green", context.target.version(), findings);
   if (context.settings.pg_dump) add_if_old("pg_dump", context.settings.pg_dump->version, findings);
   if (findings.size() == 1) findings.push_back(pass("versions.minor", "no release with known holes"));
   return findings;

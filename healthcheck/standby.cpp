@@ -28,7 +28,7 @@ Findings standby(const CheckContext& context) {
                               "Name the primary in the playbook."));
   if (!findings.empty()) return findings;  // a standby cannot be asked much else
   findings.push_back(pass("target.standby", "both are primaries"));
-  if (is_read_only_by_default(context.green, context.deadline))
+  if (is_read_only_by_default(context.target, context.deadline))
     findings.push_back(fail("target.read-only", "green: the database is read only by default for all its sessions",
                             "ALTER DATABASE ... RESET default_transaction_read_only; the fence keeps writers out."));
   return findings;

@@ -18,9 +18,9 @@ std::vector<std::string> tables_with_rows(Server& server, const std::vector<Tabl
 // Rows that are there already would be mixed with blue's, never merged.
 Findings target_empty(const CheckContext& context) {
   if (context.is_prepared) return {note("target.not-empty", "green is prepared already")};
-  auto tables = user_tables(context.green.control(), context.deadline);
+  auto tables = user_tables(context.target.control(), context.deadline);
   std::erase_if(tables, [](const Table& table) { return table.is_extension_owned; });
-  const auto filled = tables_with_rows(context.green, tables, context.deadline);
+  const auto filled = tables_with_rows(context.target, tables, context.deadline);
   if (!filled.empty())
     return {fail("target.not-empty",
                  "green: " + std::to_string(filled.size()) + " of " + std::to_string(tables.size()) +

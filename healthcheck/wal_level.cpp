@@ -6,7 +6,7 @@ namespace verdigris::questions {
 Findings wal_level(const CheckContext& context) {
   Findings findings;
   for (Server* server : context.both()) {
-    if (server == &context.green && !context.settings.needs_reverse) continue;
+    if (server == &context.target && !context.settings.needs_reverse) continue;
     const Result answer = server->control().query(Sql("SELECT current_setting('wal_level')"), context.deadline);
     const std::string level = answer.one_row(1).text(0);
     if (level != "logical")

@@ -23,17 +23,61 @@ void create_tables(Transaction& transaction) {
   )"));
 }
 
+// One row per thing that speaks against a schema of this name being ours; read from the catalogs alone, because reading
+// a relation of somebody else could run their code as a superuser.
+constexpr auto kFaults = BasicSqlText<>(R"(
+  WITH trusted AS (SELECT oid FROM pg_roles WHERE rolsuper OR rolname = current_user),
+  schema AS (SELECT oid, nspowner, nspacl FROM pg_namespace WHERE nspname = 'verdigris'),
+  relations AS (SELECT c.* FROM pg_class c JOIN schema s ON s.oid = c.relnamespace WHERE c.relkind NOT IN ('i', 't')),
+  who AS (SELECT oid, rolname::text AS name FROM pg_roles UNION ALL SELECT 0::oid, 'PUBLIC')
+  SELECT 1 AS n, 'it belongs to ' || pg_get_userbyid(nspowner) AS fault FROM schema
+  WHERE nspowner NOT IN (SELECT oid FROM trusted)
+  UNION ALL
+  SELECT 2, w.name || ' may create objects in it'
+  FROM schema CROSS JOIN aclexplode(nspacl) AS a JOIN who w ON w.oid = a.grantee
+  WHERE a.privilege_type = 'CREATE' AND a.grantee NOT IN (SELECT oid FROM trusted)
+  UNION ALL
+  SELECT 3, relname || ' belongs to ' || pg_get_userbyid(relowner) FROM relations
+  WHERE relowner NOT IN (SELECT oid FROM trusted)
+  UNION ALL
+  SELECT 4, 'function ' || p.proname || ' belongs to ' || pg_get_userbyid(p.proowner)
+  FROM pg_proc p JOIN schema s ON s.oid = p.pronamespace WHERE p.proowner NOT IN (SELECT oid FROM trusted)
+  UNION ALL
+  SELECT 5, w.name || ' may ' || lower(a.privilege_type) || ' ' || relname
+  FROM relations CROSS JOIN aclexplode(relacl) AS a JOIN who w ON w.oid = a.grantee
+  WHERE a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')
+    AND a.grantee NOT IN (SELECT oid FROM trusted)
+  UNION ALL
+  SELECT 6, t.name || ' is missing or not a table'
+  FROM schema CROSS JOIN unnest('{identity,journal,marker,saved}'::text[]) AS t(name)
+  WHERE NOT EXISTS (SELECT FROM relations r WHERE r.relname = t.name AND r.relkind = 'r'))");
+
+void require_own_schema(Connection& on, Deadline deadline) {
+  const Result answer = on.query(Sql("SELECT fault FROM ({}) AS f ORDER BY n, fault LIMIT 1", Sql(kFaults)), deadline);
+  const auto fault = answer.at_most_one_row(1);
+  if (!fault) return;
+  throw Refused("schema.foreign", on.server() + ": the schema verdigris is not ours: " + fault->text(0),
+                "Nothing in it was read. If another program made it, rename it: ALTER SCHEMA verdigris RENAME TO ...; "
+                "if it was ours, find out who changed it.");
+}
+
 }  // namespace
 
 bool has_control_schema(Connection& on, Deadline deadline) {
-  return on.query(Sql("SELECT to_regclass('verdigris.journal') IS NOT NULL"), deadline).one_row(1).boolean(0);
+  const Result answer =
+      on.query(Sql("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'verdigris')"), deadline);
+  if (!answer.one_row(1).boolean(0)) return false;
+  require_own_schema(on, deadline);
+  return true;
 }
 
 void install_control_schema(Connection& on, const std::string& deployment, const std::string& side, Deadline deadline) {
   Transaction transaction(on, deadline);
   // Two controllers that install at once would fail with "tuple concurrently updated"; the lock makes them queue.
   transaction.execute(Sql("SELECT pg_advisory_xact_lock(hashtextextended('verdigris:install', 0))"));
+  has_control_schema(on, deadline);  // throws if it is somebody else's
   create_tables(transaction);
+  require_own_schema(on, deadline);  // made by somebody else meanwhile: nothing is written into it
   transaction.query(Sql(R"(
     INSERT INTO verdigris.identity (deployment, side, token) VALUES ($1, $2, gen_random_uuid()::text)
     ON CONFLICT (deployment) DO NOTHING)"),

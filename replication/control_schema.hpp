@@ -15,6 +15,8 @@ namespace verdigris {
 void install_control_schema(Connection& on, const std::string& deployment, const std::string& side, Deadline deadline);
 // Publications that list the marker must be gone before. Idempotent.
 void remove_control_schema(Connection& on, Deadline deadline);
+// The first thing that a command asks of the schema. Throws Refused "schema.foreign" if there is one that is not ours:
+// owned or writable by somebody who is neither superuser nor the controller, or without our tables. Reads catalogs only.
 bool has_control_schema(Connection& on, Deadline deadline);
 
 // What must be put back later, written in the same transaction as the change itself, so that neither exists without the

@@ -55,11 +55,11 @@ bool is_predefined(const std::string& role) {
 // One run of copy_roles(): what both sides have, and the target's transaction.
 class RoleCopy {
  public:
-  RoleCopy(Connection& source, Transaction& target, const RoleScope& scope)
-      : source_(source), target_(target), scope_(scope), deadline_(target.deadline()) {}
+  RoleCopy(Connection& source, Transaction& target, const RoleScope& scope, bool is_dry)
+      : source_(source), target_(target), scope_(scope), is_dry_(is_dry), deadline_(target.deadline()) {}
 
   RoleReport run() {
-    keep_verifiers_out_of_the_log();
+    if (!is_dry_) keep_verifiers_out_of_the_log();
     copy_attributes();
     copy_memberships();
     copy_settings();
@@ -88,20 +88,23 @@ class RoleCopy {
       const auto old = found.find(name);
       if (old == found.end())
         write_role(Sql("CREATE ROLE {}", Identifier(name)), role);
-      else if (role.can_login && !role.is_superuser && !old->second.is_superuser && !(role == old->second))
+      else if (role.can_login && !role.is_superuser && !old->second.is_superuser && !(role == old->second)) {
         write_role(Sql("ALTER ROLE {}", Identifier(name)), role);
+        report_.overwritten.push_back(name);
+      }
       present_.insert(name);
     }
   }
 
   void write_role(const Sql& verb, const Role& role) {
+    ++report_.roles;
+    if (is_dry_) return;
     // The words were chosen from a fixed list above.
     const Sql attributes = Sql::written_by_operator(role.attributes);
     const Sql password =
         role.verifier.is_empty() ? Sql("PASSWORD NULL") : Sql("PASSWORD {}", Literal(role.verifier.reveal()));
     target_.execute(Sql("{} WITH {} CONNECTION LIMIT {} VALID UNTIL {} {}", verb, attributes,
                         Number(role.connection_limit), Literal(role.valid_until), password));
-    ++report_.roles;
   }
 
   // role, member -> admin, inherit, set. Before 16 there are neither INHERIT nor SET: the member's own INHERIT decides,
@@ -136,6 +139,8 @@ class RoleCopy {
 
   void grant_membership(const std::string& role, const std::string& member,
                         const std::tuple<bool, std::optional<bool>, bool>& options) {
+    ++report_.memberships;
+    if (is_dry_) return;
     const auto& [is_admin, inherits, sets] = options;
     const auto word = [](bool value) { return value ? Sql("TRUE") : Sql("FALSE"); };
     const Sql grant("GRANT {} TO {}", Identifier(role), Identifier(member));
@@ -143,7 +148,6 @@ class RoleCopy {
       target_.execute(is_admin ? Sql("{} WITH ADMIN OPTION", grant) : grant);
     else
       target_.execute(Sql("{} WITH ADMIN {}, INHERIT {}, SET {}", grant, word(is_admin), word(*inherits), word(sets)));
-    ++report_.memberships;
   }
 
   bool has_role(const std::string& role) {
@@ -179,6 +183,7 @@ class RoleCopy {
   }
 
   bool try_setting(const std::tuple<std::string, bool, std::string>& key, const std::string& value) {
+    if (is_dry_) return is_setting(std::get<2>(key));
     target_.execute(Sql("SAVEPOINT setting"));
     try {
       target_.execute(alter_setting(key, value));
@@ -191,6 +196,12 @@ class RoleCopy {
       if (error.sqlstate() == "42704" || error.sqlstate() == "22023") return false;
       throw;
     }
+  }
+
+  // Whether a server of this major takes the value is known only by trying; a name with a dot is always taken.
+  bool is_setting(const std::string& name) {
+    return name.find('.') != std::string::npos ||
+           target_.query(Sql("SELECT EXISTS (SELECT FROM pg_settings WHERE name = lower($1))"), {name}).one_row(1).boolean(0);
   }
 
   Sql alter_setting(const std::tuple<std::string, bool, std::string>& key, const std::string& value) {
@@ -232,29 +243,59 @@ class RoleCopy {
     return all;
   }
 
+  // What the connection fence has taken away and will put back: while it is closed, that is where CONNECT is granted.
+  Grants read_saved_connects() {
+    const Result answer = target_.query(Sql(R"(
+      SELECT coalesce(r.rolname, ''), bool_or((g ->> 'grantable')::bool)
+      FROM verdigris.saved s CROSS JOIN jsonb_array_elements(s.value -> 'grants') AS g
+      LEFT JOIN pg_roles r ON r.oid = (g ->> 'grantee')::oid
+      WHERE s.deployment = $1 AND s.key = 'access' AND (g ->> 'grantee' = '0' OR r.oid IS NOT NULL) GROUP BY 1)"),
+                                        {scope_.closed_deployment});
+    Grants all;
+    for (const Row& row : answer.rows(2)) all[{row.text(0), "CONNECT"}] = row.boolean(1);
+    return all;
+  }
+
+  bool is_closed() const { return !scope_.closed_deployment.empty(); }
+
+  void save_connect(const std::string& role, bool with_option) {
+    target_.query(Sql(R"(
+      UPDATE verdigris.saved SET value = jsonb_set(value, '{grants}', value -> 'grants' || jsonb_build_array(
+        jsonb_build_object('grantor', d.datdba, 'grantee', coalesce(r.oid, 0::oid), 'grantable', $3::bool, 'by_owner', true)))
+      FROM pg_database d LEFT JOIN pg_roles r ON r.rolname = $2
+      WHERE d.datname = current_database() AND deployment = $1 AND key = 'access')"),
+                  {scope_.closed_deployment, role, with_option ? "true" : "false"});
+  }
+
   void copy_grants() {
-    const Grants found = read_grants(target_.connection(), deadline_);
+    Grants found = read_grants(target_.connection(), deadline_);
+    if (is_closed()) {
+      std::erase_if(found, [](const auto& grant) { return grant.first.second == "CONNECT"; });
+      found.merge(read_saved_connects());
+    }
     for (const auto& [key, with_option] : read_grants(source_, deadline_)) {
       const auto& [role, privilege] = key;
       const auto old = found.find(key);
       if (old != found.end() && (old->second || !with_option)) continue;
       if (!role.empty() && (is_ours(role) || !exists(role))) continue;
-      if (privilege == "CONNECT" && !scope_.grants_connect) continue;
       grant(role, privilege, with_option);
     }
   }
 
   void grant(const std::string& role, const std::string& privilege, bool with_option) {
+    ++report_.grants;
+    if (is_dry_) return;
+    if (privilege == "CONNECT" && is_closed()) return save_connect(role, with_option);
     const Sql what = privilege == "CONNECT" ? Sql("CONNECT") : privilege == "CREATE" ? Sql("CREATE") : Sql("TEMPORARY");
     const Sql whom = role.empty() ? Sql("PUBLIC") : Sql("{}", Identifier(role));
     const Sql option = with_option ? Sql(" WITH GRANT OPTION") : Sql("");
     target_.execute(Sql("GRANT {} ON DATABASE {} TO {}{}", what, Identifier(current_database()), whom, option));
-    ++report_.grants;
   }
 
   Connection& source_;
   Transaction& target_;
   const RoleScope& scope_;
+  bool is_dry_;
   Deadline deadline_;
   std::set<std::string> present_;  // on the target by now
   RoleReport report_;
@@ -264,7 +305,7 @@ class RoleCopy {
 
 RoleReport copy_roles(Connection& source, Connection& target, const RoleScope& scope, bool dry, Deadline deadline) {
   Transaction transaction(target, deadline);
-  RoleReport report = RoleCopy(source, transaction, scope).run();
+  RoleReport report = RoleCopy(source, transaction, scope, dry).run();
   if (!dry) transaction.commit();
   return report;
 }

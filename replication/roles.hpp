@@ -13,7 +13,7 @@ namespace verdigris {
 
 struct RoleScope {
   std::vector<std::string> ours;  // roles never copied or touched: the controller's and replication's
-  bool grants_connect = true;     // false while the target's connection fence is closed
+  std::string closed_deployment = {};  // whose connection fence is closed on the target: CONNECT comes with its opening
 };
 
 struct RoleReport {
@@ -21,12 +21,13 @@ struct RoleReport {
   int memberships = 0;
   int settings = 0;
   int grants = 0;                          // on the database
+  std::vector<std::string> overwritten = {};  // logins that were there with another password or other attributes
   std::vector<std::string> left_out = {};  // settings that the target does not know or that could keep everybody out
   int changes() const { return roles + memberships + settings + grants; }
 };
 
 // Makes the target's roles enough for the source's schema and clients, in one transaction; repeated, changes nothing.
-// dry: rolled back at the end, for a report of what would be done.
+// dry: only reads, for a report of what would be done; a value that the target will not take counts as to be done.
 RoleReport copy_roles(Connection& source, Connection& target, const RoleScope& scope, bool dry, Deadline deadline);
 
 }  // namespace verdigris

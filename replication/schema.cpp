@@ -108,30 +108,31 @@ void compare_columns(const Table& wanted, const Table& found, const std::string&
 }
 
 // Not-null constraints (18) are part of the columns; partitions get theirs from their roots.
-std::vector<std::string> post_data_names(Connection& on, Deadline deadline) {
+std::vector<std::string> post_data_names(Connection& on, const TableSelection& filter, Deadline deadline) {
   const Result answer = on.query(Sql(R"(
-    SELECT format('%s.%s.%s', n.nspname, c.relname, k.conname)
+    SELECT n.nspname, c.relname, format('%s.%s.%s', n.nspname, c.relname, k.conname)
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE k.contype IN ('p', 'u', 'x', 'f', 'c') AND k.conparentid = 0
       AND n.nspname !~ '^(pg_|information_schema$|verdigris$)'
     UNION
-    SELECT format('%s.%s', n.nspname, ic.relname)
+    SELECT n.nspname, c.relname, format('%s.%s', n.nspname, ic.relname)
     FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
     JOIN pg_namespace n ON n.oid = ic.relnamespace
     WHERE i.indisvalid AND c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^(pg_|information_schema$|verdigris$)'
     UNION
-    SELECT format('%s.%s trigger %s', n.nspname, c.relname, t.tgname)
+    SELECT n.nspname, c.relname, format('%s.%s trigger %s', n.nspname, c.relname, t.tgname)
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT t.tgisinternal AND t.tgname <> 'verdigris_fence' AND n.nspname !~ '^(pg_|verdigris$)'
     UNION
-    SELECT format('%s.%s policy %s', n.nspname, c.relname, p.polname)
+    SELECT n.nspname, c.relname, format('%s.%s policy %s', n.nspname, c.relname, p.polname)
     FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     UNION
-    SELECT format('%s.%s rule %s', schemaname, tablename, rulename) FROM pg_rules
+    SELECT schemaname, tablename, format('%s.%s rule %s', schemaname, tablename, rulename) FROM pg_rules
     WHERE schemaname !~ '^(pg_|information_schema$|verdigris$)')"),
                                  deadline);
   std::vector<std::string> names;
-  for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
+  for (const Row& row : answer.rows(3))
+    if (filter.selects(QualifiedName(row.text(0), row.text(1)))) names.push_back(row.text(2));
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -219,9 +220,10 @@ std::vector<std::string> missing_tables(Connection& source, Connection& target, 
   return missing;
 }
 
-std::vector<std::string> missing_post_data(Connection& source, Connection& target, Deadline deadline) {
-  const auto wanted = post_data_names(source, deadline);
-  const auto there = post_data_names(target, deadline);
+std::vector<std::string> missing_post_data(Connection& source, Connection& target, const TableSelection& filter,
+                                           Deadline deadline) {
+  const auto wanted = post_data_names(source, filter, deadline);
+  const auto there = post_data_names(target, filter, deadline);
   std::vector<std::string> missing;
   std::set_difference(wanted.begin(), wanted.end(), there.begin(), there.end(), std::back_inserter(missing));
   return missing;

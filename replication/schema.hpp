@@ -49,7 +49,8 @@ std::string filtered_toc(const std::string& toc);
 std::vector<std::string> missing_tables(Connection& source, Connection& target, const TableSelection& filter,
                                         Deadline deadline);
 // Constraints, indexes, triggers, policies and rules of the source that the target does not have, by name.
-std::vector<std::string> missing_post_data(Connection& source, Connection& target, Deadline deadline);
+std::vector<std::string> missing_post_data(Connection& source, Connection& target, const TableSelection& filter,
+                                           Deadline deadline);
 
 // Fills the target's materialized views that are filled on the source, those that others need first. Returns how many.
 int refresh_matviews(Connection& source, Connection& target, Deadline deadline);

@@ -95,7 +95,7 @@ std::vector<SequencePosition> outgrown(const std::vector<SequencePosition>& sour
   std::vector<SequencePosition> out;
   for (const auto& position : source) {
     const auto found = known.find(position.name);
-    if (found == known.end() || is_ahead(position, *found->second)) out.push_back(position);
+    if (found != known.end() && is_ahead(position, *found->second)) out.push_back(position);
   }
   return out;
 }

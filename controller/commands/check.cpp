@@ -81,7 +81,7 @@ int run_check(const Invocation& invocation, Output& output) {
   d.journal().load(deadline);
   const Standing standing = d.standing();
   const bool is_prepared = standing.phase != Phase::idle || standing.open.has_value();
-  Findings findings = ask_guardrails(d, is_prepared, deadline);
+  Findings findings = ask_guardrails(d, is_prepared, AskedBy::check, deadline);
   for (auto& finding : ask_poolers(d, deadline)) findings.push_back(std::move(finding));
   const CheckVerdict verdict = judge(findings);
   output.document(to_json(findings, verdict.is_passed()));

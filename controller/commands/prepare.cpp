@@ -41,6 +41,7 @@ int run_prepare(const Invocation& invocation, Output& output) {
   ConsoleObserver observer(output);
   const Plan plan = prepare_plan(d);
   const auto result = make_runner(d, plan, invocation, observer).carry_out();
+  require_all_is_carried(d);
   standing = d.standing();
   Json body{{"result", "done"}, {"phase", to_text(standing.phase)}, {"serves", standing.serves}, {"parts", Json::array()}};
   for (const auto& step : result.steps) body["parts"].push_back({{"step", step.step}, {"ms", step.ms}});

@@ -87,6 +87,8 @@ void load_or_fence(Deployment& d, const Invocation& invocation, Deadline deadlin
   } catch (const NeedsHuman&) {
     fence_contradicting_sides(d, invocation.dry_run, output);
     throw;
+  } catch (const Refused& error) {  // a schema that is not ours says nothing either
+    throw NeedsHuman(error.id(), error.what(), error.hint());
   }
 }
 

@@ -7,7 +7,9 @@
 #include "controller/config.hpp"
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
+#include "healthcheck/parity/gaps.hpp"
 #include "healthcheck/parity/parity.hpp"
+#include "replication/left_out.hpp"
 
 namespace verdigris {
 namespace {
@@ -57,7 +59,34 @@ Rows rows_of(const TableVerdict& table, const std::string& source) {
   return {table.target_rows, table.source_rows};
 }
 
-nlohmann::ordered_json to_json(const ParityReport& report, const std::string& source) {
+// What equal rows do not show. Tables and sequences of one side make the report different by themselves.
+Findings gaps_of(const ParityReport& report, Deployment& d, const std::string& source, Deadline deadline) {
+  const auto meant = left_out(d.side(source).control(), d.name(), Stream::leaving(source, d.name()), deadline);
+  auto findings = findings_of(report.gaps, {source, d.target_of(source)->color(), meant.value_or(std::vector<std::string>{})});
+  std::erase_if(findings, [](const Finding& one) { return one.id.starts_with("schema."); });
+  std::vector<CheckWaiver> waivers;
+  for (const auto& waiver : d.playbook().waivers) waivers.push_back({waiver.id, waiver.reason});
+  apply_waivers(waivers, findings);
+  return findings;
+}
+
+bool is_without_failure(const Findings& findings) {
+  return std::ranges::none_of(findings, [](const Finding& one) { return one.level == Level::fail; });
+}
+
+std::string verdict_of(const ParityReport& report, const Findings& gaps) {
+  if (!report.is_equal()) return "different";
+  return is_without_failure(gaps) ? "equal" : "incomplete";
+}
+
+nlohmann::ordered_json to_json(const Findings& gaps) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& gap : gaps)
+    list.push_back({{"id", gap.id}, {"text", gap.text}, {"hint", gap.hint}, {"waived", gap.level != Level::fail}});
+  return list;
+}
+
+nlohmann::ordered_json to_json(const ParityReport& report, const Findings& gaps, const std::string& source) {
   auto tables = nlohmann::ordered_json::array();
   for (const auto& table : report.tables) {
     const Rows rows = rows_of(table, source);
@@ -67,16 +96,25 @@ nlohmann::ordered_json to_json(const ParityReport& report, const std::string& so
                       {"equal", table.is_equal},
                       {"note", table.note}});
   }
-  return {{"result", report.is_equal() ? "equal" : "different"},
+  return {{"result", verdict_of(report, gaps)},
           {"source", source},
           {"tables_compared", report.tables.size()},
           {"tables", tables},
           {"differences", report.differences},
           {"uncovered", report.uncovered},
+          {"gaps", to_json(gaps)},
           {"position", report.position.text()}};
 }
 
-void print(const ParityReport& report, const std::string& source, CompareMode mode, Output& output) {
+void print(const Findings& gaps, Output& output) {
+  for (const auto& gap : gaps) {
+    const bool is_open = gap.level == Level::fail;
+    output.result(fmt::format("{}  {}: {}", is_open ? "NOT PROVEN" : "waived    ", gap.id, gap.text));
+    if (is_open) output.result("HINT:  " + gap.hint);
+  }
+}
+
+void print(const ParityReport& report, const Findings& gaps, const std::string& source, CompareMode mode, Output& output) {
   for (const auto& table : report.tables) {
     const Rows rows = rows_of(table, source);
     const std::string text = fmt::format("{:<40} blue {} rows, green {} rows{}{}", table.table.display(), rows.blue,
@@ -87,12 +125,14 @@ void print(const ParityReport& report, const std::string& source, CompareMode mo
       output.detail("equal      " + text);
   }
   for (const auto& difference : report.differences) output.result("DIFFERENT  " + difference);
-  for (const auto& uncovered : report.uncovered) output.result("not covered: " + uncovered);
+  for (const auto& uncovered : report.uncovered) output.detail("not covered: " + uncovered);
+  print(gaps, output);
   const auto different =
       std::count_if(report.tables.begin(), report.tables.end(), [](const auto& table) { return !table.is_equal; });
   const auto what = mode == CompareMode::counts ? "by their number of rows" : "row for row";
   if (report.is_equal())
-    output.result(fmt::format("EQUAL. {} tables compared {}, verified through {} of {}", report.tables.size(), what,
+    output.result(fmt::format("{}. {} tables compared {}, verified through {} of {}",
+                              is_without_failure(gaps) ? "EQUAL" : "EQUAL IN WHAT WAS COMPARED", report.tables.size(), what,
                               report.position.text(), source));
   else
     output.result(fmt::format("DIFFERENT. {} of {} tables and {} sequences differ", different, report.tables.size(),
@@ -115,9 +155,10 @@ int run_verify(const Invocation& invocation, Output& output) {
   const int workers = std::max(1, d.playbook().replication.copy_workers / 2);
   const auto report = compare_live(source, target, stream, workers, kRounds, d.progress(), deadline, mode,
                                    selection_of(d, invocation, deadline));
-  output.document(to_json(report, standing.serves));
-  print(report, standing.serves, mode, output);
-  return report.is_equal() ? kDone : kDiffers;
+  const auto gaps = gaps_of(report, d, standing.serves, deadline);
+  output.document(to_json(report, gaps, standing.serves));
+  print(report, gaps, standing.serves, mode, output);
+  return report.is_equal() && is_without_failure(gaps) ? kDone : kDiffers;
 }
 
 }  // namespace verdigris

@@ -34,21 +34,22 @@ Findings AskGuardrails::ask_fences(Deadline deadline) {
 }
 
 Findings AskGuardrails::ask(Deadline deadline) {
-  Findings all = ask_before_window({*source_, *target_, settings_, true, deadline});
+  Findings all = ask_before_window({*source_, *target_, settings_, true, deadline, true});
   for (auto& finding : ask_fences(deadline)) all.push_back(std::move(finding));
   for (auto& finding : coverage(source_->control(), target_->control(), there_, deadline, settings_.tables))
     all.push_back(std::move(finding));
   return all;
 }
 
-// Tables are taken in by prepare, which is for the time before the switch.
+// Before a switch prepare puts missing triggers in place, and abandon begins anew; afterwards neither is there.
 std::string AskGuardrails::hint_of(const Finding& finding) const {
   if (!is_about_tables(finding)) return finding.hint;
-  if (source_->color() == "blue") return "Run: verdigris prepare";
+  if (source_->color() == "blue") return finding.id == "fence.coverage" ? "Run: verdigris prepare" : finding.hint;
   return "Drop what was made on " + source_->color() + " since the switch, or end without a way back: verdigris finish --now";
 }
 
 Readiness AskGuardrails::check(Deadline deadline) {
+  if (facts_.sessions) facts_.sessions->require_same_catalogs(deadline);  // none in a dry run
   const auto findings = ask(deadline);
   const auto first = std::ranges::find_if(findings, is_failure);
   if (first == findings.end()) return Ready{};

@@ -12,9 +12,8 @@ std::string CloseFollower::describe() const {
 
 Readiness CloseFollower::check(Deadline deadline) {
   auto& on = target_->control();
-  const auto state = fence_state(on, deadline);
-  const bool is_closed = state == FenceState::following || state == FenceState::closed;
-  if (is_closed && marker_fence_state(on, deadline) == FenceState::closed &&
+  // `closed`, as a rollback leaves it, would keep our migrations out as well.
+  if (fence_state(on, deadline) == FenceState::following && marker_fence_state(on, deadline) == FenceState::closed &&
       is_access_closed(on, target_->deployment(), deadline) && tables_without_fence(on, deadline).empty())
     return Done{};
   return Ready{};

@@ -14,10 +14,10 @@ RoleReport CopyRoles::run(bool dry, Deadline deadline) {
   Connection& target = target_->control();
   const bool is_closed =
       has_control_schema(target, deadline) && is_access_closed(target, target_->deployment(), deadline);
-  return copy_roles(source_->control(), target, {.ours = ours_, .grants_connect = !is_closed}, dry, deadline);
+  const RoleScope scope{.ours = ours_, .closed_deployment = is_closed ? target_->deployment() : ""};
+  return copy_roles(source_->control(), target, scope, dry, deadline);
 }
 
-// Asked of the target by doing it and rolling it back: whether a setting can be carried over is known only then.
 Readiness CopyRoles::check(Deadline deadline) {
   if (run(true, deadline).changes() == 0) return Done{};
   return Ready{};
@@ -27,6 +27,8 @@ std::string CopyRoles::apply(Deadline deadline) {
   const RoleReport report = run(false, deadline);
   std::string text = std::to_string(report.roles) + " roles, " + std::to_string(report.memberships) + " memberships, " +
                      std::to_string(report.settings) + " settings, " + std::to_string(report.grants) + " grants";
+  for (const auto& role : report.overwritten)
+    text += "; " + role + " was on " + target_->color() + " and has " + source_->color() + "'s password and attributes now";
   for (const auto& setting : report.left_out) text += "; left out: " + setting;
   return text;
 }

@@ -1,5 +1,7 @@
 #include "controller/steps/migrate_target.hpp"
 
+#include "replication/fence.hpp"
+
 namespace verdigris {
 
 std::string MigrateTarget::describe() const {
@@ -18,6 +20,12 @@ std::string MigrateTarget::apply(Deadline deadline) {
 }
 
 void MigrateTarget::undo(Deadline deadline) {
+  // After a rollback the fence is closed for us too, and a down.sql may write rows.
+  if (fence_state(target_->control(), deadline) == FenceState::closed) {
+    Transaction transaction(target_->control(), deadline);
+    set_fence(transaction, FenceState::following);
+    transaction.commit();
+  }
   revert_migrations(target_->control(), target_->deployment(), migrations_, lock_timeout_, deadline);
 }
 

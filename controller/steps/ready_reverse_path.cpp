@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "replication/left_out.hpp"
 #include "replication/replica_identity.hpp"
 #include "replication/slot.hpp"
 #include "replication/subscription.hpp"
@@ -37,6 +38,14 @@ std::vector<Identifier> columns_to_send(const Table& sender, const Table& receiv
   return is_shorter ? list : std::vector<Identifier>{};
 }
 
+// The columns that the receiver lacks altogether, generated ones too.
+void add_left_out(const Table& sender, const Table& receiver, std::vector<std::string>& names) {
+  for (const Column& column : sender.columns) {
+    const bool is_there = std::ranges::any_of(receiver.columns, [&](const Column& c) { return c.name == column.name; });
+    if (!is_there && !sender.is_partitioned) names.push_back(sender.name.display() + "." + column.name.raw());
+  }
+}
+
 // A column list must hold the identity, else UPDATE and DELETE fail at the sender as soon as clients write there.
 void require_identity_sent(const Server& server, const Table& table, const std::vector<Identifier>& columns) {
   const bool has_key = std::all_of(table.key.begin(), table.key.end(), [&](const Identifier& column) {
@@ -55,21 +64,22 @@ std::string ReadyReversePath::describe() const {
   return "make the way back from " + target_->color() + " to " + source_->color() + " ready: " + back_.name;
 }
 
-std::vector<PublishedTable> ReadyReversePath::wanted(Deadline deadline) {
+ReadyReversePath::Wanted ReadyReversePath::wanted(Deadline deadline) {
   const auto senders = user_tables(target_->control(), deadline);
   const auto receivers = user_tables(source_->control(), deadline);
   const auto receiver_of = by_name(receivers);
-  std::vector<PublishedTable> list;
+  Wanted wanted;
   for (const Table& table : senders) {
     const auto receiver = receiver_of.find(table.name);
     if (receiver == receiver_of.end() || !filter_.selects(table)) continue;
+    add_left_out(table, *receiver->second, wanted.left_out);
     const auto columns = table.is_partitioned ? std::vector<Identifier>{} : columns_to_send(table, *receiver->second);
     // A leaf is named only for its column list: a root's list does not count for it.
     if (table.is_partition && columns.empty()) continue;
     if (!columns.empty()) require_identity_sent(*target_, table, columns);
-    list.push_back({table.name, columns});
+    wanted.tables.push_back({table.name, columns});
   }
-  return list;
+  return wanted;
 }
 
 bool ReadyReversePath::is_subscription_right(Deadline deadline) {
@@ -88,9 +98,12 @@ void ReadyReversePath::require_not_enabled(Deadline deadline) {
 Readiness ReadyReversePath::check(Deadline deadline) {
   require_not_enabled(deadline);
   require_own_slot(target_->control(), back_, deadline);
-  if (slot_state(target_->control(), back_, deadline).is_usable() && is_subscription_right(deadline) &&
-      is_published(target_->control(), back_, wanted(deadline), deadline) &&
-      plan_identities(target_->control(), filter_, source_->major(), deadline).empty())
+  Connection& target = target_->control();
+  if (!slot_state(target, back_, deadline).is_usable() || !is_subscription_right(deadline)) return Ready{};
+  const auto [tables, without] = wanted(deadline);
+  if (is_published(target, back_, tables, deadline) &&
+      left_out(target, target_->deployment(), back_, deadline) == without &&
+      plan_identities(target, filter_, source_->major(), deadline).empty())
     return Done{};
   return Ready{};
 }
@@ -100,7 +113,8 @@ std::string ReadyReversePath::apply(Deadline deadline) {
   Connection& target = target_->control();
   apply_identities(target, target_->deployment(), plan_identities(target, filter_, source_->major(), deadline),
                    deadline);
-  const auto tables = wanted(deadline);
+  const auto [tables, without] = wanted(deadline);
+  record_left_out(target, target_->deployment(), back_, without, deadline);
   if (!is_published(target, back_, tables, deadline) || !slot_state(target, back_, deadline).is_usable()) {
     // Nobody has read from this slot: made anew it is younger than its publication, as it must be.
     drop_subscription(source_->control(), back_, deadline);
@@ -120,6 +134,7 @@ void ReadyReversePath::undo(Deadline deadline) {
   drop_subscription(source_->control(), back_, deadline);
   drop_slot(target_->control(), back_, deadline);
   drop_publication(target_->control(), back_, deadline);
+  forget_left_out(target_->control(), target_->deployment(), back_, deadline);
 }
 
 }  // namespace verdigris

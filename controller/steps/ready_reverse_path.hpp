@@ -29,7 +29,11 @@ class ReadyReversePath final : public Step {
   void undo(Deadline deadline) override;
 
  private:
-  std::vector<PublishedTable> wanted(Deadline deadline);
+  struct Wanted {
+    std::vector<PublishedTable> tables;
+    std::vector<std::string> left_out;  // columns that only the target has
+  };
+  Wanted wanted(Deadline deadline);
   bool is_subscription_right(Deadline deadline);
   void require_not_enabled(Deadline deadline);
 

@@ -20,7 +20,7 @@ std::string RestoreConstraints::describe() const {
 bool RestoreConstraints::has_post_data(Deadline deadline) {
   Connection& target = target_->control();
   return saved_value(target, target_->deployment(), kStarted, deadline) &&
-         missing_post_data(source_->control(), target, deadline).empty();
+         missing_post_data(source_->control(), target, {}, deadline).empty();
 }
 
 Readiness RestoreConstraints::check(Deadline deadline) {

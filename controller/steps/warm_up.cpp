@@ -1,15 +1,35 @@
 #include "controller/steps/warm_up.hpp"
 
+#include <algorithm>
+
 #include "controller/steps/copy_sequences.hpp"
+#include "healthcheck/checks.hpp"
+#include "healthcheck/parity/gaps.hpp"
+#include "replication/left_out.hpp"
 
 namespace verdigris {
 
 std::string WarmUp::describe() const { return "open the sessions that will prove parity, prepare what the window asks"; }
 
-Readiness WarmUp::check(Deadline) { return Ready{}; }
+Readiness WarmUp::check(Deadline deadline) {
+  const auto findings = ask_what_is_carried({*source_, *target_, settings_, true, deadline, true});
+  const auto first = std::ranges::find(findings, Level::fail, &Finding::level);
+  if (first == findings.end()) return Ready{};
+  return Blocked{first->id + ": " + first->text, first->hint};
+}
+
+// A change between the look and the opening of the sessions would be part of what they agree on.
+void WarmUp::require_no_gaps(Deadline deadline) {
+  const auto meant = left_out(source_->control(), settings_.deployment, Stream::leaving(source_->color(), settings_.deployment), deadline);
+  auto findings = findings_of(facts_.sessions->agreement().gaps, {source_->color(), target_->color(), meant.value_or(std::vector<std::string>{})});
+  apply_waivers(settings_.waivers, findings);
+  for (const auto& finding : findings)
+    if (finding.level == Level::fail) throw Refused(finding.id, finding.text, finding.hint);
+}
 
 std::string WarmUp::apply(Deadline deadline) {
-  facts_.sessions = std::make_unique<ParitySessions>(*source_, *target_, workers_, deadline, selection_);
+  facts_.sessions = std::make_unique<ParitySessions>(*source_, *target_, workers_, deadline, settings_.tables);
+  require_no_gaps(deadline);
   sequences_of(facts_, source_, target_).prepare(deadline);
   return std::to_string(workers_) + " sessions on each side";
 }

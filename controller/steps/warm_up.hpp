@@ -1,18 +1,18 @@
-// Before the window: sessions for the proof of parity are opened and its statements built, so that nothing is computed in
-// the window that could be computed before it.
+// Before the window: what parity will not be able to prove is refused now, sessions for its proof are opened and its
+// statements built, so that nothing is found or computed in the window that could be before it.
 #pragma once
 
 #include "controller/cutover_facts.hpp"
 #include "controller/step.hpp"
+#include "healthcheck/check.hpp"
 #include "replication/server.hpp"
-#include "replication/table_selection.hpp"
 
 namespace verdigris {
 
 class WarmUp final : public Step {
  public:
-  WarmUp(Source source, Target target, int workers, TableSelection selection, CutoverFacts& facts)
-      : source_(source), target_(target), workers_(workers), selection_(std::move(selection)), facts_(facts) {}
+  WarmUp(Source source, Target target, int workers, CheckSettings settings, CutoverFacts& facts)
+      : source_(source), target_(target), workers_(workers), settings_(std::move(settings)), facts_(facts) {}
   std::string_view name() const override { return "warm_up"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -21,10 +21,12 @@ class WarmUp final : public Step {
   void undo(Deadline deadline) override;
 
  private:
+  void require_no_gaps(Deadline deadline);
+
   Source source_;
   Target target_;
   int workers_;
-  TableSelection selection_;
+  CheckSettings settings_;  // tables and waivers
   CutoverFacts& facts_;
 };
 

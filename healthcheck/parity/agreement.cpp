@@ -9,14 +9,19 @@ namespace {
 using TablesByName = std::map<QualifiedName, const Table*>;
 
 // Relations that hold rows which replication carries; what it does not carry is named as not covered.
-TablesByName leaves(const SideCatalog& side, const TableSelection& filter, std::vector<std::string>& uncovered) {
+TablesByName leaves(const SideCatalog& side, bool is_source, const TableSelection& filter, Agreement& agreement) {
   TablesByName out;
+  const auto leave_out = [&](const std::string& id, const std::string& what) {
+    agreement.uncovered.push_back(what);
+    if (is_source) agreement.gaps.push_back({id, what});  // nothing of the target's is lost
+  };
   for (const auto& table : side.tables) {
     if (table.is_partitioned || !filter.selects(table.root.value_or(table.name))) continue;
     if (table.is_unlogged)
-      uncovered.push_back(table.name.display() + " (unlogged on " + side.color + ")");
+      leave_out("data.unlogged", table.name.display() + " (unlogged on " + side.color + ")");
     else if (table.is_extension_owned)
-      uncovered.push_back(table.name.display() + " (belongs to an extension on " + side.color + ")");
+      leave_out("data.extension-tables",
+                table.name.display() + " (belongs to an extension on " + side.color + ")");
     else
       out.emplace(table.name, &table);
   }
@@ -46,10 +51,12 @@ class TableAgreement {
     ComparedTable result{source_.name, {}, source_.bytes, target_.bytes, {}};
     for (const auto& column : source_.columns) {
       const Column* other = find(target_.columns, column.name);
-      if (other == nullptr)
+      if (other == nullptr) {
         add_note(result.note, only_on(column, source_color));
-      else
+        out_.gaps.push_back({"data.columns", name_of(column)});
+      } else {
         add_shared(column, *other, result);
+      }
     }
     for (const auto& column : target_.columns)
       if (find(source_.columns, column.name) == nullptr) add_note(result.note, only_on(column, target_color));
@@ -57,17 +64,18 @@ class TableAgreement {
   }
 
  private:
+  std::string name_of(const Column& column) const { return source_.name.display() + "." + column.name.raw(); }
+
   void add_shared(const Column& ours, const Column& theirs, ComparedTable& result) {
-    const std::string name = source_.name.display() + "." + ours.name.raw();
     if (ours.is_virtual_generated || theirs.is_virtual_generated) {
       add_note(result.note, "column " + ours.name.raw() + " is generated when read");
       return;
     }
     const auto kind = common_hash_kind(ours, theirs);
     if (!kind)
-      out_.uncovered.push_back(name + " (" + ours.type + " and " + theirs.type + ")");
+      out_.leave_out("parity.uncovered", name_of(ours) + " (" + ours.type + " and " + theirs.type + ")");
     else if (*kind == HashKind::by_text && hashes_.incomparable_types.contains(ours.type_oid))
-      out_.uncovered.push_back(name + " (the majors print " + ours.type + " in different ways)");
+      out_.leave_out("parity.uncovered", name_of(ours) + " (the majors print " + ours.type + " in different ways)");
     else
       result.columns.push_back({ours.name, *kind});
   }
@@ -115,18 +123,24 @@ SideCatalog read_catalog(Connection& on, const std::string& color, Deadline dead
 Agreement agree(const SideCatalog& source, const SideCatalog& target, const HashAgreement& hashes,
                 const TableSelection& filter) {
   Agreement out;
-  const auto ours = leaves(source, filter, out.uncovered);
-  const auto theirs = leaves(target, filter, out.uncovered);
+  const auto ours = leaves(source, true, filter, out);
+  const auto theirs = leaves(target, false, filter, out);
   for (const auto& [name, table] : ours) {
     const auto found = theirs.find(name);
-    if (found == theirs.end())
+    if (found == theirs.end()) {
       out.one_sided.emplace_back(name, target.color);
-    else
+      out.gaps.push_back({"schema.missing-table", name.display()});
+    } else {
       out.tables.push_back(TableAgreement(*table, *found->second, hashes, out).make(source.color, target.color));
+    }
   }
-  for (const auto& [name, table] : theirs)
-    if (!ours.contains(name)) out.one_sided.emplace_back(name, source.color);
+  for (const auto& [name, table] : theirs) {
+    if (ours.contains(name)) continue;
+    out.one_sided.emplace_back(name, source.color);
+    out.gaps.push_back({"schema.extra-table", name.display()});
+  }
   compare_sequences(source, target, out.differences);
+  for (const auto& difference : out.differences) out.gaps.push_back({"schema.sequences", difference});
   return out;
 }
 

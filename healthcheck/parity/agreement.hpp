@@ -19,11 +19,23 @@ struct ComparedTable {
   std::string note;  // columns that only one side has
 };
 
+// Something that equal rows do not show, because it was not compared or is only on one side. A playbook waives it by id.
+struct Gap {
+  std::string id;    // "data.columns"
+  std::string what;  // "public.orders.note"
+};
+
 struct Agreement {
   std::vector<ComparedTable> tables;                             // leaves (relkind r) on both sides, ordered by name
   std::vector<std::pair<QualifiedName, std::string>> one_sided;  // table, and the side that lacks it
   std::vector<std::string> differences;                          // of sequences
   std::vector<std::string> uncovered;
+  std::vector<Gap> gaps;  // all of these, and the columns that the target lacks
+
+  void leave_out(const std::string& id, const std::string& what) {
+    uncovered.push_back(what);
+    gaps.push_back({id, what});
+  }
 };
 
 struct SideCatalog {

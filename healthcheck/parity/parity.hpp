@@ -30,8 +30,9 @@ struct ParityReport {
   std::vector<std::string> differences;  // of other things: sequences
   std::vector<std::string> uncovered;    // what was not compared, and why
   Lsn position;                          // of the source at which both were read
+  std::vector<Gap> gaps = {};            // what is_equal() does not show: findings_of() judges them
 
-  bool is_equal() const;
+  bool is_equal() const;  // of the rows and sequences that were compared
 };
 
 // Both sides are still (behind the fence, drained): one pass over all sessions at once, plain equality is valid.

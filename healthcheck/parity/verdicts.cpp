@@ -10,7 +10,7 @@ bool ParityReport::is_equal() const {
 }
 
 ParityReport make_report(const Agreement& agreement, const std::vector<SumPair>& sums, Lsn position) {
-  ParityReport report{{}, agreement.differences, agreement.uncovered, position};
+  ParityReport report{{}, agreement.differences, agreement.uncovered, position, agreement.gaps};
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const auto& table = agreement.tables[i];
     report.tables.push_back(

@@ -151,6 +151,19 @@ TEST_F(BadInput, GreenIsNotEmpty) {
   expect_refused("target.not-empty", kRefused);
 }
 
+TEST_F(BadInput, SchemaOfSomebodyElse) {
+  NEED_POSTGRES(15);
+  NEED_POSTGRES(17);
+  use(15, 17);
+  Connection blue = admin(pair_->blue());
+  run(blue, "DO $$BEGIN CREATE ROLE mallory; EXCEPTION WHEN duplicate_object THEN END$$");
+  run(blue, "CREATE SCHEMA verdigris AUTHORIZATION mallory");
+  expect_refused("schema.foreign", kRefused);
+  const ToolResult recover = verdigris("recover");
+  EXPECT_EQ(recover.exit_code, 6) << recover.output;
+  EXPECT_TRUE(says(recover, "schema.foreign")) << recover.output;
+}
+
 TEST_F(BadInput, PgDumpIsTooOldForBlue) {
   NEED_POSTGRES(16);
   NEED_POSTGRES(17);

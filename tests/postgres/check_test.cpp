@@ -33,6 +33,7 @@ const std::vector<Question>& questions_about_the_way() {
       {"leftovers", "CREATE PUBLICATION verdigris_shop_fwd", "", "slot.leftover", Level::fail, "verdigris_shop_fwd"},
       {"leftovers",
        "CREATE SCHEMA verdigris; CREATE TABLE verdigris.journal (); CREATE TABLE verdigris.identity (deployment text);"
+       "CREATE TABLE verdigris.marker (); CREATE TABLE verdigris.saved ();"
        "INSERT INTO verdigris.identity VALUES ('other')",
        "", "deployment.other", Level::fail, "deployment other"},
       {"standby", "", "ALTER DATABASE shop SET default_transaction_read_only = on", "target.read-only", Level::fail,
@@ -47,6 +48,8 @@ const std::vector<Question>& questions_about_the_way() {
        "", "repl.inbound", Level::fail, "inbound"},
       {"foreign_slots", "SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')", "", "slot.foreign", Level::warn,
        "cdc (pgoutput)"},
+      {"replica_role", "ALTER DATABASE shop SET session_replication_role = replica", "", "fence.replica-role", Level::fail,
+       "database shop"},
       {"target_empty", "", "CREATE TABLE leftover (a int); INSERT INTO leftover VALUES (1)", "target.not-empty",
        Level::fail, "1 of 1 tables hold rows: public.leftover"},
       {"target_empty", "", "CREATE TABLE leftover (a int)", "target.not-empty", Level::fail, "1 tables already"},
@@ -78,6 +81,8 @@ const std::vector<Question>& questions_about_the_schema() {
       {"replica_identity", "CREATE DOMAIN doc AS json; CREATE TABLE docs (d doc[])", "", "ri.full-type", Level::fail,
        "public.docs.d"},
       {"unlogged_tables", "CREATE UNLOGGED TABLE cache (a int)", "", "data.unlogged", Level::fail, "public.cache"},
+      {"extension_tables", "CREATE TABLE jobs (a int PRIMARY KEY); ALTER EXTENSION plpgsql ADD TABLE jobs", "",
+       "data.extension-tables", Level::fail, "public.jobs"},
       {"large_objects", "SELECT lo_create(0)", "", "data.large-objects", Level::fail, "1 large objects"},
       {"foreign_tables",
        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE far (a int) SERVER "
@@ -304,11 +309,15 @@ TEST_F(CheckQuestions, SyncStandbyNamesAndSlotWalAndDurabilityAreSettingsOfServe
   run(blue, "SELECT pg_reload_conf(), pg_sleep(0.3)");
   settings_.max_slot_wal_bytes = std::int64_t{1} << 30U;
   const auto sync = questions::sync_standby(context());
+  const auto missing = questions::missing_standbys(context());
   const auto slot_wal = questions::slot_wal(context());
   run(blue, "ALTER SYSTEM RESET synchronous_standby_names");
   run(blue, "ALTER SYSTEM RESET max_slot_wal_keep_size");
   run(blue, "SELECT pg_reload_conf(), pg_sleep(0.3)");
   EXPECT_NE(find(sync, "slot.sync-standby", Level::fail), nullptr);
+  ASSERT_NE(find(missing, "slot.sync-missing", Level::fail), nullptr);
+  EXPECT_NE(missing[0].text.find("blue: 0 of 1 synchronous standbys"), std::string::npos) << missing[0].text;
+  EXPECT_EQ(questions::missing_standbys(context()).at(0).level, Level::pass);
   EXPECT_NE(find(slot_wal, "limits.slot-wal", Level::warn), nullptr);
   EXPECT_EQ(questions::durability(context()).at(0).level, Level::fail) << "the test servers run without fsync";
 }
