@@ -18,6 +18,7 @@ std::string MigrateTarget::apply(Deadline deadline) {
 }
 
 void MigrateTarget::undo(Deadline deadline) {
+  if (target_->is_given_up()) return;
   revert_migrations(target_->control(), target_->deployment(), migrations_, lock_timeout_, deadline);
 }
 
