@@ -95,7 +95,7 @@ void DatabaseJournal::load_again(Deadline deadline) {
   const auto known = records_;
   load(deadline);
   // Shorter is possible: a crash takes what was not flushed yet.
-  const auto [at_known, at_found] = std::ranges::mismatch(known, records_, is_equal);
+  const auto [at_known, at_found] = std::ranges::mismatch(known, records_, is_same);
   const bool is_foreign = at_known != known.end() && at_found != records_.end();
   const auto foreign = is_foreign ? at_found
                                   : std::find_if(at_found, records_.end(), [&](const Record& r) { return r.controller != controller_; });
