@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "controller/sandbox/sandbox_state.hpp"
+#include "replication/side.hpp"
 
 namespace verdigris::bench {
 namespace {
@@ -48,9 +49,9 @@ std::vector<std::filesystem::path> Contestant::pooler_dirs() const {
 
 Crossing Contestant::cross() {
   const double before = cpu_seconds_of_children();
-  Crossing crossing = move(serves_, other(serves_));
+  Crossing crossing = move(serves_, other_side(serves_));
   crossing.cpu_seconds = cpu_seconds_of_children() - before;
-  if (crossing.is_done) serves_ = other(serves_);
+  if (crossing.is_done) serves_ = other_side(serves_);
   return crossing;
 }
 

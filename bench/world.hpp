@@ -36,8 +36,4 @@ class World {
   PostgresServer blue_, green_;
 };
 
-inline std::string other(const std::string& color) {
-  return color == "blue" ? "green" : "blue";
-}
-
 }  // namespace verdigris::bench

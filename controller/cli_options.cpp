@@ -130,15 +130,19 @@ void rollback_options(CLI::App& app, Invocation& invocation) {
 void finish_options(CLI::App& app, Invocation& invocation) {
   flag(app, "--now", invocation.now, "do not wait for rollback.keep");
   flag(app, "--purge", invocation.purge, "remove the journal as well");
+  choice(app, "--without", invocation.without, {"blue"}, "blue is lost for good: act on green alone, at once");
   flag(app, "--open-blue", invocation.open_blue, "open blue for writing; nothing then stops a forgotten client");
 }
 
 void abandon_options(CLI::App& app, Invocation& invocation) {
+  choice(app, "--without", invocation.without, {"green"}, "green is lost for good: act on blue alone");
   flag(app, "--drop-green", invocation.drop_green, "also drop on green what was copied");
 }
 
 void recover_options(CLI::App& app, Invocation& invocation) {
   flag(app, "--dry-run", invocation.dry_run, "print what would be done, change nothing");
+  choice(app, "--without", invocation.without, {"blue", "green"},
+         "the side that clients came from is lost for good: behind the line, go on without a way back");
   flag(app, "--source-not-restored", invocation.source_not_restored,
        "vouch that the source was restarted, not restored from a backup");
 }

@@ -22,7 +22,7 @@ using std::chrono::milliseconds;
 // target's lease, no plan is open, and its fence was seen closed after the position was read (cutover.md, "Before the
 // pause" 8). Advanced after opening it would throw client commits away without a word.
 void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline deadline) {
-  const auto back = Stream::leaving(source == "blue" ? "green" : "blue", d.name());
+  const auto back = Stream::leaving(other_side(source), d.name());
   auto& target = d.target_of(source)->control();
   if (!slot_state(target, back, deadline).is_usable()) return;  // the plan will make it anew
   const auto position = wal_insert_position(target, deadline);
@@ -32,6 +32,15 @@ void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline
   advance_slot(target, back, position, deadline);
 }
 
+// A refusal blocks its step; the others are asked all the same.
+Readiness readiness_of(Step& step) {
+  try {
+    return step.check(Deadline::after(milliseconds(30'000)));
+  } catch (const Refused& error) {
+    return Blocked{error.what(), error.hint()};
+  }
+}
+
 // Every step's description and check. A step that is blocked would stop the switch, so it is a refusal.
 int dry_run(const Plan& plan, const std::string& command, Output& output) {
   Json steps = Json::array();
@@ -39,13 +48,14 @@ int dry_run(const Plan& plan, const std::string& command, Output& output) {
   for (std::size_t i = 0; i < plan.size(); ++i) {
     if (plan.has_line() && i == plan.no_return()) output.result("-- the line --");
     const auto begin = std::chrono::steady_clock::now();
-    const auto readiness = plan[i].check(Deadline::after(milliseconds(30'000)));
+    const auto readiness = readiness_of(plan[i]);
     const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
     const auto* blocked = std::get_if<Blocked>(&readiness);
     const std::string verdict = blocked != nullptr ? "blocked: " + blocked->why
                                 : std::holds_alternative<Done>(readiness) ? "nothing to do" : "ready";
     if (blocked != nullptr && blocked_step.empty()) blocked_step = plan[i].name();
     output.result(fmt::format("{:<22} {:<60} {} ({} ms)", plan[i].name(), plan[i].describe(), verdict, took.count()));
+    if (blocked != nullptr && !blocked->hint.empty()) output.result("         HINT:  " + blocked->hint);
     steps.push_back({{"step", plan[i].name()}, {"does", plan[i].describe()}, {"state", verdict}, {"ms", took.count()}});
   }
   output.result(blocked_step.empty() ? "Ready: nothing was changed. Next: verdigris " + command

@@ -10,6 +10,7 @@
 
 #include "controller/phases.hpp"
 #include "replication/control_schema.hpp"
+#include "replication/side.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
@@ -34,11 +35,6 @@ std::string this_controller() {
   std::array<char, 16> number{};
   std::snprintf(number.data(), number.size(), "%06x", std::random_device{}() & 0xffffffU);
   return std::string(host.data()) + "/" + std::to_string(getpid()) + "/" + number.data();
-}
-
-bool is_equal(const Record& a, const Record& b) {
-  return a.epoch == b.epoch && a.seq == b.seq && a.event == b.event && a.controller == b.controller &&
-         nlohmann::json(a.detail) == nlohmann::json(b.detail);
 }
 
 std::vector<Entry> with_last(std::vector<Entry> entries, Entry last) {
@@ -80,7 +76,7 @@ void DatabaseJournal::load(Deadline deadline) {
   }
   const auto& blue = found["blue"];
   const auto& green = found["green"];
-  const auto [at_blue, at_green] = std::ranges::mismatch(blue, green, is_equal);
+  const auto [at_blue, at_green] = std::ranges::mismatch(blue, green, is_same);
   if (at_blue != blue.end() && at_green != green.end())
     throw NeedsHuman("journal.contradiction",
                      "the journals of blue and green differ at record " + std::to_string(at_blue->seq) +
@@ -91,7 +87,7 @@ void DatabaseJournal::load(Deadline deadline) {
   leader_ = standing.serves;
   if (standing.open) {
     leader_ = standing.open->source;
-    if (standing.open->is_committed) leader_ = other(leader_);
+    if (standing.open->is_committed) leader_ = other_side(leader_);
   }
 }
 
@@ -99,7 +95,7 @@ void DatabaseJournal::load_again(Deadline deadline) {
   const auto known = records_;
   load(deadline);
   // Shorter is possible: a crash takes what was not flushed yet.
-  const auto [at_known, at_found] = std::ranges::mismatch(known, records_, is_equal);
+  const auto [at_known, at_found] = std::ranges::mismatch(known, records_, is_same);
   const bool is_foreign = at_known != known.end() && at_found != records_.end();
   const auto foreign = is_foreign ? at_found
                                   : std::find_if(at_found, records_.end(), [&](const Record& r) { return r.controller != controller_; });
@@ -174,6 +170,7 @@ void DatabaseJournal::write_on_leader(const std::vector<Record>& records, Flush 
 
 // Brings a side from the prefix that it holds to all that is known.
 void DatabaseJournal::complete(const std::string& color, Flush flush, Deadline deadline) {
+  if (side(color).is_given_up()) return;
   auto& count = count_[color];
   if (count >= records_.size()) return;
   insert_alone(side(color).control(), {records_.begin() + static_cast<std::ptrdiff_t>(count), records_.end()}, flush,
@@ -183,9 +180,9 @@ void DatabaseJournal::complete(const std::string& color, Flush flush, Deadline d
 
 void DatabaseJournal::open_plan(const Entry& plan, const std::string& source, Deadline deadline) {
   leader_ = source;
-  complete(other(leader_), Flush::at_once, deadline);
+  complete(other_side(leader_), Flush::at_once, deadline);
   write_on_leader(numbered({plan}), Flush::at_once, deadline);
-  complete(other(leader_), Flush::at_once, deadline);
+  complete(other_side(leader_), Flush::at_once, deadline);
 }
 
 void DatabaseJournal::write(const std::vector<Entry>& entries, Deadline deadline) {
@@ -207,8 +204,8 @@ void DatabaseJournal::decide_committed(const std::vector<Entry>& before, const J
   }
   // The target is opened only when the decision stands on both: opening it is a later commit there, which flushes this.
   crash_point("before:committed_on_target");
-  complete(other(source), Flush::later, deadline);
-  leader_ = other(source);
+  complete(other_side(source), Flush::later, deadline);
+  leader_ = other_side(source);
   crash_point("after:committed_on_target");
 }
 
@@ -229,7 +226,7 @@ void DatabaseJournal::decide_undone(const std::vector<Entry>& before, const Json
 
 void DatabaseJournal::close_plan(const Json& detail, Deadline deadline) {
   write_on_leader(numbered({{"finished", detail}}), Flush::at_once, deadline);
-  const auto follower = other(leader_);
+  const auto follower = other_side(leader_);
   if (!side(follower).is_connected()) return;
   try {
     complete(follower, Flush::at_once, Deadline::after(std::chrono::seconds(3)).or_earlier(deadline));

@@ -35,7 +35,6 @@ class DatabaseJournal final : public Journal {
 
  private:
   Server& side(const std::string& color) { return color == "blue" ? blue_ : green_; }
-  static std::string other(const std::string& color) { return color == "blue" ? "green" : "blue"; }
   std::vector<Record> read_side(Server& server, Deadline deadline);
   std::vector<Record> numbered(std::vector<Entry> entries) const;
   static std::string rows_of(const std::vector<Record>& records);

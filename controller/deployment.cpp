@@ -72,6 +72,7 @@ bool Deployment::answers(Server& server) const {
 }
 
 void Deployment::open_again(Server& server, milliseconds patience, Deadline deadline) {
+  if (server.is_given_up()) return;
   if (!answers(server)) {
     try {
       server.connect(Deadline::after(kPing).or_earlier(deadline));
@@ -139,20 +140,25 @@ void Deployment::recall_facts() {
   const auto standing = this->standing();
   if (!standing.open) return;
   const auto& first = standing.open->first_record;
-  const std::string target = standing.open->source == "blue" ? "green" : "blue";
+  const std::string target = other_side(standing.open->source);
   facts_.source_identity = to_identity(first.at("identity").at(standing.open->source));
   facts_.target_identity = to_identity(first.at("identity").at(target));
   facts_.marker_floor = first.value("marker_floor", std::int64_t{0});
   if (standing.open->is_committed) facts_.line = Lsn::parse(standing.open->committed.value("line", "0/0"));
 }
 
+// Of one that was given up, what was known of it.
+Json Deployment::identity_of(Server& server, Deadline deadline) {
+  const Json* known = newest_identities();
+  if (server.is_given_up()) return known == nullptr ? Json::object() : known->at(server.color());
+  return to_json(server_identity(server.control(), name(), deadline));
+}
+
 Entry Deployment::plan_entry(const std::string& command, const std::string& source, Deadline deadline) {
   return {"plan",
           {{"command", command},
            {"source", source},
-           {"identity",
-            {{"blue", to_json(server_identity(blue_.control(), name(), deadline))},
-             {"green", to_json(server_identity(green_.control(), name(), deadline))}}},
+           {"identity", {{"blue", identity_of(blue_, deadline)}, {"green", identity_of(green_, deadline)}}},
            {"marker_floor", new_marker_id("blue")}}};
 }
 

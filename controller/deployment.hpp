@@ -13,6 +13,7 @@
 #include "controller/playbook.hpp"
 #include "controller/traffic.hpp"
 #include "replication/server.hpp"
+#include "replication/side.hpp"
 #include "replication/tool_runner.hpp"
 
 namespace verdigris {
@@ -33,6 +34,7 @@ class Deployment {
   void reopen(Deadline deadline);
   // Compares each connected server with what the newest plan record says; NeedsHuman "identity.changed".
   void require_known_servers(Deadline deadline);
+  void require_known_server(Server& server, Deadline deadline);
   bool is_known(Server& server, Deadline deadline);
   // The facts that the first record of the open plan holds, and L if it is committed.
   void recall_facts();
@@ -46,7 +48,7 @@ class Deployment {
   Server& green() { return green_; }
   Server& side(const std::string& color) { return color == "blue" ? blue_ : green_; }
   Source source_of(const std::string& color) { return Source(side(color)); }
-  Target target_of(const std::string& source_color) { return Target(source_color == "blue" ? green_ : blue_); }
+  Target target_of(const std::string& source_color) { return Target(side(other_side(source_color))); }
   Endpoint endpoint(const std::string& color);
   // As the other server reaches this one.
   const Conninfo& reachable_as(const std::string& color) const;
@@ -63,9 +65,9 @@ class Deployment {
  private:
   bool answers(Server& server) const;
   void open_again(Server& server, std::chrono::milliseconds patience, Deadline deadline);
-  void require_known_server(Server& server, Deadline deadline);
   bool is_above_line() const;
   const Json* newest_identities() const;
+  Json identity_of(Server& server, Deadline deadline);
   Playbook playbook_;
   Server blue_;
   Server green_;

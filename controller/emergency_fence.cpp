@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "replication/access.hpp"
 #include "replication/fence.hpp"
 
 namespace verdigris {
@@ -14,14 +15,11 @@ std::optional<std::string> serving_by(const std::vector<Record>& records) {
   const auto standing = standing_of(records);
   if (!standing.open || transition_of(standing.open->command).plan != PlanKind::cutover) return standing.serves;
   if (standing.open->is_undone) return standing.open->source;
-  if (standing.open->is_committed) return standing.open->source == "blue" ? "green" : "blue";
+  if (standing.open->is_committed) return other_side(standing.open->source);
   return std::nullopt;
 }
 
 void print_parting(const std::vector<Record>& blue, const std::vector<Record>& green, Output& output) {
-  const auto is_same = [](const Record& a, const Record& b) {
-    return a.epoch == b.epoch && a.seq == b.seq && a.event == b.event && a.detail == b.detail && a.controller == b.controller;
-  };
   const auto [at_blue, at_green] = std::ranges::mismatch(blue, green, is_same);
   const auto print = [&](const char* color, const auto& at, const auto& end) {
     if (at == end) return;
@@ -34,10 +32,19 @@ void print_parting(const std::vector<Record>& blue, const std::vector<Record>& g
 
 }  // namespace
 
-void fence_if_open(Deployment& d, Server& server, bool is_dry_run, Output& output) {
+bool fence_if_open(Deployment& d, Server& server, bool is_dry_run, Output& output) {
   const auto deadline = Deadline::after(milliseconds(30'000));
-  if (fence_state(server.control(), deadline) != FenceState::open) return;
-  if (is_dry_run) return output.note(server.color() + " is open and would be closed for writes");
+  const auto state = fence_state(server.control(), deadline);
+  if (state == FenceState::closed || state == FenceState::following) return false;
+  if (state == FenceState::absent) {
+    output.warning(server.color() + " (" + server.endpoint() + ") has no fence of ours: whoever reaches it can write there",
+                   "Take it out of reach of clients until it is known which server holds the data.");
+    return true;
+  }
+  if (is_dry_run) {
+    output.note(server.color() + " is open and would be closed for writes");
+    return true;
+  }
   try {
     close_fence(server.control(), d.playbook().fence.lock_timeout, deadline);
   } catch (const ServerError&) {
@@ -47,6 +54,24 @@ void fence_if_open(Deployment& d, Server& server, bool is_dry_run, Output& outpu
     transaction.commit();
   }
   output.note(server.color() + " was open and has been closed for writes");
+  return true;
+}
+
+bool shut_out_if_open(Deployment& d, Server& server, bool is_dry_run, Output& output) {
+  const auto deadline = Deadline::after(milliseconds(30'000));
+  if (is_access_closed(server.control(), d.name(), deadline)) return false;
+  if (!is_dry_run) {
+    Transaction transaction(server.control(), deadline);
+    close_access(transaction, d.name(), d.roles_to_keep(server.color()));
+    transaction.commit();
+  }
+  if (!is_dry_run && !is_access_closed(server.control(), d.name(), deadline)) {
+    output.warning(server.color() + ": its connection limit was changed by hand and is left as it is; the fence refuses writes",
+                   "To keep clients out as well: ALTER DATABASE " + server.dbname() + " CONNECTION LIMIT 0.");
+    return false;
+  }
+  output.note(server.color() + (is_dry_run ? " takes connections and would be closed for them" : " took connections and has been closed for them"));
+  return true;
 }
 
 void fence_contradicting_sides(Deployment& d, bool is_dry_run, Output& output) {

@@ -7,8 +7,11 @@
 
 namespace verdigris {
 
-// A dry run only says so.
-void fence_if_open(Deployment& d, Server& server, bool is_dry_run, Output& output);
+// Whether clients could write there. A dry run only says so; a server without our fence is left to a person, who is told.
+bool fence_if_open(Deployment& d, Server& server, bool is_dry_run, Output& output);
+
+// The second lock: connections of everybody but ours. Whether it was open; without it no later crossing would lead there.
+bool shut_out_if_open(Deployment& d, Server& server, bool is_dry_run, Output& output);
 
 // The journals of both sides contradict each other. A side stays open only if each of them, read alone, says that it
 // serves; every other one that is found open is closed. Prints what stands where they part.

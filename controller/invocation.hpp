@@ -54,6 +54,7 @@ struct Invocation {
   std::string mode = "full";                           // verify: counts, sample or full
   std::vector<std::string> tables;                     // verify: empty means all
   bool drop_green = false;                             // abandon
+  std::string without;                                 // abandon, finish, recover: the side that is lost for good
   bool now = false, purge = false, open_blue = false;  // finish
   bool source_not_restored = false;                    // recover
   bool offline = false;                                // check

@@ -67,8 +67,17 @@ PgBouncerTraffic::PgBouncerTraffic(const PoolerSettings& settings)
 
 PgBouncerTraffic::~PgBouncerTraffic() = default;
 
+void PgBouncerTraffic::require_sound(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
+  on_all(instances_, [&](PgBouncerInstance& instance) { instance.require_sound(current, budget, deadline); });
+  require_different_processes();
+}
+
 void PgBouncerTraffic::require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
   on_all(instances_, [&](PgBouncerInstance& instance) { instance.require_ready(current, budget, deadline); });
+  require_different_processes();
+}
+
+void PgBouncerTraffic::require_different_processes() const {
   std::map<pid_t, std::string> names;
   for (const auto& instance : instances_) {
     if (instance->pid() == 0) continue;

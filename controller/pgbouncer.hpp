@@ -22,6 +22,7 @@ class PgBouncerTraffic final : public Traffic {
   // Refused ids: "pooler.unreachable", "-not-pgbouncer", "-version", "-identity", "-same-process", "-paused",
   // "-disabled", "-alias-absent", "-session-pool", "-budget", "-unknown-setting", "-target", "-stale-config",
   // "-console-rights", "-login-in-flight", and those of IniFile and StagedFile.
+  void require_sound(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) override;
   void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) override;
   void stage(const Endpoint& target, Deadline deadline) override;
   void discard_staged() override;
@@ -38,6 +39,7 @@ class PgBouncerTraffic final : public Traffic {
   std::string describe() const override;
 
  private:
+  void require_different_processes() const;
   void note_release();
   std::vector<std::unique_ptr<PgBouncerInstance>> instances_;
   std::vector<std::string> aliases_;

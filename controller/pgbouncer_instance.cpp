@@ -31,6 +31,18 @@ std::optional<std::string> read_include(const fs::path& cwd, const std::string& 
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
+template <class Act>
+void refuse_unusable(Act act) {
+  try {
+    act();
+  } catch (const CannotConnect& error) {
+    throw Refused("pooler.unreachable", error.what(), "Start PgBouncer, or correct admin in the playbook.");
+  } catch (const Error& error) {
+    if (error.id() != "pooler.file") throw;
+    throw Refused(error.id(), error.what(), error.hint());
+  }
+}
+
 bool is_zero(const std::string& seconds) {
   return std::strtod(seconds.c_str(), nullptr) <= 0;
 }
@@ -86,37 +98,41 @@ IniFile PgBouncerInstance::read_file() {
                         [cwd](const std::string& name) { return read_include(cwd, name); });
 }
 
+// All that can be asked without a RELOAD. Returns the file as it was read.
+IniFile PgBouncerInstance::look(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
+  // B anew: one that lies since an earlier attempt may lead to a process that is gone.
+  control_.reset();
+  PgBouncerConsole& console = control(deadline);
+  require_version(console, settings_.name, deadline);
+  identify_on(console, deadline);
+  require_running(console, settings_.name, aliases_, deadline);
+  require_pool_mode(console, settings_.name, aliases_, config_, deadline);
+  require_budget(settings_.name, config_, budget);
+  IniFile ini = read_file();
+  require_known_settings(settings_.name, ini, config_);
+  for (const auto& alias : aliases_) {
+    const Endpoint running = console.database(alias, deadline).target;
+    if (!is_same_endpoint(running, current, config_) || !is_same_endpoint(ini.target(alias), running, config_))
+      throw Refused("pooler.target",
+                    "pooler " + settings_.name + ": database \"" + alias + "\" goes to " + endpoint_text(running) +
+                        ", its file says " + endpoint_text(ini.target(alias)) + ", expected " + endpoint_text(current),
+                    "Write the serving server into the file as verdigris names it, and run RELOAD.");
+  }
+  return ini;
+}
+
+void PgBouncerInstance::require_sound(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
+  refuse_unusable([&] { look(current, budget, deadline); });
+}
+
 void PgBouncerInstance::require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
-  try {
-    // B anew: one that lies since an earlier attempt may lead to a process that is gone.
-    control_.reset();
-    PgBouncerConsole& console = control(deadline);
-    require_version(console, settings_.name, deadline);
-    identify_on(console, deadline);
-    require_running(console, settings_.name, aliases_, deadline);
-    require_pool_mode(console, settings_.name, aliases_, config_, deadline);
-    require_budget(settings_.name, config_, budget);
-    const IniFile ini = read_file();
-    require_known_settings(settings_.name, ini, config_);
-    for (const auto& alias : aliases_) {
-      const Endpoint running = console.database(alias, deadline).target;
-      if (!is_same_endpoint(running, current, config_) || !is_same_endpoint(ini.target(alias), running, config_))
-        throw Refused("pooler.target",
-                      "pooler " + settings_.name + ": database \"" + alias + "\" goes to " + endpoint_text(running) +
-                          ", its file says " + endpoint_text(ini.target(alias)) + ", expected " +
-                          endpoint_text(current),
-                      "Write the serving server into the file as verdigris names it, and run RELOAD.");
-    }
-    require_noop_reload(console, settings_.name, ini, deadline);
-    require_no_login(console, settings_.name, aliases_, deadline);
+  refuse_unusable([&] {
+    const IniFile ini = look(current, budget, deadline);
+    require_noop_reload(control(deadline), settings_.name, ini, deadline);
+    require_no_login(control(deadline), settings_.name, aliases_, deadline);
     holders_.clear();
     open_holders(deadline);
-  } catch (const CannotConnect& error) {
-    throw Refused("pooler.unreachable", error.what(), "Start PgBouncer, or correct admin in the playbook.");
-  } catch (const Error& error) {
-    if (error.id() != "pooler.file") throw;
-    throw Refused(error.id(), error.what(), error.hint());
-  }
+  });
 }
 
 std::string PgBouncerInstance::bytes_for(const Endpoint& target) {

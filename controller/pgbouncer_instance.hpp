@@ -22,6 +22,7 @@ class PgBouncerInstance {
  public:
   PgBouncerInstance(PoolerInstance settings, std::vector<std::string> aliases);
 
+  void require_sound(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
   void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
   void stage(const Endpoint& target, Deadline deadline);
   void discard_staged();
@@ -52,6 +53,7 @@ class PgBouncerInstance {
   PgBouncerConsole& control(Deadline deadline);
   template <class Act>
   auto on_control(Deadline deadline, Act act);
+  IniFile look(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
   void open_holders(Deadline deadline);
   void identify(Deadline deadline);
   void identify_on(PgBouncerConsole& console, Deadline deadline);

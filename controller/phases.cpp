@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "replication/errors.hpp"
+#include "replication/side.hpp"
 
 namespace verdigris {
 
@@ -84,11 +85,17 @@ Standing standing_of(const std::vector<Record>& records) {
       const auto& transition = transition_of(standing.open->command);
       standing.phase = transition.to;
       if (record.detail.contains("given_up")) standing.given_up = record.detail.at("given_up").value("reason", "");
-      if (transition.plan == PlanKind::cutover) standing.serves = standing.open->source == "blue" ? "green" : "blue";
+      if (transition.plan == PlanKind::finish) standing.is_blue_open |= standing.open->first_record.value("open_blue", false);
+      if (transition.plan == PlanKind::cutover) standing.serves = other_side(standing.open->source);
       standing.open.reset();
     }
   }
   return standing;
+}
+
+std::optional<std::string> side_to_stay_closed(const Standing& standing) {
+  if (standing.open || standing.phase == Phase::idle || standing.is_blue_open) return std::nullopt;
+  return other_side(standing.serves);
 }
 
 Permission require_allowed(const Standing& standing, std::string_view command) {

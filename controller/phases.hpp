@@ -42,10 +42,15 @@ struct Standing {
   Phase phase = Phase::idle;
   std::string serves = "blue";
   std::string given_up;  // why the last crossing ended without the stream back; empty if it has it
+  bool is_blue_open = false;  // by finish --open-blue: nothing of ours is left there to close
   std::optional<OpenPlan> open;
 };
 
 Standing standing_of(const std::vector<Record>& records);
+
+// The side that must not take writes of clients, whatever the reason; nothing where that cannot be said by the journal: in
+// idle, in the midst of a plan, after finish --open-blue.
+std::optional<std::string> side_to_stay_closed(const Standing& standing);
 
 enum class Permission { run, already_done };
 // Throws Refused "phase.*" with the state and the commands allowed in it. A plan of the same command that was

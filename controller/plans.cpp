@@ -85,6 +85,9 @@ Plan prepare_plan(Deployment& d, bool drop_green) {
   return plan;
 }
 
+// There is no list of its own: what prepare made is undone by the steps that made it.
+Plan abandon_plan(Deployment& d, bool drop_green) { return prepare_plan(d, drop_green); }
+
 // The cutover, top to bottom. Above the line everything can be undone; below it we only go forward.
 Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause) {
   const Stream there = stream_from(*source);
@@ -123,8 +126,9 @@ Plan finish_plan(Deployment& d, Source serving, Target follower, FinishOptions o
   plan.then<DropStream>(*serving, *follower, stream_from(*serving), DropStream::Publication::drop)
       .then<DropStream>(*follower, *serving, stream_from(*follower), DropStream::Publication::drop)
       .then<RestoreReplicaIdentity>(*serving)
-      .then<RestoreReplicaIdentity>(*follower)
       .then<OpenForGood>(*serving, lock_timeout);
+  if (follower->is_given_up()) return plan;
+  plan.then<RestoreReplicaIdentity>(*follower);
   if (options.open_blue) plan.then<OpenForGood>(*follower, lock_timeout);
   return plan;
 }

@@ -19,6 +19,8 @@ Plan prepare_plan(Deployment& d, bool drop_green = false);
 // Clients move from source to target. Rolling back is the same plan with the sides exchanged.
 // max_pause: if it is not the playbook's.
 Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause = {});
+// Before a switch, all of it is taken back: the plan of prepare, from its end to its beginning.
+Plan abandon_plan(Deployment& d, bool drop_green);
 // Ends the way back to the follower.
 Plan finish_plan(Deployment& d, Source serving, Target follower, FinishOptions options);
 

@@ -111,6 +111,7 @@ RunResult Runner::carry_out() {
 RunResult Runner::take_back() {
   const auto deadline = Deadline::after(limits_.plain);
   for (std::size_t i = plan_.size(); i-- > 0;) {
+    if (was_interrupted()) throw Interrupted();
     const auto begin = Clock::now();
     observer_.began(std::string(plan_[i].name()));
     plan_[i].undo(deadline);

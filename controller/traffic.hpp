@@ -38,6 +38,8 @@ struct PauseTimes {
 class Traffic {
  public:
   virtual ~Traffic() = default;
+  // What can be asked without a RELOAD, of processes and files alike: for check and dry runs. Throws Refused; changes nothing.
+  virtual void require_sound(const Endpoint& /*current*/, std::chrono::milliseconds /*budget*/, Deadline /*deadline*/) {}
   // Everything that can be wrong is found here, while it costs nobody anything: reaches each instance, knows that it is
   // the process meant and that it reads the file meant, pool mode, time-outs against the pause budget, no-op RELOAD and
   // read-back. Throws Refused. Changes nothing lasting.

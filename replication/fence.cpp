@@ -1,7 +1,6 @@
 #include "replication/fence.hpp"
 
-#include <algorithm>
-#include <thread>
+#include "replication/lock_retry.hpp"
 
 namespace verdigris {
 namespace {
@@ -67,28 +66,6 @@ void replace_body(Transaction& transaction, const char* function, FenceState sta
   transaction.execute(replacement_of(function, state, role));
 }
 
-void set_lock_timeout(Connection& on, milliseconds timeout, Deadline deadline) {
-  on.execute(Sql("SET LOCAL lock_timeout = {}", Number(timeout.count())), deadline);
-}
-
-// Runs one short DDL transaction; tries again while another session holds the table, until the deadline.
-template <class Act>
-void with_retries(Connection& on, milliseconds lock_timeout, Deadline deadline, Act act) {
-  for (;;) {
-    try {
-      Transaction transaction(on, deadline);
-      set_lock_timeout(on, lock_timeout, deadline);
-      act(transaction);
-      transaction.commit();
-      return;
-    } catch (const ServerError& error) {
-      const bool is_busy = error.sqlstate() == "55P03" || error.sqlstate() == "40P01";
-      if (!is_busy || deadline.has_passed()) throw;
-    }
-    std::this_thread::sleep_for(milliseconds(50));  // give the queue behind us its turn
-  }
-}
-
 }  // namespace
 
 std::string_view to_text(FenceState state) {
@@ -147,7 +124,7 @@ std::vector<QualifiedName> tables_without_fence(Connection& on, Deadline deadlin
 
 void install_fence_triggers(Connection& on, milliseconds lock_timeout, Deadline deadline) {
   for (const auto& table : tables_without_fence(on, deadline))
-    with_retries(on, lock_timeout, deadline, [&](Transaction& transaction) {
+    with_lock_retries(on, "the fence trigger of " + table.display(), lock_timeout, deadline, [&](Transaction& transaction) {
       transaction.execute(Sql("SET LOCAL client_min_messages = warning"));
       transaction.execute(Sql("DROP TRIGGER IF EXISTS verdigris_fence ON {}", table));
       transaction.execute(Sql(R"(
@@ -165,8 +142,9 @@ void remove_fence_triggers(Connection& on, milliseconds lock_timeout, Deadline d
                                deadline);
   for (const auto& row : result.rows(2)) {
     const QualifiedName table(row.text(0), row.text(1));
-    with_retries(on, lock_timeout, deadline,
-                 [&](Transaction& transaction) { transaction.execute(Sql("DROP TRIGGER verdigris_fence ON {}", table)); });
+    with_lock_retries(on, "the fence trigger of " + table.display(), lock_timeout, deadline, [&](Transaction& transaction) {
+      transaction.execute(Sql("DROP TRIGGER verdigris_fence ON {}", table));
+    });
   }
 }
 

@@ -17,6 +17,11 @@ void Server::connect(Deadline deadline, bool read_only) {
   user_ = control_->user();
 }
 
+void Server::give_up() {
+  control_.reset();
+  is_given_up_ = true;
+}
+
 Connection& Server::control() {
   if (!is_connected()) throw ConnectionLost(color_, "there is no control session");
   return *control_;

@@ -20,6 +20,9 @@ class Server {
   // Opens the control session anew (closing an earlier one). Throws CannotConnect.
   void connect(Deadline deadline, bool read_only = false);
   bool is_connected() const { return control_ && control_->is_open(); }
+  // The operator says that it is lost for good: no session any more, and steps leave out what they would do there.
+  void give_up();
+  bool is_given_up() const { return is_given_up_; }
   // The control session; throws ConnectionLost if there is none. Never reconnects by itself: the lease would be gone.
   Connection& control();
   // Backend pids of all control sessions so far, the present one last: an earlier one may still hold the lease.
@@ -49,6 +52,7 @@ class Server {
   Conninfo conninfo_;
   std::optional<Connection> control_;
   std::vector<int> control_pids_;
+  bool is_given_up_ = false;
   int version_ = 0;
   std::string host_, port_, dbname_, user_;
 };

@@ -1,6 +1,6 @@
-// Seeded faults for tests: VERDIGRIS_MUTANT names a safety act to leave out, VERDIGRIS_CRASH a point at which the process
-// kills itself, VERDIGRIS_STOP one at which it stops itself until SIGCONT (a test breaks something meanwhile),
-// VERDIGRIS_CRASH_LOG a file that gets the name of each point passed, one a line, before it stops or dies. Compiled into test builds
+// Seeded faults for tests: VERDIGRIS_MUTANT names safety acts to leave out, with commas between them, VERDIGRIS_CRASH a
+// point at which the process kills itself, VERDIGRIS_STOP one at which it stops itself until SIGCONT (a test breaks
+// something meanwhile), VERDIGRIS_CRASH_LOG a file that gets the name of each point passed, one a line. Compiled into test builds
 // only; in the release build all are constants and cost nothing.
 #pragma once
 

@@ -1,9 +1,12 @@
 #include "controller/commands/abandon.hpp"
 
+#include <algorithm>
+
 #include "controller/config.hpp"
 #include "controller/confirmation.hpp"
 #include "controller/crossing.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/lost_side.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
 #include "replication/control_schema.hpp"
@@ -13,10 +16,31 @@ namespace {
 
 using std::chrono::milliseconds;
 
-int report(Output& output, const std::string& result, const std::string& text) {
-  output.document({{"result", result}, {"phase", "idle"}, {"serves", "blue"}});
+int report(Output& output, const std::string& result, const std::string& text, const std::string& left = {}) {
+  output.document({{"result", result}, {"phase", "idle"}, {"serves", "blue"}, {"left", left.empty() ? Json(nullptr) : Json(left)}});
   output.result(text);
+  if (!left.empty()) output.result("NOTE: " + left + ".");
   return kDone;
+}
+
+// Green first: blue's journal leads.
+std::vector<Server*> reachable(Deployment& d) {
+  std::vector<Server*> sides;
+  for (auto* server : {&d.green(), &d.blue()})
+    if (!server->is_given_up()) sides.push_back(server);
+  return sides;
+}
+
+// A side without our schema has no token: one that was abandoned half-way, on which nothing of ours is left to undo.
+void require_known_servers(Deployment& d, Deadline deadline) {
+  for (auto* server : reachable(d))
+    if (has_control_schema(server->control(), deadline)) d.require_known_server(*server, deadline);
+}
+
+std::string account_of(const Invocation& invocation) {
+  if (!invocation.without.empty()) return "ABANDONED without green. blue is as it was found.";
+  return invocation.drop_green ? "ABANDONED. blue is as it was found, green is empty."
+                               : "ABANDONED. blue is as it was found; green keeps what was copied (--drop-green removes it).";
 }
 
 }  // namespace
@@ -24,24 +48,23 @@ int report(Output& output, const std::string& result, const std::string& text) {
 int run_abandon(const Invocation& invocation, Output& output) {
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
   const auto deadline = Deadline::after(milliseconds(120'000));
-  d.connect(deadline);
+  connect_but_for_lost(d, invocation, deadline, output);
   d.take_leases(milliseconds(2'000), deadline);
-  if (!has_control_schema(d.blue().control(), deadline) && !has_control_schema(d.green().control(), deadline))
+  if (std::ranges::none_of(reachable(d), [&](Server* side) { return has_control_schema(side->control(), deadline); }))
     return report(output, "nothing_to_do", "Nothing of ours is on blue or green.");
-  // One that got lost half-way may be missing on one side only; undoing needs it on both.
-  for (auto* server : {&d.blue(), &d.green()})
-    install_control_schema(server->control(), d.name(), server->color(), deadline);
   d.journal().load(deadline);
   require_allowed(d.standing(), "abandon");
+  require_known_servers(d, deadline);
   require_confirmation(invocation, d.name(), output);
+  handle_interrupts();
+  // One that got lost half-way may be missing on one side only; undoing needs it on both.
+  for (auto* server : reachable(d)) install_control_schema(server->control(), d.name(), server->color(), deadline);
   d.journal().open_plan(d.plan_entry("abandon", "blue", deadline), "blue", deadline);
   ConsoleObserver observer(output);
-  const Plan plan = prepare_plan(d, invocation.drop_green);
+  const Plan plan = abandon_plan(d, invocation.drop_green);
   make_runner(d, plan, invocation, observer).take_back();
-  for (auto* server : {&d.green(), &d.blue()}) remove_control_schema(server->control(), deadline);
-  return report(output, "done",
-                invocation.drop_green ? "ABANDONED. blue is as it was found, green is empty."
-                                      : "ABANDONED. blue is as it was found; green keeps what was copied (--drop-green removes it).");
+  for (auto* server : reachable(d)) remove_control_schema(server->control(), deadline);
+  return report(output, "done", account_of(invocation), left_on_lost_side(d));
 }
 
 }  // namespace verdigris

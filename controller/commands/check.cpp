@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "controller/config.hpp"
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
@@ -22,13 +24,21 @@ Finding about_pooler(const TrafficState& state) {
   return pass("pooler.state", text);
 }
 
-// What the running processes say; that they read the file meant is shown by the no-op RELOAD of a switch.
+// What the running processes say, and what a switch would ask of them and of their files before anybody waits, but for
+// the no-op RELOAD.
 Findings ask_poolers(Deployment& d, Deadline deadline) {
   Findings findings;
   try {
     for (const auto& state : d.traffic().state(deadline)) findings.push_back(about_pooler(state));
   } catch (const Error& error) {
-    findings.push_back(fail("pooler.unreachable", error.what(), error.hint()));
+    return {fail("pooler.unreachable", error.what(), error.hint())};
+  }
+  try {
+    d.traffic().require_sound(d.endpoint(d.standing().serves), d.playbook().cutover.max_pause, deadline);
+    if (!findings.empty()) findings.push_back(pass("pooler.ready", d.traffic().describe() + ": the processes meant, reading the files meant"));
+  } catch (const Error& error) {
+    const bool is_said = error.id() == "pooler.paused" && std::ranges::any_of(findings, [](const auto& f) { return f.level == Level::fail; });
+    if (!is_said) findings.push_back(fail(error.id(), error.what(), error.hint()));
   }
   return findings;
 }

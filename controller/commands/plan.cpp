@@ -12,22 +12,79 @@ namespace {
 
 using std::chrono::milliseconds;
 
-std::string state_of(Step& step, Deadline deadline) {
+struct Planned {
+  std::string command;
+  Plan plan;
+  bool is_taken_back = false;  // from its end to its beginning
+};
+
+// What stands on an earlier step that is still to be done cannot be asked yet: to do.
+Readiness readiness_of(Step& step, Deadline deadline) {
   try {
-    const auto readiness = step.check(deadline);
-    if (const auto* blocked = std::get_if<Blocked>(&readiness)) return "blocked: " + blocked->why;
-    return std::holds_alternative<Done>(readiness) ? "done" : "to do";
+    return step.check(deadline);
+  } catch (const Refused& error) {
+    return Blocked{error.what(), error.hint()};
   } catch (const Error&) {
-    return "to do";  // it stands on an earlier step that is still to be done
+    return Ready{};
   }
 }
 
 int say_no_plan(const Standing& standing, Output& output) {
-  const std::string next = standing.open ? "recover" : "";
-  output.document({{"result", "nothing_to_do"}, {"command", next.empty() ? Json(nullptr) : Json(next)}, {"steps", Json::array()}});
-  output.result(standing.open ? "A " + standing.open->command + " was interrupted. Next: verdigris recover"
+  output.document({{"result", "nothing_to_do"}, {"command", standing.open ? Json("recover") : Json(nullptr)}, {"steps", Json::array()}});
+  output.result(standing.open ? "A " + standing.open->command + " was interrupted. Next: verdigris recover (--dry-run shows what it would do)"
                               : "Finished, " + standing.serves + " serves; there is nothing more to do.");
   return kDone;
+}
+
+// The command that goes on from here: one that was interrupted, else the next of the journey.
+Planned next_of(Deployment& d, const Standing& standing) {
+  const std::string command = standing.open                          ? standing.open->command
+                              : standing.phase == Phase::idle        ? "prepare"
+                              : standing.phase == Phase::ready       ? "switch"
+                                                                     : "rollback";
+  const bool opens_blue = standing.open && standing.open->first_record.value("open_blue", false);
+  switch (transition_of(command).plan) {
+    case PlanKind::prepare: return {command, prepare_plan(d)};
+    case PlanKind::abandon: return {command, abandon_plan(d, false), true};
+    case PlanKind::finish: return {command, finish_plan(d, Source(d.green()), Target(d.blue()), {opens_blue})};
+    case PlanKind::cutover: break;
+  }
+  return {command, cutover_plan(d, d.source_of(standing.serves), d.target_of(standing.serves))};
+}
+
+class Printer {
+ public:
+  Printer(Output& output, Deadline deadline) : output_(output), deadline_(deadline) {}
+
+  void add(Step& step, bool is_taken_back) {
+    const std::string does = (is_taken_back ? "undo: " : "") + step.describe();
+    const auto readiness = is_taken_back ? Readiness(Ready{}) : readiness_of(step, deadline_);
+    const auto* blocked = std::get_if<Blocked>(&readiness);
+    const std::string state = blocked != nullptr                        ? "blocked: " + blocked->why
+                              : std::holds_alternative<Done>(readiness) ? "done"
+                                                                        : "to do";
+    output_.result(fmt::format("{:>3}  {:<24} {:<70} {}", steps_.size() + 1, step.name(), does, state));
+    if (blocked != nullptr && !blocked->hint.empty()) output_.result("         HINT:  " + blocked->hint);
+    steps_.push_back({{"step", step.name()}, {"does", does}, {"state", state}});
+  }
+  const Json& steps() const { return steps_; }
+
+ private:
+  Output& output_;
+  Deadline deadline_;
+  Json steps_ = Json::array();
+};
+
+void print(const Planned& next, Printer& printer, Output& output) {
+  const Plan& plan = next.plan;
+  if (next.is_taken_back)
+    for (std::size_t i = plan.size(); i-- > 0;) printer.add(plan[i], true);
+  else
+    for (std::size_t i = 0; i < plan.size(); ++i) {
+      if (plan.has_line() && i == plan.no_return())
+        output.result("     -- the line: above it everything can be undone, below it only forward --");
+      printer.add(plan[i], false);
+    }
 }
 
 }  // namespace
@@ -40,19 +97,13 @@ int run_plan(const Invocation& invocation, Output& output) {
   d.journal().load(deadline);
   const auto standing = d.standing();
   const bool is_crossing = standing.open && transition_of(standing.open->command).plan == PlanKind::cutover;
-  if (standing.phase == Phase::finished || is_crossing) return say_no_plan(standing, output);
-  const bool is_prepared = standing.phase != Phase::idle && !standing.open;
-  const std::string command = !is_prepared ? "prepare" : standing.phase == Phase::ready ? "switch" : "rollback";
-  const Plan plan = is_prepared ? cutover_plan(d, d.source_of(standing.serves), d.target_of(standing.serves)) : prepare_plan(d);
-  Json body{{"result", "planned"}, {"command", command}, {"steps", Json::array()}};
-  output.result("verdigris " + command + " would do:");
-  for (std::size_t i = 0; i < plan.size(); ++i) {
-    if (plan.has_line() && i == plan.no_return()) output.result("     -- the line: above it everything can be undone, below it only forward --");
-    const std::string state = state_of(plan[i], deadline);
-    output.result(fmt::format("{:>3}  {:<24} {:<70} {}", i + 1, plan[i].name(), plan[i].describe(), state));
-    body["steps"].push_back({{"step", plan[i].name()}, {"does", plan[i].describe()}, {"state", state}});
-  }
-  output.document(body);
+  if (is_crossing || (standing.phase == Phase::finished && !standing.open)) return say_no_plan(standing, output);
+  const Planned next = next_of(d, standing);
+  const bool is_begun = standing.open.has_value();
+  output.result("verdigris " + next.command + (is_begun ? " was interrupted, and would go on:" : " would do:"));
+  Printer printer(output, deadline);
+  print(next, printer, output);
+  output.document({{"result", "planned"}, {"command", next.command}, {"interrupted", is_begun}, {"steps", printer.steps()}});
   return kDone;
 }
 

@@ -6,6 +6,8 @@
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
 #include "controller/lease.hpp"
+#include "controller/plans.hpp"
+#include "controller/stream_guard.hpp"
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
 #include "replication/slot.hpp"
@@ -54,6 +56,78 @@ std::string activity_of(Deployment& d, const Standing& standing, Deadline deadli
   return "interrupted";
 }
 
+struct Poolers {
+  std::vector<TrafficState> states;
+  std::string error;  // empty if all answer
+};
+
+Poolers ask_poolers(Deployment& d) {
+  try {
+    return {d.traffic().state(Deadline::after(milliseconds(5'000))), ""};
+  } catch (const Error& error) {
+    return {{}, error.what()};
+  }
+}
+
+Json to_json(const Poolers& poolers) {
+  Json list = Json::array();
+  for (const auto& state : poolers.states)
+    list.push_back({{"instance", state.instance}, {"database", state.alias}, {"paused", state.is_paused},
+                    {"target", state.target.host + ":" + state.target.port + "/" + state.target.dbname},
+                    {"waiting_clients", state.waiting_clients}});
+  return list;
+}
+
+void print(const Poolers& poolers, Output& output) {
+  for (const auto& state : poolers.states)
+    output.result(fmt::format("{}  {} -> {}:{}/{}  {}, {} clients waiting", state.instance, state.alias, state.target.host,
+                              state.target.port, state.target.dbname, state.is_paused ? "PAUSED" : "running", state.waiting_clients));
+  if (!poolers.error.empty()) output.warning(poolers.error, "Start PgBouncer, or correct admin in the playbook.");
+}
+
+// What the steps before the pause would say: without a word from them the next crossing is possible now.
+void ask_steps(Deployment& d, const std::string& source, Deadline deadline, std::vector<std::string>& against) {
+  const Plan plan = cutover_plan(d, d.source_of(source), d.target_of(source));
+  for (std::size_t i = 0; i < plan.window(); ++i) {
+    try {
+      const auto readiness = plan[i].check(deadline);
+      if (const auto* blocked = std::get_if<Blocked>(&readiness)) against.push_back(blocked->why);
+    } catch (const Error& error) {
+      against.emplace_back(error.what());
+    }
+  }
+}
+
+// What stands against the next crossing, there or back, right now.
+std::vector<std::string> obstacles(Deployment& d, const Standing& standing, const std::string& activity, Deadline deadline) {
+  if (standing.open) return {"a " + standing.open->command + (activity == "interrupted" ? " was interrupted" : " is at work")};
+  if (standing.phase != Phase::ready && standing.phase != Phase::switched) return {"the phase is " + std::string(to_text(standing.phase))};
+  std::vector<std::string> against;
+  for (auto* server : {&d.blue(), &d.green()})
+    if (!server->is_connected()) against.push_back(server->color() + " does not answer");
+  if (!against.empty()) return against;
+  for (auto* server : {&d.blue(), &d.green()})
+    if (const auto holder = lease_holder(server->control(), d.name(), deadline))
+      against.push_back(server->color() + ": another controller works, pid " + std::to_string(holder->pid) + " " + holder->application);
+  try {
+    d.require_known_servers(deadline);
+    require_following(d, standing.serves, deadline);
+  } catch (const Error& error) {
+    against.emplace_back(error.what());
+  }
+  ask_steps(d, standing.serves, deadline, against);
+  return against;
+}
+
+// The side that should be closed, if clients could write there.
+std::optional<std::string> open_beside(Deployment& d, const Standing& standing, Deadline deadline) {
+  const auto closed = side_to_stay_closed(standing);
+  if (!closed || !d.side(*closed).is_connected()) return std::nullopt;
+  const auto state = fence_state(d.side(*closed).control(), deadline);
+  if (state == FenceState::closed || state == FenceState::following) return std::nullopt;
+  return closed;
+}
+
 std::string way_back_of(const Standing& standing, const StreamHealth& back) {
   if (standing.phase != Phase::switched) return standing.phase == Phase::ready ? "not needed yet" : "none";
   if (back.is_running) return "open";
@@ -71,12 +145,20 @@ int run_status(const Invocation& invocation, Output& output) {
   const auto forward = health_of(d.blue(), d.green(), Stream::forward(d.name()), deadline);
   const auto back = health_of(d.green(), d.blue(), Stream::reverse(d.name()), deadline);
   const std::string activity = activity_of(d, standing, deadline);
-  const bool can_switch = standing.phase == Phase::ready && !standing.open && forward.is_running;
+  const Poolers poolers = ask_poolers(d);
+  auto against = obstacles(d, standing, activity, deadline);
+  const auto& ahead = standing.phase == Phase::switched ? back : forward;
+  if (against.empty() && !ahead.is_running) against.push_back("the stream is " + ahead.text);
+  const bool can_switch = standing.phase == Phase::ready && against.empty();
+  const auto also_open = open_beside(d, standing, deadline);
   const auto& active = standing.serves == "blue" ? forward : back;
   Json body{{"result", "ok"}, {"deployment", d.name()}, {"phase", to_text(standing.phase)}, {"activity", activity},
             {"serves", standing.serves}, {"can_switch", can_switch},
+            {"can_roll_back", standing.phase == Phase::switched && against.empty()}, {"obstacles", against},
             {"lag_bytes", active.lag_bytes ? Json(*active.lag_bytes) : Json(nullptr)},
             {"forward", forward.text}, {"reverse", back.text}, {"way_back", way_back_of(standing, back)},
+            {"also_open", also_open ? Json(*also_open) : Json(nullptr)},
+            {"poolers", to_json(poolers)},
             {"servers", {server_json(d.blue(), deadline), server_json(d.green(), deadline)}},
             {"records", d.journal().records().size()}};
   output.document(body);
@@ -92,6 +174,12 @@ int run_status(const Invocation& invocation, Output& output) {
   }
   output.result(fmt::format("stream blue -> green: {}   green -> blue: {}   lag {} bytes", forward.text, back.text,
                             active.lag_bytes.value_or(0)));
+  print(poolers, output);
+  if (standing.phase == Phase::ready || standing.phase == Phase::switched)
+    for (const auto& what : against) output.result("in the way: " + what);
+  if (also_open)
+    output.warning(*also_open + " takes writes although " + standing.serves + " serves: what is written there is lost to it",
+                   "Run verdigris recover.");
   if (activity == "interrupted") output.result("HINT:  Run verdigris recover.");
   if (activity == "none" && standing.phase == Phase::switched && !back.is_running)
     output.result("HINT:  Rollback is off while the way back is not open; verdigris finish --now ends without one.");

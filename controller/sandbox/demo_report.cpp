@@ -184,6 +184,17 @@ Json fault_json(const DemoFindings& findings) {
   return {{"kind", findings.fault->kind}, {"switch", findings.fault->ending}, {"recover", findings.fault->recovery}};
 }
 
+// Whether clients were really held each time: without a client waiting, a pause proves nothing.
+Json crossings_json(const DemoFindings& findings) {
+  Json list = Json::array();
+  for (const auto& crossing : findings.crossings) {
+    const auto ms = crossing.get<double>("pause_ms", -1);
+    list.push_back({{"command", crossing.command}, {"pause_ms", ms < 0 ? Json(nullptr) : Json(ms)},
+                    {"waiting_clients", crossing.get<std::int64_t>("waiting_clients", 0)}});
+  }
+  return list;
+}
+
 Json to_json(const DemoFindings& findings, const DemoVerdict& verdict) {
   const auto parity = parity_of(findings);
   Json timeline = Json::array();
@@ -205,6 +216,7 @@ Json to_json(const DemoFindings& findings, const DemoVerdict& verdict) {
                    {"blue", findings.blue_version},
                    {"green", findings.green_version},
                    {"direct", findings.load ? findings.load->get<Json>("direct", {}) : Json()},
+                   {"crossings", crossings_json(findings)},
                    {"fault", fault_json(findings)},
                    {"reasons", verdict.reasons},
                    {"timeline", timeline},

@@ -33,6 +33,7 @@ std::string CloseFollower::apply(Deadline deadline) {
 }
 
 void CloseFollower::undo(Deadline deadline) {
+  if (target_->is_given_up()) return;
   auto& on = target_->control();
   if (!has_control_schema(on, deadline)) return;
   {

@@ -11,18 +11,24 @@ std::string DropStream::describe() const {
 }
 
 Readiness DropStream::check(Deadline deadline) {
-  const bool has_subscription = subscription_state(subscriber_.control(), stream_, deadline).exists;
-  const bool has_slot = slot_state(publisher_.control(), stream_, deadline).exists;
-  const bool has_publication = publication_ == Publication::drop &&
+  const bool has_publisher = !publisher_.is_given_up();
+  const bool has_subscription =
+      !subscriber_.is_given_up() && subscription_state(subscriber_.control(), stream_, deadline).exists;
+  const bool has_slot = has_publisher && slot_state(publisher_.control(), stream_, deadline).exists;
+  const bool has_publication = has_publisher && publication_ == Publication::drop &&
                                published_tables(publisher_.control(), stream_, deadline).has_value();
   if (!has_subscription && !has_slot && !has_publication) return Done{};
   return Ready{};
 }
 
 std::string DropStream::apply(Deadline deadline) {
-  drop_subscription(subscriber_.control(), stream_, deadline);
-  drop_slot(publisher_.control(), stream_, deadline);
-  if (publication_ == Publication::drop) drop_publication(publisher_.control(), stream_, deadline);
+  if (!subscriber_.is_given_up()) drop_subscription(subscriber_.control(), stream_, deadline);
+  if (!publisher_.is_given_up()) {
+    drop_slot(publisher_.control(), stream_, deadline);
+    if (publication_ == Publication::drop) drop_publication(publisher_.control(), stream_, deadline);
+  }
+  if (subscriber_.is_given_up()) return "slot " + stream_.name + " is gone; the subscription on " + subscriber_.color() + " is left";
+  if (publisher_.is_given_up()) return "subscription " + stream_.name + " is gone; the slot on " + publisher_.color() + " is left";
   return "subscription and slot " + stream_.name + " are gone";
 }
 

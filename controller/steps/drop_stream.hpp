@@ -1,5 +1,5 @@
 // Removes what is left of a stream that is not needed any more: subscription, then slot, and its publication if that is
-// not wanted again.
+// not wanted again. On a side that was given up nothing is done.
 #pragma once
 
 #include "controller/step.hpp"

@@ -20,6 +20,7 @@ std::string MigrateTarget::apply(Deadline deadline) {
 }
 
 void MigrateTarget::undo(Deadline deadline) {
+  if (target_->is_given_up()) return;
   // After a rollback the fence is closed for us too, and a down.sql may write rows.
   if (fence_state(target_->control(), deadline) == FenceState::closed) {
     Transaction transaction(target_->control(), deadline);

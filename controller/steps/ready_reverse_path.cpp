@@ -132,6 +132,7 @@ void ReadyReversePath::undo(Deadline deadline) {
   if (on_undo_ == OnUndo::keep) return;
   if (subscription_state(source_->control(), back_, deadline).is_enabled) require_not_enabled(deadline);
   drop_subscription(source_->control(), back_, deadline);
+  if (target_->is_given_up()) return;
   drop_slot(target_->control(), back_, deadline);
   drop_publication(target_->control(), back_, deadline);
   forget_left_out(target_->control(), target_->deployment(), back_, deadline);

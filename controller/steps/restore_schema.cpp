@@ -67,6 +67,7 @@ std::string RestoreSchema::apply(Deadline deadline) {
 }
 
 void RestoreSchema::undo(Deadline deadline) {
+  if (target_->is_given_up()) return;
   Connection& target = target_->control();
   if (settings_.is_present || !settings_.drop_target || !has_control_schema(target, deadline)) return;
   // Without our record the objects are not ours to drop.

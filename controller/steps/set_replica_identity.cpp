@@ -32,7 +32,7 @@ std::string SetReplicaIdentity::apply(Deadline deadline) {
 
 void SetReplicaIdentity::undo(Deadline deadline) {
   for (Server* side : {&*source_, &*target_})
-    if (has_control_schema(side->control(), deadline))
+    if (!side->is_given_up() && has_control_schema(side->control(), deadline))
       restore_identities(side->control(), side->deployment(), deadline);
 }
 

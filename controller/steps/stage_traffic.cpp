@@ -4,7 +4,10 @@ namespace verdigris {
 
 std::string StageTraffic::describe() const { return "try " + traffic_.describe() + " and lay the file for the target ready"; }
 
-Readiness StageTraffic::check(Deadline) { return Ready{}; }
+Readiness StageTraffic::check(Deadline deadline) {
+  traffic_.require_sound(from_, budget_, deadline);
+  return Ready{};
+}
 
 std::string StageTraffic::apply(Deadline deadline) {
   traffic_.require_ready(from_, budget_, deadline);

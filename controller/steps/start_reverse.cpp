@@ -16,6 +16,7 @@ std::string StartReverse::describe() const {
 
 // Enabled, and the newest marker sent for this purpose has come back.
 Readiness StartReverse::check(Deadline deadline) {
+  if (follower_->is_given_up()) return Ready{};
   if (!subscription_state(follower_->control(), back_, deadline).is_enabled) return Ready{};
   const auto newest = serving_->control().query(
       Sql("SELECT id FROM verdigris.marker WHERE kind = 'reverse' AND side = $1 ORDER BY id DESC LIMIT 1"),
@@ -53,6 +54,9 @@ void StartReverse::enable_from_line(unsigned subscription, Deadline deadline) {
 }
 
 std::string StartReverse::apply(Deadline deadline) {
+  if (follower_->is_given_up())
+    throw NeedsHuman("reverse.given-up", follower_->color() + " was given up as lost, so nothing follows " + serving_->color(),
+                     "Clients run on " + serving_->color() + " without a way back; see: verdigris status");
   const auto state = subscription_state(follower_->control(), back_, deadline);
   if (!state.exists)
     throw NeedsHuman("reverse.subscription", follower_->color() + ": subscription " + back_.name + " is gone",

@@ -31,6 +31,7 @@ std::string SubscribeTarget::apply(Deadline deadline) {
 }
 
 void SubscribeTarget::undo(Deadline deadline) {
+  if (target_->is_given_up()) return;
   drop_subscription(target_->control(), stream_, deadline);
 }
 

@@ -11,6 +11,7 @@
 #include "replication/control_schema.hpp"
 #include "replication/fence.hpp"
 #include "replication/sequences.hpp"
+#include "replication/side.hpp"
 #include "replication/slot.hpp"
 #include "replication/subscription.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
@@ -349,7 +350,7 @@ void serve(Scene& scene, const std::string& serving) {
     write_varied_schema(client, ++scene.world.writes);
   }
   const auto id = write_marker(scene.d.side(serving).control(), serving, "test", minute());
-  wait_for_marker(scene.d.side(serving == "blue" ? "green" : "blue").control(), id, minute());
+  wait_for_marker(scene.d.side(other_side(serving)).control(), id, minute());
 }
 
 void walk_crossing(World& world, const std::string& command, const std::string& from, Connection& client) {

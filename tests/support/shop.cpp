@@ -55,22 +55,23 @@ std::pair<bool, bool> open_and_closed(const PostgresServer& server) {
 
 }  // namespace
 
-Shop::Shop(const std::vector<std::pair<std::string, std::string>>& settings)
-    : pair_(15, 17, options_of(settings)), pooler_(pair_.pooler("pooler")) {
-  create_dataset(pair_.blue().conninfo("verdigris", "shop"), {.tables = kTables, .megabytes = 1},
-                 [](const std::string&) {}, Deadline::after(60s));
-  describe_sandbox();
+Shop::Shop(const std::vector<std::pair<std::string, std::string>>& settings, const Majors& majors)
+    : pair_(majors.blue, majors.green, options_of(settings)), pooler_(pair_.pooler("pooler")) {
+  const DatasetOptions dataset{.tables = kTables, .megabytes = 1};
+  create_dataset(pair_.blue().conninfo("verdigris", "shop"), dataset, [](const std::string&) {}, Deadline::after(60s));
+  if (majors.is_schema_present) create_schema(pair_.green().conninfo("verdigris", "shop"), dataset, Deadline::after(60s));
+  describe_sandbox(majors.is_schema_present);
   prepare();
 }
 
 Shop::~Shop() = default;
 
-void Shop::describe_sandbox() {
+void Shop::describe_sandbox(bool is_schema_present) {
   state_ = {.dir = dir(), .phase = "ready", .blue = described(pair_.blue()), .green = described(pair_.green()),
             .pooler = {0, "", pooler_.pid(), pooler_.dir().string(), pooler_.port()}, .passfile = pooler_.passfile()};
   write_state(state_);
   write_migration(state_);
-  write_playbook(state_, pooler_.ini(), false);
+  write_playbook(state_, pooler_.ini(), is_schema_present);
   write(state_.playbook(), replaced(read(state_.playbook()), "max_pause: 20s", "max_pause: 10s"));
 }
 

@@ -1,4 +1,4 @@
-// A shop that is really moved: blue 15 and green 17 with fsync on, a PgBouncer, a small dataset and a playbook, driven
+// A shop that is really moved: blue 15 and green 17, or other majors, with fsync on, a PgBouncer, a small dataset and a playbook, driven
 // through the program itself as an operator does; and a load (also the program's own) whose ledger tells what became of
 // each write. For tests that kill, break and leave out things.
 #pragma once
@@ -36,10 +36,15 @@ struct Scene {
   bool operator==(const Scene& other) const { return text == other.text; }
 };
 
+struct Majors {
+  int blue = 15, green = 17;
+  bool is_schema_present = false;  // green has the schema already: for a blue that is newer than every pg_dump here
+};
+
 class Shop {
  public:
   // Prepared and following. `settings`: of both servers, beside the usual ones.
-  explicit Shop(const std::vector<std::pair<std::string, std::string>>& settings = {});
+  explicit Shop(const std::vector<std::pair<std::string, std::string>>& settings = {}, const Majors& majors = {});
   ~Shop();
 
   // Runs the program to its end: command({"switch", "--confirm", "shop"}, {{"VERDIGRIS_CRASH", "..."}}).
@@ -74,7 +79,7 @@ class Shop {
   std::vector<std::string> program(std::vector<std::string> arguments) const;  // argv
 
  private:
-  void describe_sandbox();
+  void describe_sandbox(bool is_schema_present);
   void prepare();
 
   ScratchDir dir_;

@@ -134,6 +134,11 @@ TEST(CommandOptions, AreReadAsWritten) {
   EXPECT_TRUE(options(rollback_options, {"--dry-run"}).dry_run);
   EXPECT_TRUE(options(finish_options, {"--now", "--open-blue"}).open_blue);
   EXPECT_TRUE(options(abandon_options, {"--drop-green"}).drop_green);
+  EXPECT_EQ(options(abandon_options, {"--without", "green"}).without, "green");
+  EXPECT_THROW(options(abandon_options, {"--without", "blue"}), Error) << "it serves";
+  EXPECT_EQ(options(finish_options, {"--without", "blue"}).without, "blue");
+  EXPECT_THROW(options(finish_options, {"--without", "green"}), Error) << "it serves";
+  EXPECT_EQ(options(recover_options, {"--without", "green"}).without, "green");
   EXPECT_TRUE(options(recover_options, {"--source-not-restored"}).source_not_restored);
   EXPECT_TRUE(options(check_options, {"--offline"}).offline);
   const Invocation verify = options(verify_options, {"--mode", "counts", "--table", "a.b", "--table", "c.d"});

@@ -53,6 +53,9 @@ TEST(DemoVerdict, IsOkWhenNothingIsLostAndAllIsCompared) {
   EXPECT_EQ(document.at("tables_compared"), 40);
   EXPECT_EQ(document.at("uncovered"), 0);
   EXPECT_TRUE(document.at("report").is_null());
+  EXPECT_EQ(document.at("crossings").size(), 3U);
+  EXPECT_EQ(document.at("crossings").at(1).at("command"), "rollback");
+  EXPECT_EQ(document.at("crossings").at(1).at("waiting_clients"), 5);
 }
 
 TEST(DemoVerdict, FailsOnALostWrite) {

@@ -42,6 +42,25 @@ TEST(Phases, UndoneSwitchStaysReadyOnceItIsCleared) {
   EXPECT_EQ(standing_of(records).serves, "blue");
 }
 
+TEST(Phases, TheSideThatDoesNotServeStaysClosedUntilItIsOpenedByWord) {
+  auto records = journal({{"plan", "prepare"}});
+  EXPECT_FALSE(side_to_stay_closed(standing_of({})));
+  EXPECT_FALSE(side_to_stay_closed(standing_of(records))) << "in the midst of a plan";
+  const auto add = [&](const char* event, const char* command) {
+    for (auto& record : journal({{event, command}})) records.push_back(record);
+  };
+  add("finished", "");
+  EXPECT_EQ(side_to_stay_closed(standing_of(records)), "green");
+  for (const char* event : {"plan", "committed", "finished"}) add(event, "switch");
+  EXPECT_EQ(side_to_stay_closed(standing_of(records)), "blue");
+  for (const char* event : {"plan", "finished"}) add(event, "finish");
+  EXPECT_EQ(side_to_stay_closed(standing_of(records)), "blue");
+  add("plan", "finish");
+  records.back().detail["open_blue"] = true;
+  add("finished", "");
+  EXPECT_FALSE(side_to_stay_closed(standing_of(records)));
+}
+
 TEST(Phases, EveryPhaseHasAWayOut) {
   for (const auto phase : {Phase::idle, Phase::ready, Phase::switched}) {
     bool has_way = false;
