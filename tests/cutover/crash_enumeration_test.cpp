@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "replication/side.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
 #include "tests/support/shop.hpp"
 
@@ -76,7 +77,7 @@ class CrashEnumeration : public testing::TestWithParam<std::string> {
   void expect_whole() {
     shop_->stop_load();  // its clients saw servers crash: errors are theirs, loss is not
     const auto serving = shop_->serving();
-    const std::string other = serving == "blue" ? "green" : "blue";
+    const auto other = other_side(serving);
     EXPECT_EQ(shop_->difference_after_marker(serving, other), "");
     for (const auto& color : {serving, other}) {
       const auto verdict = shop_->ledger(color);
@@ -110,13 +111,14 @@ class CrashEnumeration : public testing::TestWithParam<std::string> {
   std::unique_ptr<Shop> shop_;
 };
 
-// Acts are dealt out so that each is met in one direction for each kind, in both over the three kinds.
+// Two of the three kinds meet each act, in one direction each; with VERDIGRIS_THOROUGH all do, in both.
 TEST_P(CrashEnumeration, EndsWithOneSideOpenAndNothingLost) {
   const bool is_thorough = std::getenv("VERDIGRIS_THOROUGH") != nullptr || std::getenv("VERDIGRIS_CASE") != nullptr;
-  int n = GetParam() == "target" ? 1 : 0;
+  const int kind = GetParam() == "source" ? 0 : GetParam() == "target" ? 1 : 2;
+  int n = 0;
   for (const char* act : kActs) {
     for (const char* command : {"switch", "rollback"}) {
-      const bool is_dealt = (n % 2 == 0) == (std::string(command) == "switch");
+      const bool is_dealt = n % 3 != kind && ((n + kind) % 2 == 0) == (std::string(command) == "switch");
       if (!is_thorough && !is_dealt) continue;
       run_case(command, act);
       if (HasFailure()) return;

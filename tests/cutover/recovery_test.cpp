@@ -20,7 +20,8 @@ Points lines_of(const std::filesystem::path& file) {
   std::ifstream in(file);
   Points result;
   for (std::string line; std::getline(in, line);)
-    if (std::ranges::find(result, line) == result.end()) result.push_back(line);
+    // What is behind an act is all but what is before the next one; crash_enumeration_test is for the difference.
+    if (!line.starts_with("after:apply:") && std::ranges::find(result, line) == result.end()) result.push_back(line);
   return result;
 }
 

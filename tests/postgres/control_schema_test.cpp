@@ -61,8 +61,8 @@ TEST_P(ControlSchema, OfAnotherRoleIsRefusedAndItsCodeDoesNotRun) {
     CREATE TABLE verdigris.identity (deployment text PRIMARY KEY, side text, token text);
     CREATE TABLE verdigris.marker (); CREATE TABLE verdigris.saved ();
     RESET ROLE)");
-  EXPECT_EQ(refusal(&ask), "blue: the schema verdigris is not ours: it belongs to mallory");
-  EXPECT_EQ(refusal(&lay), "blue: the schema verdigris is not ours: it belongs to mallory");
+  EXPECT_EQ(refusal(&ask), blue_->server() + ": the schema verdigris is not ours: it belongs to mallory");
+  EXPECT_EQ(refusal(&lay), blue_->server() + ": the schema verdigris is not ours: it belongs to mallory");
   EXPECT_EQ(value(*blue_, "SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'"), "f");
 }
 
@@ -80,14 +80,14 @@ TEST_P(ControlSchema, WithSomethingOfAnotherRoleInItIsRefused) {
     run(*blue_, "SET client_min_messages = warning; DROP SCHEMA IF EXISTS verdigris CASCADE");
     install();
     run(*blue_, done);
-    EXPECT_EQ(refusal(&ask), "blue: the schema verdigris is not ours: " + says) << done;
+    EXPECT_EQ(refusal(&ask), blue_->server() + ": the schema verdigris is not ours: " + says) << done;
   }
 }
 
 // Somebody's tables that only have our names.
 TEST_P(ControlSchema, OfAnotherProgramIsRefused) {
   run(*blue_, "CREATE SCHEMA verdigris; CREATE TABLE verdigris.pigments (name text)");
-  EXPECT_EQ(refusal(&lay), "blue: the schema verdigris is not ours: identity is missing or not a table");
+  EXPECT_EQ(refusal(&lay), blue_->server() + ": the schema verdigris is not ours: identity is missing or not a table");
 }
 
 INSTANTIATE_TEST_SUITE_P(Majors, ControlSchema, ::testing::Values(13, 15, 18));
