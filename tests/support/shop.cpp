@@ -6,10 +6,10 @@
 #include <thread>
 
 #include "controller/config.hpp"
+#include "controller/deployment.hpp"
 #include "controller/process.hpp"
 #include "controller/sandbox/dataset.hpp"
 #include "controller/sandbox/sandbox_files.hpp"
-#include "controller/traffic_factory.hpp"
 #include "replication/access.hpp"
 #include "replication/errors.hpp"
 #include "replication/fence.hpp"
@@ -149,13 +149,17 @@ Scene Shop::scene() {
   Scene scene;
   std::tie(scene.is_blue_open, scene.is_blue_closed) = open_and_closed(pair_.blue());
   std::tie(scene.is_green_open, scene.is_green_closed) = open_and_closed(pair_.green());
-  const auto traffic = make_traffic(load_playbook(state_.playbook()).pooler)->state(soon()).at(0);
+  // What `verdigris status` says of it, without its questions about the next crossing: this is asked hundreds of times.
+  Deployment d(load_playbook(state_.playbook()), [](const std::string&) {});
+  d.connect(soon(), true);
+  d.journal().load(soon());
+  const auto standing = d.standing();
+  const auto traffic = d.traffic().state(soon()).at(0);
   scene.is_paused = traffic.is_paused;
   scene.routed_to = traffic.target.host == state_.blue.host ? "blue" : "green";
-  const auto status = command({"status"});
-  scene.serves = status.json.value("serves", "?");
-  scene.activity = status.json.value("activity", "?");
-  scene.records = status.json.value("records", std::int64_t{-1});
+  scene.serves = standing.serves;
+  scene.activity = standing.open ? "interrupted" : "none";
+  scene.records = static_cast<std::int64_t>(d.journal().records().size());
   for (const bool flag : {scene.is_blue_open, scene.is_green_open, scene.is_blue_closed, scene.is_green_closed, scene.is_paused})
     scene.text += flag ? "yes " : "no ";
   scene.text += scene.routed_to + " " + scene.serves + " " + scene.activity + " " + std::to_string(scene.records) +
