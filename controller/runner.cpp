@@ -297,8 +297,10 @@ bool Runner::passes_forward(Deadline& deadline) {
     journal_.close_plan(detail, deadline);
     return true;
   } catch (const Error& error) {
-    if (!may_mend_itself(error) || deadline.has_passed()) throw;
-    reopen_(deadline);
+    // What steps throw has been tried again there; what is left is the journal's, and worth another pass, too.
+    if (error.failure() == Failure::busy || error.failure() == Failure::needs_human || deadline.has_passed()) throw;
+    if (may_mend_itself(error)) reopen_(deadline);
+    else observer_.remarked(std::string("journal: ") + error.what() + "; trying again");
     return false;
   }
 }

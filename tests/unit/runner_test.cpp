@@ -238,6 +238,19 @@ TEST(Runner, BelowTheLineIsTriedAgainUntilItIsDone) {
   run.expect_one_future();
 }
 
+// The decision stands on the source: that it cannot be written on the target at once is no reason to give up.
+TEST(Runner, AJournalThatFailsBelowTheLineIsTriedAgain) {
+  Attempt run;
+  int failures = 2;
+  run.journal.after = [&](int) {
+    const bool is_decided = standing_of(run.journal.records()).open && standing_of(run.journal.records()).open->is_committed;
+    if (is_decided && failures-- > 0) throw ServerError("green", "could not extend file: No space left on device", "53100");
+  };
+  EXPECT_EQ(run.cross(cutover(run.world)).ending, Ending::done);
+  EXPECT_LE(failures, 0);
+  run.expect_one_future();
+}
+
 // The opening of the target is not flushed: a crash takes it away again, and the session with it.
 TEST(Runner, AfterALostSessionBelowTheLineEveryStepIsLookedAtAgain) {
   Attempt run;
