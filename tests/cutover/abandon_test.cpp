@@ -5,23 +5,15 @@
 #include <thread>
 
 #include "tests/support/pgbouncer_driver.hpp"
-#include "tests/support/shop.hpp"
+#include "tests/support/shared_shop.hpp"
 
 namespace verdigris::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-class Abandon : public testing::Test {
+class Abandon : public SharedShop {
  protected:
-  static void SetUpTestSuite() {
-    if (have_postgres(15) && have_postgres(17)) shop_ = new Shop();
-  }
-  static void TearDownTestSuite() { delete shop_; }
-  void SetUp() override {
-    NEED_POSTGRES(15);
-    NEED_POSTGRES(17);
-  }
   static bool has_schema(const std::string& color) {
     auto session = admin(shop_->server(color));
     return value(session, "SELECT to_regnamespace('verdigris') IS NOT NULL") == "t";
@@ -32,11 +24,7 @@ class Abandon : public testing::Test {
     EXPECT_EQ(answer.exit_code, exit_code) << answer.errors;
     EXPECT_FALSE(has_schema("green")) << "installed before it was allowed";
   }
-
-  static Shop* shop_;
 };
-
-Shop* Abandon::shop_ = nullptr;
 
 TEST_F(Abandon, InstallsNothingBeforeItMay) {
   {

@@ -4,24 +4,15 @@
 
 #include "replication/fence.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
-#include "tests/support/shop.hpp"
+#include "tests/support/shared_shop.hpp"
 
 namespace verdigris::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-class LiveUndo : public testing::Test {
+class LiveUndo : public SharedShop {
  protected:
-  static void SetUpTestSuite() {
-    if (have_postgres(15) && have_postgres(17)) shop_ = new Shop();
-  }
-  static void TearDownTestSuite() { delete shop_; }
-  void SetUp() override {
-    NEED_POSTGRES(15);
-    NEED_POSTGRES(17);
-  }
-
   // A switch that is held in its drain, clients waiting: green cannot apply the last marker.
   ChildProcess hold_switch() {
     // In the fence's way until green is locked; a lock any earlier would keep the quiet moment from coming.
@@ -52,11 +43,8 @@ class LiveUndo : public testing::Test {
   }
   std::string errors() const { return read(shop_->dir() / "switch.err"); }
 
-  static Shop* shop_;
   std::optional<Connection> green_;
 };
-
-Shop* LiveUndo::shop_ = nullptr;
 
 TEST_F(LiveUndo, GivesTheSourceBackWhenAnotherServerAnswersForTheTarget) {
   auto crossing = hold_switch();

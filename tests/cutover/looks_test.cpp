@@ -3,22 +3,13 @@
 #include <fstream>
 
 #include "tests/support/pgbouncer_driver.hpp"
-#include "tests/support/shop.hpp"
+#include "tests/support/shared_shop.hpp"
 
 namespace verdigris::test {
 namespace {
 
-class Looks : public testing::Test {
+class Looks : public SharedShop {
  protected:
-  static void SetUpTestSuite() {
-    if (have_postgres(15) && have_postgres(17)) shop_ = new Shop();
-  }
-  static void TearDownTestSuite() { delete shop_; }
-  void SetUp() override {
-    NEED_POSTGRES(15);
-    NEED_POSTGRES(17);
-  }
-
   static void kill_at(const std::string& command, const std::string& point) {
     const auto answer = shop_->cross(command, {{"VERDIGRIS_CRASH", point}});
     ASSERT_EQ(answer.exit_code, kKilled) << answer.errors;
@@ -33,11 +24,7 @@ class Looks : public testing::Test {
     return nullptr;
   }
   static bool mentions(const nlohmann::json& texts, const std::string& what) { return texts.dump().find(what) != std::string::npos; }
-
-  static Shop* shop_;
 };
-
-Shop* Looks::shop_ = nullptr;
 
 TEST_F(Looks, AtRestNothingIsInTheWay) {
   const auto status = shop_->command({"status"}).json;

@@ -2,22 +2,13 @@
 // backup restored. `status` says so, `recover` closes it, and again changes nothing.
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
-#include "tests/support/shop.hpp"
+#include "tests/support/shared_shop.hpp"
 
 namespace verdigris::test {
 namespace {
 
-class OpenSide : public testing::Test {
+class OpenSide : public SharedShop {
  protected:
-  static void SetUpTestSuite() {
-    if (have_postgres(15) && have_postgres(17)) shop_ = new Shop();
-  }
-  static void TearDownTestSuite() { delete shop_; }
-  void SetUp() override {
-    NEED_POSTGRES(15);
-    NEED_POSTGRES(17);
-  }
-
   // As a backup from a time when it was open has it.
   static void open(const std::string& color) {
     auto session = admin(shop_->server(color));
@@ -52,11 +43,7 @@ class OpenSide : public testing::Test {
     EXPECT_EQ(shop_->command({"recover", "--yes"}).exit_code, exit_code);
     EXPECT_EQ(shop_->scene().text, text) << "a second recover changed something";
   }
-
-  static Shop* shop_;
 };
-
-Shop* OpenSide::shop_ = nullptr;
 
 TEST_F(OpenSide, OfTheFollowerIsClosedBeforeASwitchAndAfterIt) {
   open("green");

@@ -1,22 +1,13 @@
 // What is wrong with a pooler is told by the command itself with exit code 3, and nothing is touched: not even a pause
 // that somebody else made.
 #include "tests/support/pgbouncer_driver.hpp"
-#include "tests/support/shop.hpp"
+#include "tests/support/shared_shop.hpp"
 
 namespace verdigris::test {
 namespace {
 
-class RefusedPooler : public testing::Test {
+class RefusedPooler : public SharedShop {
  protected:
-  static void SetUpTestSuite() {
-    if (have_postgres(15) && have_postgres(17)) shop_ = new Shop();
-  }
-  static void TearDownTestSuite() { delete shop_; }
-  void SetUp() override {
-    NEED_POSTGRES(15);
-    NEED_POSTGRES(17);
-  }
-
   // Exit code 3 with the id; then the plan is closed and blue serves.
   void expect_refused(const std::string& id) {
     const auto answer = shop_->command({"switch", "--confirm", "shop"});
@@ -27,11 +18,7 @@ class RefusedPooler : public testing::Test {
     EXPECT_EQ(status.json.value("serves", "?"), "blue") << status.json;
     EXPECT_EQ(status.json.value("activity", "?"), "none") << status.json;
   }
-
-  static Shop* shop_;
 };
-
-Shop* RefusedPooler::shop_ = nullptr;
 
 TEST_F(RefusedPooler, OneThatIsDown) {
   shop_->pooler().stop();

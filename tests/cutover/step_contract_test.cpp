@@ -164,6 +164,9 @@ bool holds(Server& on, const std::string& claim) { return value(on.control(), "S
 bool is_closed(Server& on) {
   return fence_state(on.control(), soon()) == FenceState::closed && is_access_closed(on.control(), "shop", soon());
 }
+bool are_sequences_level(Scene& s) {
+  return outgrown(sequence_positions(s.source.control(), soon()), sequence_positions(s.target.control(), soon())).empty();
+}
 
 // What each step is for, seen after it.
 using Witness = bool (*)(Scene&);
@@ -204,7 +207,7 @@ const std::map<std::string, Witness, std::less<>> kWitnesses = {
     {"wait_for_quiet_moment",
      [](Scene& s) { return holds(s.target, "EXISTS (SELECT FROM verdigris.marker WHERE kind = 'quiet')"); }},
     {"ask_guardrails", [](Scene& s) { return tables_without_fence(s.source.control(), soon()).empty(); }},
-    {"stand_ready", [](Scene& s) { return s.d.facts().apply && !s.d.facts().tables_to_lock.empty(); }},
+    {"stand_ready", [](Scene& s) { return s.d.facts().apply && !s.d.facts().tables_to_lock.empty() && are_sequences_level(s); }},
     {"pause_traffic", [](Scene& s) { return s.traffic().is_paused && s.traffic().server_connections == 0; }},
     {"fence_source", [](Scene& s) { return is_closed(s.source) && !s.world.accepts_writes(s.source.color()); }},
     {"drain_to_marker",
@@ -212,11 +215,7 @@ const std::map<std::string, Witness, std::less<>> kWitnesses = {
        return marker_fence_state(s.source.control(), soon()) == FenceState::closed &&
               marker_arrived(s.target.control(), s.d.facts().marker->id, soon());
      }},
-    {"copy_sequences",
-     [](Scene& s) {
-       return outgrown(sequence_positions(s.source.control(), soon()), sequence_positions(s.target.control(), soon()))
-           .empty();
-     }},
+    {"copy_sequences", are_sequences_level},
     {"confirm_pause", [](Scene& s) { return s.traffic().is_paused; }},
     {"prove_parity", [](Scene& s) { return s.d.facts().parity && s.d.facts().parity->is_equal(); }},
     {"fix_reverse_start", [](Scene& s) { return s.d.facts().line.has_value(); }},

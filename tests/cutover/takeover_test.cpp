@@ -3,24 +3,15 @@
 #include <csignal>
 
 #include "tests/support/pgbouncer_driver.hpp"
-#include "tests/support/shop.hpp"
+#include "tests/support/shared_shop.hpp"
 
 namespace verdigris::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-class Takeover : public testing::Test {
+class Takeover : public SharedShop {
  protected:
-  static void SetUpTestSuite() {
-    if (have_postgres(15) && have_postgres(17)) shop_ = new Shop();
-  }
-  static void TearDownTestSuite() { delete shop_; }
-  void SetUp() override {
-    NEED_POSTGRES(15);
-    NEED_POSTGRES(17);
-  }
-
   ChildProcess put_to_sleep(const std::string& command, const std::string& point) {
     auto sleeper = ChildProcess::start({.argv = shop_->program({command, "--confirm", "shop"}),
                                         .environment = shop_->with_points({{"VERDIGRIS_STOP", point}}),
@@ -50,11 +41,7 @@ class Takeover : public testing::Test {
     const auto answer = shop_->command(arguments);
     ASSERT_EQ(answer.exit_code, 0) << answer.errors;
   }
-
-  static Shop* shop_;
 };
-
-Shop* Takeover::shop_ = nullptr;
 
 TEST_F(Takeover, AboveTheLineAnUndonePlanIsLeftAlone) {
   auto sleeper = put_to_sleep("switch", "after:begin:prove_parity");
