@@ -16,8 +16,11 @@ struct Definition {
 // Not those of extensions: their versions are compared elsewhere.
 std::set<Definition> objects(Connection& on, Deadline deadline) {
   const Result answer = on.query(Sql(R"(
-    WITH named AS (
-      SELECT 'pg_proc'::regclass AS catalog, p.oid, p.pronamespace AS schema,
+    -- first of all the schemas: the catalog's own three thousand functions are not to be named one by one
+    WITH schemas AS MATERIALIZED (
+      SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$|verdigris$)'),
+    named AS (
+      SELECT 'pg_proc'::regclass AS catalog, p.oid,
              -- not pg_get_function_arguments(): which names it quotes depends on the major
              format('function %s.%s(%s)', n.nspname, p.proname, (
                SELECT string_agg(CASE WHEN tn.nspname = 'pg_catalog' THEN '' ELSE tn.nspname || '.' END || t.typname, ', '
@@ -25,21 +28,20 @@ std::set<Definition> objects(Connection& on, Deadline deadline) {
                FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a(type, position)
                JOIN pg_type t ON t.oid = a.type JOIN pg_namespace tn ON tn.oid = t.typnamespace)) AS name,
              md5(p.prosrc) AS text
-      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+      FROM pg_proc p JOIN schemas n ON n.oid = p.pronamespace
       UNION ALL
-      SELECT 'pg_class'::regclass, c.oid, c.relnamespace, format('view %s.%s', n.nspname, c.relname), ''
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('v', 'm')
+      SELECT 'pg_class'::regclass, c.oid, format('view %s.%s', n.nspname, c.relname), ''
+      FROM pg_class c JOIN schemas n ON n.oid = c.relnamespace WHERE c.relkind IN ('v', 'm')
       UNION ALL
-      SELECT 'pg_type'::regclass, t.oid, t.typnamespace, format('type %s.%s', n.nspname, t.typname), ''
-      FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+      SELECT 'pg_type'::regclass, t.oid, format('type %s.%s', n.nspname, t.typname), ''
+      FROM pg_type t JOIN schemas n ON n.oid = t.typnamespace
       WHERE t.typtype IN ('d', 'e', 'r') OR t.typtype = 'c' AND t.typrelid IN (SELECT oid FROM pg_class WHERE relkind = 'c')
       UNION ALL
-      SELECT 'pg_type'::regclass, t.oid, t.typnamespace,
+      SELECT 'pg_type'::regclass, t.oid,
              format('label %L of type %s.%s', e.enumlabel, n.nspname, t.typname), ''
-      FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid JOIN pg_namespace n ON n.oid = t.typnamespace)
-    SELECT name, text FROM named JOIN pg_namespace n ON n.oid = named.schema
-    WHERE n.nspname !~ '^(pg_|information_schema$|verdigris$)'
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = named.catalog AND d.objid = named.oid
+      FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid JOIN schemas n ON n.oid = t.typnamespace)
+    SELECT name, text FROM named
+    WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = named.catalog AND d.objid = named.oid
                       AND d.objsubid = 0 AND d.deptype = 'e'))"),
                                  deadline);
   std::set<Definition> out;
