@@ -100,7 +100,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), d.facts())
       .then<WaitForQuietMoment>(source, target, there, kQuietPatience)
       .then<AskGuardrails>(source, target, there, crossing_settings(d), d.facts())
-      .then<StandReady>(source, target, there, d.facts())
+      .then<StandReady>(source, target, there, d.roles_to_keep(source->color()), d.facts())
       .window_opens()
       .then<PauseTraffic>(d.traffic())
       .then<FenceSource>(source, d.playbook().fence.lock_timeout, d.roles_to_keep(source->color()), d.facts())
