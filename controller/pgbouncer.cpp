@@ -17,8 +17,9 @@ namespace {
 // One that does not answer is asked anew after this long: it may have been restarted, or be reached again.
 constexpr std::chrono::milliseconds kAttempt{5'000};
 
-constexpr std::chrono::milliseconds kObservation{60};
-constexpr std::chrono::milliseconds kCalmPatience{300};
+constexpr std::chrono::milliseconds kObservation{200};
+constexpr std::chrono::milliseconds kCalmPatience{600};
+constexpr std::chrono::milliseconds kOneMoreEach{100};  // of what is left then, so that an end is near in any case
 constexpr std::chrono::microseconds kGlance{700};
 
 using Instances = std::vector<std::unique_ptr<PgBouncerInstance>>;
@@ -109,7 +110,7 @@ void PgBouncerTraffic::require_unedited() {
 }
 
 // Clients wait for the longest of the transactions that are open when PAUSE comes. How many there are changes within
-// milliseconds, so an instant with few is chosen: as few as were seen in the time of observation, and soon any.
+// milliseconds, so an instant with few is chosen: as few as were seen in the time of observation, later one more, ...
 void PgBouncerTraffic::wait_for_calm(Deadline deadline) {
   const Deadline patience = Deadline::after(std::min(kCalmPatience, deadline.remaining() / 10));
   const Deadline observing = Deadline::after(kObservation).or_earlier(patience);
@@ -118,8 +119,9 @@ void PgBouncerTraffic::wait_for_calm(Deadline deadline) {
     while (!patience.has_passed()) {
       int open = 0;
       for (const auto& instance : instances_) open += instance->transactions(patience);
-      if (open == 0 || (observing.has_passed() && open <= fewest)) return;
-      fewest = std::min(fewest, open);
+      if (open == 0) return;
+      if (!observing.has_passed()) fewest = std::min(fewest, open);
+      else if (open <= fewest + (kCalmPatience - kObservation - patience.remaining()) / kOneMoreEach) return;
       std::this_thread::sleep_for(kGlance);
     }
   } catch (const Error&) {
