@@ -77,6 +77,7 @@ void data_size(CLI::App& app, int& tables, int& megabytes) {
 
 // A number with a unit of time, else of bytes.
 AcceptedLoss parse_loss(const std::string& text) {
+  if (text == "0") return {0, {}};
   const auto unit = text.find_first_not_of("0123456789");
   const std::string name = unit == std::string::npos ? "" : text.substr(unit);
   if (name == "ms" || name == "s" || name == "min" || name == "m" || name == "h" || name == "d")

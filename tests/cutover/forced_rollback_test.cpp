@@ -48,7 +48,7 @@ TEST_F(ForcedRollback, GreenIsKilledUnderWrites) {
   const auto refused = shop_->command({"rollback", "--force", "--confirm", "shop"});
   EXPECT_EQ(refused.exit_code, 3) << refused.errors;
   EXPECT_NE(refused.errors.find("s ago; the distance in WAL is unknown"), std::string::npos) << refused.errors;
-  for (const char* too_little : {"0", "1GB", "0s"}) EXPECT_EQ(force(too_little).exit_code, 3) << too_little;
+  for (const char* too_little : {"0", "1GiB", "0s"}) EXPECT_EQ(force(too_little).exit_code, 3) << too_little;
   const auto dry = shop_->command({"rollback", "--force", "--dry-run"});
   EXPECT_EQ(dry.exit_code, 0) << dry.errors;
   EXPECT_EQ(shop_->command({"rollback", "--force", "--accept-loss=1h"}).exit_code, 2) << "the name is asked for";
@@ -77,7 +77,7 @@ TEST_F(ForcedRollback, GreenIsKilledUnderWrites) {
   shop_->server("green").start();
   EXPECT_EQ(shop_->command({"prepare"}).exit_code, 3) << "green holds what blue never got";
   EXPECT_EQ(shop_->command({"status"}).json.value("also_open", "?"), "green");
-  ask("green", "INSERT INTO public.customers SELECT (jsonb_populate_record(c, jsonb_build_object('id', 987654))).* FROM public.customers c LIMIT 1 RETURNING 1");
+  ask("green", "INSERT INTO public.ledger_a (writer, n, seq_value) VALUES (99, 987654, 1) RETURNING 1");
   const auto recovered = shop_->command({"recover", "--yes"});
   EXPECT_EQ(recovered.exit_code, 6) << recovered.errors;
   EXPECT_NE(recovered.errors.find("verdigris abandon --drop-green"), std::string::npos) << recovered.errors;
@@ -85,7 +85,7 @@ TEST_F(ForcedRollback, GreenIsKilledUnderWrites) {
   EXPECT_TRUE(shop_->scene().is_green_closed);
   EXPECT_EQ(shop_->command({"recover", "--yes"}).exit_code, 0);
   std::this_thread::sleep_for(std::chrono::seconds(6));  // a worker of 15 would have been started again by now
-  EXPECT_EQ(ask("blue", "SELECT count(*) FROM public.customers WHERE id = 987654"), "0");
+  EXPECT_EQ(ask("blue", "SELECT count(*) FROM public.ledger_a WHERE n = 987654"), "0");
   const auto abandoned = shop_->command({"abandon", "--drop-green", "--confirm", "shop"});
   EXPECT_EQ(abandoned.exit_code, 0) << abandoned.errors;
   EXPECT_EQ(ask("green", "SELECT count(*) FROM pg_replication_slots"), "0");
