@@ -43,9 +43,7 @@ void refuse_unusable(Act act) {
   }
 }
 
-bool is_zero(const std::string& seconds) {
-  return std::strtod(seconds.c_str(), nullptr) <= 0;
-}
+bool is_zero(const std::string& seconds) { return std::strtod(seconds.c_str(), nullptr) <= 0; }
 
 }  // namespace
 
