@@ -23,12 +23,9 @@ std::string repeated(const std::string& text, int times) {
   return out;
 }
 
-// Of the processor's time, so that a busy machine does not fail the test.
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
-constexpr double kLimit = 0.05;
-#else
+// Of the processor's time, so that a busy machine does not fail the test. The builds with tests are not optimized, or carry
+// sanitizers: ten times the 50 ms of the program as it ships. (__OPTIMIZE__ cannot tell: a precompiled header sets it.)
 constexpr double kLimit = 0.5;
-#endif
 
 const Case kCases[] = {
     {"empty", "", "1:1 yaml-root"},
@@ -115,14 +112,9 @@ TEST(PlaybookYaml, HostileTextIsRefusedWithinFiftyMilliseconds) {
       {"many nodes", "a: [" + repeated("x,", 20'000) + "]", "yaml-nodes"},
   };
   for (const Case& each : hostile) {
-    std::string found;
-    double took = kLimit;
-    // The best of some: what a busy machine adds is not ours.
-    for (int attempt = 0; attempt < 5 && took >= kLimit; ++attempt) {
-      const std::clock_t start = std::clock();
-      found = list_faults(each.text);
-      took = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    }
+    const std::clock_t start = std::clock();
+    const std::string found = list_faults(each.text);
+    const double took = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     EXPECT_NE(found.find(each.faults), std::string::npos) << each.name << ": " << found;
     EXPECT_LT(took, kLimit) << each.name;
   }
