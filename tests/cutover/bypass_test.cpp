@@ -31,6 +31,7 @@ class BypassPolicies : public SharedShop {
     return Connection::open_plain(shop_->server("blue").conninfo("postgres", "shop"), {"blue", "etl", false, {}}, soon());
   }
   ChildProcess start() {
+    for (const char* name : {"bypass.out", "bypass.err"}) std::filesystem::remove(shop_->dir() / name);  // of another run
     return ChildProcess::start({.argv = shop_->program({"switch", "--confirm", "shop"}),
                                 .environment = shop_->with_points(),
                                 .output = shop_->dir() / "bypass.out",
@@ -85,7 +86,7 @@ TEST_F(BypassPolicies, WaitUndoesWhenOneComesLateAndStays) {
   auto etl = direct();
   ASSERT_TRUE(crossing.wait_end(Deadline::after(60s))) << errors();
   EXPECT_EQ(crossing.exit_code(), 5) << errors();
-  EXPECT_NE(read(shop_->dir() / "bypass.out").find("fence.bypass"), std::string::npos);
+  EXPECT_NE(read(shop_->dir() / "bypass.out").find("fence.bypass"), std::string::npos) << read(shop_->dir() / "bypass.out");
   EXPECT_EQ(value(etl, "SELECT 1"), "1") << "it is waited for, not ended";
   EXPECT_EQ(shop_->serving(), "blue");
 }
