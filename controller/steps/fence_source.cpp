@@ -11,12 +11,13 @@
 namespace verdigris {
 
 // Ending a session is asked for, not done: it is gone when it is no longer seen. A new one can only be a superuser's.
-void wait_for_no_foreign_session(Server& server, BypassPolicy policy, Deadline deadline) {
+// A question has the whole budget: one that patience cut off would name nobody, and cost the session that has the lease.
+void wait_for_no_foreign_session(Server& server, BypassPolicy policy, Deadline until, Deadline deadline) {
   std::vector<int> ended;
   for (;;) {
     auto sessions = foreign_sessions(server.control(), server.deployment(), deadline);
     if (sessions.empty()) return;
-    if (deadline.has_passed())
+    if (until.has_passed())
       throw Error("fence.bypass", describe_bypass(server, sessions), "End that client, or let it connect through the pooler.");
     if (policy == BypassPolicy::terminate) {
       std::erase_if(sessions, [&](const ForeignSession& one) { return std::ranges::find(ended, one.pid) != ended.end(); });
@@ -41,7 +42,7 @@ Readiness FenceSource::check(Deadline deadline) {
 }
 
 void FenceSource::require_no_foreign_session(Deadline deadline) {
-  wait_for_no_foreign_session(*source_, bypass_, Deadline::after(lock_timeout_).or_earlier(deadline));
+  wait_for_no_foreign_session(*source_, bypass_, Deadline::after(lock_timeout_).or_earlier(deadline), deadline);
 }
 
 void FenceSource::require_no_prepared_transaction(Deadline deadline) {

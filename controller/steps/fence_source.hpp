@@ -38,7 +38,7 @@ class FenceSource final : public Step {
   CutoverFacts& facts_;
 };
 
-// Polls until no foreign session is left in the database, ending them if the policy says so; throws Error "fence.bypass" that names the oldest one.
-void wait_for_no_foreign_session(Server& server, BypassPolicy policy, Deadline deadline);
+// Polls, at most `until`, until no foreign session is left in the database, ending them if the policy says so; throws Error "fence.bypass" that names the oldest one.
+void wait_for_no_foreign_session(Server& server, BypassPolicy policy, Deadline until, Deadline deadline);
 
 }  // namespace verdigris
