@@ -13,6 +13,15 @@ function(verdigris_build_settings target)
   verdigris_sanitizers(${target})
 endfunction()
 
+# Headers of others that most files use are read once for each library: halves the time of a cold build. What a file uses
+# it includes all the same; -DVERDIGRIS_PRECOMPILE=OFF shows where one is missing.
+function(verdigris_precompile target)
+  if(VERDIGRIS_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE <algorithm> <chrono> <cstdint> <filesystem> <fstream> <functional> <map>
+      <memory> <optional> <set> <string> <string_view> <thread> <utility> <vector> ${ARGN})
+  endif()
+endfunction()
+
 # verdigris_library(<target> <folder> [EXCEPT <file>...]): every .cpp below the folder.
 function(verdigris_library target folder)
   cmake_parse_arguments(arg "" "" "EXCEPT" ${ARGN})

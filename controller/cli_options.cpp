@@ -60,14 +60,6 @@ void paths(CLI::App& app, const std::string& name, std::vector<std::filesystem::
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-// An option of the design that must not be mistaken for a typing error, and must not be taken and ignored.
-void refuse(CLI::App& app, const std::string& name, const std::string& why) {
-  const auto throw_it = [name, why](const std::string&) {
-    throw Error("unsupported-option", name + " is not supported by this version", why, Failure::usage);
-  };
-  app.add_option_function<std::string>(name, throw_it)->expected(0, 1)->group("");
-}
-
 void pause_options(CLI::App& app, Invocation& invocation) {
   duration(app, "--max-pause", invocation.max_pause, kMaxPause, "longest pause of clients, instead of the playbook's");
   flag(app, "--dry-run", invocation.dry_run, "describe and check every step, change nothing");
@@ -81,6 +73,16 @@ void majors(CLI::App& app, int& blue, int& green) {
 void data_size(CLI::App& app, int& tables, int& megabytes) {
   number(app, "--tables", tables, {10, 10'000}, "number of tables");
   number(app, "--megabytes", megabytes, {1, 1'000'000}, "size of the data");
+}
+
+// A number with a unit of time, else of bytes.
+AcceptedLoss parse_loss(const std::string& text) {
+  if (text == "0") return {0, {}};
+  const auto unit = text.find_first_not_of("0123456789");
+  const std::string name = unit == std::string::npos ? "" : text.substr(unit);
+  if (name == "ms" || name == "s" || name == "min" || name == "m" || name == "h" || name == "d")
+    return {{}, std::chrono::duration_cast<std::chrono::seconds>(parse_duration(text, {milliseconds(0), std::chrono::hours(24 * 365)}))};
+  return {parse_size(text, {0, std::int64_t{1} << 60}), {}};
 }
 
 constexpr Range<std::int64_t> kRate{1, 100'000};
@@ -121,10 +123,9 @@ void switch_options(CLI::App& app, Invocation& invocation) {
 
 void rollback_options(CLI::App& app, Invocation& invocation) {
   pause_options(app, invocation);
-  const std::string why =
-      "If green is lost, blue can be opened only by a person who accepts the loss of what green alone holds.";
-  refuse(app, "--force", why);
-  refuse(app, "--accept-loss", why);
+  flag(app, "--force", invocation.force, "green is lost or wrong: open blue without it");
+  value(app, "--accept-loss", "SIZE|D", "with --force: what of green may be lost, e.g. 0, 16MiB or 90s",
+        [&invocation](const std::string& text) { invocation.accept_loss = parse_loss(text); });
 }
 
 void finish_options(CLI::App& app, Invocation& invocation) {

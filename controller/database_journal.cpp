@@ -42,6 +42,20 @@ std::vector<Entry> with_last(std::vector<Entry> entries, Entry last) {
   return entries;
 }
 
+int last_epoch(const std::vector<Record>& records) { return records.empty() ? 1 : records.back().epoch; }
+
+// Leaves the records of the newest epoch and returns the earlier ones: blue's, which is where an epoch begins. Green may
+// hold more of them, which nobody knew when it was left behind.
+std::vector<Record> take_earlier(std::map<std::string, std::vector<Record>>& found, int epoch) {
+  std::map<std::string, std::vector<Record>> earlier;
+  for (auto& [color, records] : found) {
+    const auto begin = std::ranges::find_if(records, [&](const Record& r) { return r.epoch == epoch; });
+    earlier[color].assign(records.begin(), begin);
+    records.erase(records.begin(), begin);
+  }
+  return earlier["blue"].empty() ? earlier["green"] : earlier["blue"];
+}
+
 // The name of a point at which a test may kill the controller: what is being written.
 std::string point_of(const Record& record) {
   const auto step = record.detail.find("step");
@@ -74,6 +88,8 @@ void DatabaseJournal::load(Deadline deadline) {
     found[server->color()] = read_side(*server, deadline);
     count_[server->color()] = found[server->color()].size();
   }
+  const int epoch = std::max(last_epoch(found["blue"]), last_epoch(found["green"]));
+  const auto before = take_earlier(found, epoch);
   const auto& blue = found["blue"];
   const auto& green = found["green"];
   const auto [at_blue, at_green] = std::ranges::mismatch(blue, green, is_same);
@@ -82,12 +98,19 @@ void DatabaseJournal::load(Deadline deadline) {
                      "the journals of blue and green differ at record " + std::to_string(at_blue->seq) +
                          ": one of the servers is not the one it was",
                      "Compare verdigris.journal on both servers before anything is opened.");
-  records_ = blue.size() >= green.size() ? blue : green;
+  outdated_.reset();
+  for (auto& [color, count] : count_) {
+    if (epoch > 1 && count > 0 && found[color].empty()) outdated_ = color;
+    if (count > 0) count = before.size() + found[color].size();
+  }
+  records_ = before;
+  const auto& longer = blue.size() >= green.size() ? blue : green;
+  records_.insert(records_.end(), longer.begin(), longer.end());
   const auto standing = standing_of(records_);
   leader_ = standing.serves;
   if (standing.open) {
     leader_ = standing.open->source;
-    if (standing.open->is_committed) leader_ = other_side(leader_);
+    if (standing.open->is_committed && !is_emergency(standing)) leader_ = other_side(leader_);
   }
 }
 
@@ -185,6 +208,29 @@ void DatabaseJournal::open_plan(const Entry& plan, const std::string& source, De
   complete(other_side(leader_), Flush::at_once, deadline);
 }
 
+void DatabaseJournal::open_emergency(const Entry& plan, Deadline deadline) {
+  leader_ = "blue";
+  complete(leader_, Flush::at_once, deadline);
+  auto records = numbered({plan});
+  for (auto& record : records) ++record.epoch;
+  write_on_leader(records, Flush::at_once, deadline);
+}
+
+void DatabaseJournal::decide_emergency(const std::vector<Entry>& before, const Json& detail, Deadline deadline) {
+  leader_ = "blue";
+  if (standing_of(records_).open->is_committed) return;
+  complete(leader_, Flush::at_once, deadline);
+  const auto records = numbered(with_last(before, {"committed", detail}));
+  crash_point("before:committed");
+  Transaction transaction(side(leader_).control(), deadline);
+  insert(transaction, records);
+  together_(transaction);
+  transaction.commit();
+  records_.insert(records_.end(), records.begin(), records.end());
+  count_[leader_] = records_.size();
+  crash_point("after:committed");
+}
+
 void DatabaseJournal::write(const std::vector<Entry>& entries, Deadline deadline) {
   // What was begun and ended decides nothing: it is on disk with the next record that does.
   write_on_leader(numbered(entries), Flush::later, deadline);
@@ -198,6 +244,7 @@ std::string DatabaseJournal::plan_source() const {
 
 void DatabaseJournal::decide_committed(const std::vector<Entry>& before, const Json& detail, Deadline deadline) {
   const std::string source = plan_source();
+  if (is_emergency(standing_of(records_))) return decide_emergency(before, detail, deadline);
   if (!standing_of(records_).open->is_committed) {
     leader_ = source;
     write_on_leader(numbered(with_last(before, {"committed", detail})), Flush::at_once, deadline);

@@ -2,7 +2,9 @@
 // and holds them against each other: the shorter must be a prefix of the longer, else a person is needed.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "controller/journal.hpp"
@@ -20,6 +22,13 @@ class DatabaseJournal final : public Journal {
   // write of ours behind it. Else another controller had the lease meanwhile, and whatever is left to do is left to it:
   // throws Error (busy) "journal.taken-over".
   void load_again(Deadline deadline);
+  // A forced rollback: blue alone, with a new epoch from this record on; green gets it when the plan is closed, if it
+  // answers. Whatever green alone holds of the epoch before counts no more.
+  void open_emergency(const Entry& plan, Deadline deadline);
+  // What commits together with `committed` of that plan: the opening of blue.
+  void open_with_decision(std::function<void(Transaction&)> together) { together_ = std::move(together); }
+  // The side whose journal ends in an earlier epoch: a forced rollback went over its head.
+  std::optional<std::string> outdated_side() const { return outdated_; }
   // What stands on one side that is connected, whatever the other says. Changes nothing here.
   std::vector<Record> records_on(const std::string& color, Deadline deadline) { return read_side(side(color), deadline); }
   // How many of records() stand on a side; empty if it could not be read.
@@ -37,6 +46,7 @@ class DatabaseJournal final : public Journal {
   Server& side(const std::string& color) { return color == "blue" ? blue_ : green_; }
   std::vector<Record> read_side(Server& server, Deadline deadline);
   std::vector<Record> numbered(std::vector<Entry> entries) const;
+  void decide_emergency(const std::vector<Entry>& before, const Json& detail, Deadline deadline);
   static std::string rows_of(const std::vector<Record>& records);
   template <class Act>
   void insert_unless_taken(Connection& on, const std::vector<Record>& records, Act act);
@@ -53,6 +63,8 @@ class DatabaseJournal final : public Journal {
   std::string leader_ = "blue";
   std::vector<Record> records_;
   std::map<std::string, std::size_t> count_;
+  std::optional<std::string> outdated_;
+  std::function<void(Transaction&)> together_;
 };
 
 }  // namespace verdigris

@@ -13,6 +13,7 @@ using std::chrono::milliseconds;
 // Who serves by one journal alone; nothing while a crossing is undecided there.
 std::optional<std::string> serving_by(const std::vector<Record>& records) {
   const auto standing = standing_of(records);
+  if (is_emergency(standing)) return standing.open->is_committed ? std::string("blue") : standing.serves;
   if (!standing.open || transition_of(standing.open->command).plan != PlanKind::cutover) return standing.serves;
   if (standing.open->is_undone) return standing.open->source;
   if (standing.open->is_committed) return other_side(standing.open->source);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -43,6 +44,12 @@ struct SandboxDemoOptions {
   bool keep = false;
 };
 
+// What rollback --force may cost: acknowledged commits that blue has not received, by one measure or the other.
+struct AcceptedLoss {
+  std::optional<std::int64_t> bytes;
+  std::optional<std::chrono::seconds> seconds;
+};
+
 struct Invocation {
   std::string command;  // "switch", "sandbox up"
   std::filesystem::path playbook = "verdigris.yaml";
@@ -51,6 +58,8 @@ struct Invocation {
   std::optional<std::string> confirm;                  // switch, rollback, finish, abandon
   std::optional<std::chrono::milliseconds> timeout;    // how long a wait outside the window may take
   std::optional<std::chrono::milliseconds> max_pause;  // switch, rollback: instead of the playbook's
+  bool force = false;                                  // rollback: without green
+  AcceptedLoss accept_loss;                            // rollback --force
   std::string mode = "full";                           // verify: counts, sample or full
   std::vector<std::string> tables;                     // verify: empty means all
   bool drop_green = false;                             // abandon

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <exception>
 #include <future>
+#include <limits>
 #include <map>
+#include <thread>
 
 #include "controller/pgbouncer_instance.hpp"
 #include "replication/errors.hpp"
@@ -14,6 +16,11 @@ namespace {
 
 // One that does not answer is asked anew after this long: it may have been restarted, or be reached again.
 constexpr std::chrono::milliseconds kAttempt{5'000};
+
+constexpr std::chrono::milliseconds kObservation{200};
+constexpr std::chrono::milliseconds kCalmPatience{600};
+constexpr std::chrono::milliseconds kOneMoreEach{100};  // of what is left then, so that an end is near in any case
+constexpr std::chrono::microseconds kGlance{700};
 
 using Instances = std::vector<std::unique_ptr<PgBouncerInstance>>;
 
@@ -102,7 +109,28 @@ void PgBouncerTraffic::require_unedited() {
   for (const auto& instance : instances_) instance->require_unedited();
 }
 
+// Clients wait for the longest of the transactions that are open when PAUSE comes. How many there are changes within
+// milliseconds, so an instant with few is chosen: as few as were seen in the time of observation, later one more, ...
+void PgBouncerTraffic::wait_for_calm(Deadline deadline) {
+  const Deadline patience = Deadline::after(std::min(kCalmPatience, deadline.remaining() / 10));
+  const Deadline observing = Deadline::after(kObservation).or_earlier(patience);
+  int fewest = std::numeric_limits<int>::max();
+  try {
+    while (!patience.has_passed()) {
+      int open = 0;
+      for (const auto& instance : instances_) open += instance->transactions(patience);
+      if (open == 0) return;
+      if (!observing.has_passed()) fewest = std::min(fewest, open);
+      else if (open <= fewest + (kCalmPatience - kObservation - patience.remaining()) / kOneMoreEach) return;
+      std::this_thread::sleep_for(kGlance);
+    }
+  } catch (const Error&) {
+    // A courtesy: PAUSE itself says what is wrong with a pooler.
+  }
+}
+
 void PgBouncerTraffic::pause(Deadline deadline) {
+  wait_for_calm(deadline);
   const Deadline limit = Deadline::after(pause_timeout_).or_earlier(deadline);
   times_ = PauseTimes{};
   times_.first_pause_sent = std::chrono::steady_clock::now();

@@ -136,6 +136,7 @@ PoolCounts PgBouncerConsole::pools(const std::string& alias, Deadline deadline) 
     for (const char* column : {"sv_active", "sv_idle", "sv_used", "sv_tested", "sv_login"})
       servers += table.number(row, column);
     counts.servers += servers;
+    for (const char* column : {"sv_active", "sv_tested", "sv_login"}) counts.busy_servers += table.number(row, column);
     if (servers == 0) counts.stranded_clients += table.number(row, "cl_waiting");
     counts.modes.push_back(table.text(row, "pool_mode"));
   }

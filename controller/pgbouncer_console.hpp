@@ -33,6 +33,7 @@ struct PoolCounts {
   int stranded_clients = 0;  // of these, at a pool without any server connection
   int logins_in_flight = 0;
   int servers = 0;
+  int busy_servers = 0;  // of these, in a client's transaction, or being tested or logged in
   std::vector<std::string> modes;  // of the alias' pools, e.g. "transaction"
 };
 

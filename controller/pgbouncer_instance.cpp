@@ -43,9 +43,7 @@ void refuse_unusable(Act act) {
   }
 }
 
-bool is_zero(const std::string& seconds) {
-  return std::strtod(seconds.c_str(), nullptr) <= 0;
-}
+bool is_zero(const std::string& seconds) { return std::strtod(seconds.c_str(), nullptr) <= 0; }
 
 }  // namespace
 
@@ -157,6 +155,12 @@ void PgBouncerInstance::discard_staged() {
 
 void PgBouncerInstance::require_unedited() {
   if (staged_for_) file().require_unedited();
+}
+
+int PgBouncerInstance::transactions(Deadline deadline) {
+  int all = 0;
+  for (const auto& alias : aliases_) all += control(deadline).pools(alias, deadline).busy_servers;
+  return all;
 }
 
 void PgBouncerInstance::send_pause(Deadline deadline) {

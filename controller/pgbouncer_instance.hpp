@@ -29,6 +29,8 @@ class PgBouncerInstance {
   void require_unedited();
 
   // The halves of a pause: all aliases at once; after the second no server connection of them is left.
+  // Transactions that PAUSE would have to wait for now, over all aliases.
+  int transactions(Deadline deadline);
   void send_pause(Deadline deadline);
   void finish_pause(Deadline deadline);
   // Throws nothing that leaves A open: a console that waits in PAUSE is of no use any more.

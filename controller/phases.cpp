@@ -14,6 +14,7 @@ const std::vector<Transition>& transitions() {
       {"prepare",  {Phase::idle, Phase::ready},     PlanKind::prepare, "blue",  Phase::ready},
       {"switch",   {Phase::ready},                  PlanKind::cutover, "blue",  Phase::switched},
       {"rollback", {Phase::switched},               PlanKind::cutover, "green", Phase::ready},
+      {kForcedRollback, {Phase::switched},           PlanKind::emergency, "green", Phase::ready},
       {"finish",   {Phase::switched},               PlanKind::finish,  "green", Phase::finished},
       {"abandon",  {Phase::idle, Phase::ready},     PlanKind::abandon, "blue",  Phase::idle},
   };
@@ -24,6 +25,7 @@ namespace {
 
 // Asked for what already stands: no error, nothing to do.
 bool is_where_it_leads(const Standing& standing, const Transition& transition) {
+  if (transition.plan == PlanKind::emergency) return standing.is_left_behind;
   return transition.plan != PlanKind::prepare && standing.phase == transition.to;
 }
 
@@ -50,6 +52,7 @@ std::string_view to_text(PlanKind kind) {
   switch (kind) {
     case PlanKind::prepare: return "prepare";
     case PlanKind::cutover: return "cutover";
+    case PlanKind::emergency: return "emergency";
     case PlanKind::finish: return "finish";
     case PlanKind::abandon: return "abandon";
   }
@@ -84,6 +87,12 @@ Standing standing_of(const std::vector<Record>& records) {
     } else if (record.event == "finished") {
       const auto& transition = transition_of(standing.open->command);
       standing.phase = transition.to;
+      if (transition.plan == PlanKind::abandon) standing.is_left_behind = false;
+      if (transition.plan == PlanKind::emergency) {
+        standing.serves = "blue";
+        standing.is_left_behind = true;
+        standing.given_up = "green was left behind by a forced rollback";
+      }
       if (record.detail.contains("given_up")) standing.given_up = record.detail.at("given_up").value("reason", "");
       if (transition.plan == PlanKind::finish) standing.is_blue_open |= standing.open->first_record.value("open_blue", false);
       if (transition.plan == PlanKind::cutover) standing.serves = other_side(standing.open->source);
@@ -103,13 +112,17 @@ Permission require_allowed(const Standing& standing, std::string_view command) {
   const std::string phase(to_text(standing.phase));
   if (standing.open) {
     const auto& open = transition_of(standing.open->command);
-    const bool continues = open.command == command && open.plan != PlanKind::cutover;
+    const bool continues = open.command == command && open.plan != PlanKind::cutover && open.plan != PlanKind::emergency;
     const bool abandons = command == "abandon" && open.plan == PlanKind::prepare;
     if (continues || abandons) return Permission::run;
+    const bool has_line = open.plan == PlanKind::cutover || open.plan == PlanKind::emergency;
     throw Refused("phase.interrupted", "a " + standing.open->command + " was begun and is not complete",
-                  open.plan == PlanKind::cutover ? "Run: verdigris recover"
+                  has_line ? "Run: verdigris recover"
                                                  : "Run: verdigris " + standing.open->command);
   }
+  if (standing.is_left_behind && (command == "prepare" || command == "switch"))
+    throw Refused("phase.left-behind", std::string(command) + " is not possible: green was left behind by a forced rollback and holds what blue never got",
+                  "Begin anew: verdigris abandon --drop-green (if green is lost: --without green), then verdigris prepare.");
   if (std::ranges::find(transition.from, standing.phase) != transition.from.end()) return Permission::run;
   if (is_where_it_leads(standing, transition)) return Permission::already_done;
   throw Refused("phase.command", std::string(command) + " is not possible in phase " + phase,

@@ -12,7 +12,7 @@
 namespace verdigris {
 
 enum class Phase { idle, ready, switched, finished };
-enum class PlanKind { prepare, cutover, finish, abandon };
+enum class PlanKind { prepare, cutover, emergency, finish, abandon };
 
 std::string_view to_text(Phase phase);
 std::string_view to_text(PlanKind kind);
@@ -24,6 +24,8 @@ struct Transition {
   std::string_view source;  // colour of the side that serves before the plan
   Phase to;
 };
+// Its plan's first record names blue as source: blue's journal leads, with an epoch of its own.
+inline constexpr std::string_view kForcedRollback = "rollback --force";
 const std::vector<Transition>& transitions();
 const Transition& transition_of(std::string_view command);
 
@@ -42,9 +44,15 @@ struct Standing {
   Phase phase = Phase::idle;
   std::string serves = "blue";
   std::string given_up;  // why the last crossing ended without the stream back; empty if it has it
+  bool is_left_behind = false;  // green, by rollback --force: nothing is left to follow or to go back to
   bool is_blue_open = false;  // by finish --open-blue: nothing of ours is left there to close
   std::optional<OpenPlan> open;
 };
+
+// Whether the records of the open plan are led by blue whatever was decided: green is lost or left.
+inline bool is_emergency(const Standing& standing) {
+  return standing.open && transition_of(standing.open->command).plan == PlanKind::emergency;
+}
 
 Standing standing_of(const std::vector<Record>& records);
 

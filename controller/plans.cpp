@@ -10,10 +10,13 @@
 #include "controller/steps/copy_sequences.hpp"
 #include "controller/steps/copy_tables.hpp"
 #include "controller/steps/drain_to_marker.hpp"
+#include "controller/steps/drain_left.hpp"
 #include "controller/steps/drop_stream.hpp"
 #include "controller/steps/fence_source.hpp"
 #include "controller/steps/fix_reverse_start.hpp"
+#include "controller/steps/hold_traffic.hpp"
 #include "controller/steps/install_source_fence.hpp"
+#include "controller/steps/leave_green.hpp"
 #include "controller/steps/migrate_target.hpp"
 #include "controller/steps/move_traffic.hpp"
 #include "controller/steps/open_for_good.hpp"
@@ -21,6 +24,7 @@
 #include "controller/steps/pause_traffic.hpp"
 #include "controller/steps/prove_parity.hpp"
 #include "controller/steps/publish_source.hpp"
+#include "controller/steps/raise_sequences.hpp"
 #include "controller/steps/ready_reverse_path.hpp"
 #include "controller/migration/files.hpp"
 #include "controller/steps/restore_constraints.hpp"
@@ -31,6 +35,7 @@
 #include "controller/steps/stand_ready.hpp"
 #include "controller/steps/start_reverse.hpp"
 #include "controller/steps/stop_forward.hpp"
+#include "controller/steps/stop_reverse.hpp"
 #include "controller/steps/subscribe_target.hpp"
 #include "controller/steps/wait_for_quiet_moment.hpp"
 #include "controller/steps/warm_up.hpp"
@@ -100,7 +105,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), d.facts())
       .then<WaitForQuietMoment>(source, target, there, kQuietPatience)
       .then<AskGuardrails>(source, target, there, crossing_settings(d), d.facts())
-      .then<StandReady>(source, target, there, d.facts())
+      .then<StandReady>(source, target, there, d.roles_to_keep(source->color()), d.facts())
       .window_opens()
       .then<PauseTraffic>(d.traffic())
       .then<FenceSource>(source, d.playbook().fence.lock_timeout, d.roles_to_keep(source->color()), d.facts())
@@ -116,6 +121,24 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
       .then<StopForward>(target, there)
       .then<StartReverse>(source, target, back, d.facts())
       .then<DropStream>(*source, *target, there, DropStream::Publication::keep);
+  return plan;
+}
+
+Plan emergency_plan(Deployment& d, const AcceptedLoss& accepted) {
+  const Source green = d.source_of("green");
+  const Target blue = d.target_of("green");
+  const Stream back = stream_from(*green);
+  Plan plan;
+  plan.window_opens()
+      .then<HoldTraffic>(d.traffic(), d.endpoint("blue"))
+      .then<LeaveGreen>(green, d.playbook().fence.lock_timeout, d.roles_to_keep("green"), d.facts())
+      .then<DrainLeft>(green, blue, back, accepted)
+      .then<StopReverse>(blue, back)
+      .then<RaiseSequences>(green, blue)
+      .point_of_no_return()
+      .then<MoveTraffic>(d.traffic(), d.endpoint("blue"))
+      .window_closes()
+      .then<DropStream>(*green, *blue, back, DropStream::Publication::keep);
   return plan;
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "controller/deployment.hpp"
+#include "controller/invocation.hpp"
 #include "controller/plan.hpp"
 
 namespace verdigris {
@@ -21,6 +22,8 @@ Plan prepare_plan(Deployment& d, bool drop_green = false);
 Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause = {});
 // Before a switch, all of it is taken back: the plan of prepare, from its end to its beginning.
 Plan abandon_plan(Deployment& d, bool drop_green);
+// Blue opens without green: green is closed and drained as far as it answers. Led by blue's journal alone.
+Plan emergency_plan(Deployment& d, const AcceptedLoss& accepted);
 // Ends the way back to the follower.
 Plan finish_plan(Deployment& d, Source serving, Target follower, FinishOptions options);
 

@@ -91,7 +91,7 @@ void Runner::carry_out_step(std::size_t i, Deadline deadline) {
   observer_.began(name);
   StepReport report{name, step.apply(deadline), 0};
   crash_point("after:apply:" + name);
-  report.ms = ms_since(begin);
+  report.ms = ms_since(step.felt_since().value_or(begin));
   pending_.push_back({"end", {{"step", name}, {"ms", report.ms}, {"account", report.account}}});
   result_.steps.push_back(report);
   observer_.ended(report);

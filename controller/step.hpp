@@ -3,6 +3,8 @@
 // describe() and check() of the same steps. Logging, error handling and order belong to the runner.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -30,6 +32,8 @@ class Step {
   virtual Readiness check(Deadline deadline) = 0;
   // Returns what was seen or done, for the operator: "2/2 poolers, no server connection left".
   virtual std::string apply(Deadline deadline) = 0;
+  // Of apply(): from when on clients felt it, if it chose its moment first. What came before is not part of its time.
+  virtual std::optional<std::chrono::steady_clock::time_point> felt_since() const { return std::nullopt; }
   // The part of undoing that must commit together with the record `undone` (opening the source); on its lease session.
   virtual void undo_with_decision(Transaction& /*decision*/) {}
   virtual void undo(Deadline /*deadline*/) {}

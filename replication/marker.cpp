@@ -6,6 +6,7 @@
 
 #include "replication/fence.hpp"
 #include "replication/origin.hpp"
+#include "replication/sequences.hpp"
 
 namespace verdigris {
 
@@ -22,6 +23,14 @@ std::int64_t write_marker(Connection& on, const std::string& side, const std::st
   const auto id = new_marker_id(side);
   on.query(Sql("INSERT INTO verdigris.marker (id, kind, side) VALUES ($1, $2, $3)"), {std::to_string(id), kind, side},
            deadline);
+  return id;
+}
+
+std::int64_t write_marker_with_sequences(Connection& on, const std::string& side, const std::string& kind, Deadline deadline) {
+  const auto id = new_marker_id(side);
+  on.query(Sql(R"(
+    INSERT INTO verdigris.marker (id, kind, side, sequences) VALUES ($1, $2, $3, {}))", sequences_as_json()),
+           {std::to_string(id), kind, side}, deadline);
   return id;
 }
 

@@ -14,6 +14,9 @@ std::int64_t new_marker_id(const std::string& side);
 
 // Commits synchronously, which also flushes every earlier asynchronous commit of that server. Returns the id.
 std::int64_t write_marker(Connection& on, const std::string& side, const std::string& kind, Deadline deadline);
+// The same, with the positions of all sequences there: what the other side knows of them when this one is lost. Rows are
+// only ever added, so no stream stumbles over one; verdigris.sequence_seen shows the newest.
+std::int64_t write_marker_with_sequences(Connection& on, const std::string& side, const std::string& kind, Deadline deadline);
 bool marker_arrived(Connection& on, std::int64_t id, Deadline deadline);
 // Polls each millisecond; throws DeadlinePassed naming the marker.
 void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline);

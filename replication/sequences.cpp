@@ -134,4 +134,33 @@ void set_sequences(Connection& on, const std::vector<SequencePosition>& position
   }
 }
 
+Sql sequences_as_json() {
+  return Sql(R"((
+    SELECT coalesce(jsonb_object_agg(format('%I.%I', n.nspname, c.relname), pg_sequence_last_value(s.seqrelid))
+                      FILTER (WHERE pg_sequence_last_value(s.seqrelid) IS NOT NULL), jsonb_build_object()) {}))",
+             Sql(kUserSequences));
+}
+
+int raise_sequences(Connection& on, const std::string& side, const std::string& seen, std::int64_t margin, Deadline deadline) {
+  // numeric: a sum may leave bigint before it is bounded.
+  const Result answer = on.query(Sql(R"(
+    WITH own AS (
+      SELECT s.seqrelid, s.seqincrement::numeric AS step, s.seqmin, s.seqmax, s.seqcycle,
+             coalesce(pg_sequence_last_value(s.seqrelid), s.seqstart) AS here,
+             coalesce(($2::jsonb ->> format('%I.%I', n.nspname, c.relname))::int8,
+                      (SELECT v.last_value FROM verdigris.sequence_seen v
+                       WHERE v.side = $1 AND v.name = format('%I.%I', n.nspname, c.relname))) AS there {}),
+    base AS (
+      SELECT own.*, (CASE WHEN there IS NULL THEN here WHEN seqcycle THEN there
+                          WHEN step > 0 THEN greatest(here, there) ELSE least(here, there) END)::numeric AS at FROM own),
+    goal AS (
+      SELECT seqrelid, seqmin, seqmax,
+             at + step * least($3::numeric, trunc((CASE WHEN step > 0 THEN seqmax - at ELSE at - seqmin END) / abs(step) / 10)) AS value
+      FROM base)
+    SELECT count(setval(seqrelid::regclass, least(greatest(value, seqmin), seqmax)::int8, true)) FROM goal)",
+                                     Sql(kUserSequences)),
+                                 {side, seen, std::to_string(margin)}, deadline);
+  return static_cast<int>(answer.one_row(1).integer(0));
+}
+
 }  // namespace verdigris

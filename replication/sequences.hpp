@@ -61,4 +61,12 @@ std::vector<SequencePosition> outgrown(const std::vector<SequencePosition>& sour
 // One statement for all, flushed with the next synchronous commit there. Throws ServerError if one does not exist.
 void set_sequences(Connection& on, const std::vector<SequencePosition>& positions, Deadline deadline);
 
+// For an INSERT: {"public.orders_id_seq": 41, ...} of those that handed out anything, as one expression.
+Sql sequences_as_json();
+
+// On the side that takes over from one that may have handed out more than is known here: each sequence goes `margin`
+// values (at most a tenth of what is left of it) past its own position and the one in `seen` (form of
+// sequences_as_json; where it lacks one, verdigris.sequence_seen of `side`). Forward only; returns how many were set.
+int raise_sequences(Connection& on, const std::string& side, const std::string& seen, std::int64_t margin, Deadline deadline);
+
 }  // namespace verdigris

@@ -47,6 +47,7 @@ Planned next_of(Deployment& d, const Standing& standing) {
     case PlanKind::prepare: return {command, prepare_plan(d)};
     case PlanKind::abandon: return {command, abandon_plan(d, false), true};
     case PlanKind::finish: return {command, finish_plan(d, Source(d.green()), Target(d.blue()), {opens_blue})};
+    case PlanKind::emergency:
     case PlanKind::cutover: break;
   }
   return {command, cutover_plan(d, d.source_of(standing.serves), d.target_of(standing.serves))};
@@ -96,7 +97,8 @@ int run_plan(const Invocation& invocation, Output& output) {
   d.connect(deadline, true);
   d.journal().load(deadline);
   const auto standing = d.standing();
-  const bool is_crossing = standing.open && transition_of(standing.open->command).plan == PlanKind::cutover;
+  const bool is_crossing =
+      standing.open && (is_emergency(standing) || transition_of(standing.open->command).plan == PlanKind::cutover);
   if (is_crossing || (standing.phase == Phase::finished && !standing.open)) return say_no_plan(standing, output);
   const Planned next = next_of(d, standing);
   const bool is_begun = standing.open.has_value();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "controller/config.hpp"
+#include "controller/commands/forced_rollback.hpp"
 #include "controller/crossing.hpp"
 #include "controller/emergency_fence.hpp"
 #include "controller/exit_codes.hpp"
@@ -10,6 +11,7 @@
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
 #include "replication/access.hpp"
+#include "replication/stream.hpp"
 
 namespace verdigris {
 namespace {
@@ -121,6 +123,10 @@ int settle_without_plan(Deployment& d, const Invocation& invocation, Deadline de
   // After finish --purge the serving side has no token of ours any more.
   if (standing.phase != Phase::finished) d.require_known_servers(deadline);
   if (!was_open) return say_nothing_to_do(d, output, text + ".");
+  if (standing.is_left_behind && !invocation.dry_run)
+    throw NeedsHuman("green.came-back", "green came back after the forced rollback (its journal ends in an earlier epoch); it was open and is closed now",
+                     "What it took alone is on green only: look at it there. Then run: verdigris abandon --drop-green, which also removes slot and publication " +
+                         Stream::reverse(d.name()).name + " from it");
   output.document({{"result", invocation.dry_run ? "planned" : "done"}, {"dry_run", invocation.dry_run}, {"verdict", "close"}, {"phase", to_text(standing.phase)}, {"serves", standing.serves}, {"closed", *closed}});
   output.result(text + "; " + *closed +
                 (invocation.dry_run ? " is open and would be closed." : " was open and is closed again."));
@@ -173,6 +179,7 @@ int run_recover(const Invocation& invocation, Output& output) {
   load_or_fence(d, invocation, deadline, output);
   const auto standing = d.standing();
   if (!standing.open) return settle_without_plan(d, invocation, deadline, output);
+  if (is_emergency(standing)) return recover_forced_rollback(d, invocation, deadline, output);
   require_dispensable(*standing.open, invocation);
   require_known_or_fence(d, invocation, deadline, output);
   const auto verdict = verdict_of(d, *standing.open, invocation, output);

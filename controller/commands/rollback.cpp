@@ -1,10 +1,17 @@
 #include "controller/commands/rollback.hpp"
 
+#include "controller/commands/forced_rollback.hpp"
 #include "controller/crossing.hpp"
+#include "replication/errors.hpp"
 
 namespace verdigris {
 
 // The same plan with the sides exchanged.
-int run_rollback(const Invocation& invocation, Output& output) { return run_crossing(invocation, output); }
+int run_rollback(const Invocation& invocation, Output& output) {
+  if (invocation.force) return run_forced_rollback(invocation, output);
+  if (invocation.accept_loss.bytes || invocation.accept_loss.seconds)
+    throw Error("usage", "--accept-loss belongs to rollback --force: without it nothing is ever lost", "Leave it out.", Failure::usage);
+  return run_crossing(invocation, output);
+}
 
 }  // namespace verdigris

@@ -2,6 +2,7 @@
 
 #include "controller/steps/copy_sequences.hpp"
 #include "replication/fence.hpp"
+#include "replication/rehearsal.hpp"
 #include "replication/subscription.hpp"
 #include "replication/test_switches.hpp"
 
@@ -28,6 +29,8 @@ std::string StandReady::apply(Deadline deadline) {
   facts_.apply.reset();
   watched_apply(facts_, target_, there_, deadline);
   std::size_t all = 0;
+  rehearse_closing(source_->control(), source_->deployment(), keep_, deadline);
+  rehearse_opening(target_->control(), target_->deployment(), deadline);
   const auto ahead = sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all);
   if (!is_mutant("sequences_not_copied")) set_sequences(target_->control(), ahead, deadline);
   return std::to_string(facts_.tables_to_lock.size()) + " tables to lock, " + std::to_string(ahead.size()) + " of " +

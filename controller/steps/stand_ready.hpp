@@ -1,5 +1,6 @@
 // The last thing before clients wait: the target's sequences are raised to where the source's are now, so that only those
-// that move in the next milliseconds are left for the window; and what the window needs to know is looked up here.
+// that move in the next milliseconds are left for the window; what the window needs to know is looked up here; and what it
+// will say to close and to open is said once on the same sessions, and rolled back.
 // Nothing of it is relied upon there unproven: sequences and fence triggers are read again behind the fence.
 #pragma once
 
@@ -12,8 +13,9 @@ namespace verdigris {
 
 class StandReady final : public Step {
  public:
-  StandReady(Source source, Target target, Stream there, CutoverFacts& facts)
-      : source_(source), target_(target), there_(std::move(there)), facts_(facts) {}
+  // keep: the roles that may still connect to the source behind its fence.
+  StandReady(Source source, Target target, Stream there, std::vector<std::string> keep, CutoverFacts& facts)
+      : source_(source), target_(target), there_(std::move(there)), keep_(std::move(keep)), facts_(facts) {}
   std::string_view name() const override { return "stand_ready"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }  // of which anything else would depend
@@ -25,6 +27,7 @@ class StandReady final : public Step {
   Source source_;
   Target target_;
   Stream there_;
+  std::vector<std::string> keep_;
   CutoverFacts& facts_;
 };
 

@@ -62,7 +62,7 @@ std::string StartReverse::apply(Deadline deadline) {
     throw NeedsHuman("reverse.subscription", follower_->color() + ": subscription " + back_.name + " is gone",
                      "Clients run on " + serving_->color() + " without a way back; see: verdigris status");
   if (!state.is_enabled) enable_from_line(state.oid, deadline);
-  const auto id = write_marker(serving_->control(), serving_->color(), "reverse", deadline);
+  const auto id = write_marker_with_sequences(serving_->control(), serving_->color(), "reverse", deadline);
   ApplyWatch watch(*follower_, back_);
   if (!watch.wait_for_marker(id, deadline, deadline))
     throw DeadlinePassed(follower_->color() + ": marker " + std::to_string(id) + " did not come back in time",

@@ -67,7 +67,7 @@ bool Aligner::is_apply_running(Deadline deadline) {
 
 // A marker travels in less than a second.
 bool Aligner::wait_until_close(Deadline deadline) {
-  const auto id = write_marker(flusher_, source_.color(), "distance", deadline);
+  const auto id = write_marker_with_sequences(flusher_, source_.color(), "distance", deadline);
   const Deadline close = Deadline::after(kCloseEnough).or_earlier(deadline);
   while (!marker_arrived(watcher_, id, deadline)) {
     if (close.has_passed()) return false;

@@ -1,4 +1,6 @@
 // The PgBouncer driver against real processes: two poolers in front of two servers, clients that notice everything.
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 
 #include "controller/ini_file.hpp"
@@ -58,6 +60,43 @@ TEST_F(PgBouncerDriver, MovesWaitingClientsToTheOtherServerAndBackWithoutAnError
   EXPECT_LT(clients.longest(), 2s);
   EXPECT_EQ(read(poolers_[0].ini()), before) << "there and back gives the same bytes";
   EXPECT_EQ(console(0).config(soon())["server_login_retry"], "15");
+}
+
+// One transaction after the other, 120 ms each and 15 ms between them: blind, PAUSE would wait for 60 ms on average.
+TEST_F(PgBouncerDriver, PausesAtAnInstantWithFewOpenTransactions) {
+  start();
+  std::atomic<bool> is_over = false;
+  std::thread client([&] {
+    auto session = Connection::open_plain(poolers_[1].client("app", "shop"), {"client", "report", false, {}}, soon());
+    while (!is_over) {
+      session.query(Sql("SELECT pg_sleep(0.12)"), soon());
+      std::this_thread::sleep_for(15ms);
+    }
+  });
+  PgBouncerTraffic traffic(settings());
+  std::vector<std::chrono::steady_clock::duration> waits;
+  for (int round = 0; round < 9; ++round) {
+    traffic.require_ready(blue(), 5s, soon());
+    traffic.pause(soon());
+    waits.push_back(std::chrono::steady_clock::now() - *traffic.pause_times().first_pause_sent);
+    traffic.resume(soon());
+    std::this_thread::sleep_for(std::chrono::milliseconds(40 + 17 * round));
+  }
+  is_over = true;
+  client.join();
+  std::ranges::sort(waits);
+  EXPECT_LT(waits[4], 30ms) << "the median";
+}
+
+// Without such an instant it does not wait for one for long.
+TEST_F(PgBouncerDriver, ATransactionThatStaysOpenIsNotWaitedForBeforeThePause) {
+  start();
+  auto session = open_transaction();
+  PgBouncerTraffic traffic(settings(300ms));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(error_of([&] { traffic.pause(soon()); }), "pooler.pause-timeout");
+  EXPECT_LT(*traffic.pause_times().first_pause_sent - begin, 700ms);
+  traffic.resume(soon());
 }
 
 TEST_F(PgBouncerDriver, AFreshObjectResumesWhatADeadOnePaused) {

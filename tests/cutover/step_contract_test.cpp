@@ -361,9 +361,11 @@ void walk_crossing(World& world, const std::string& command, const std::string& 
 }
 
 std::set<std::string> steps_on_disk() {
+  // Those of a forced rollback leave a server behind: forced_rollback_test, killed at their records, has them.
+  const std::set<std::string> elsewhere{"drain_left", "hold_traffic", "leave_green", "raise_sequences", "stop_reverse"};
   std::set<std::string> stems;
   for (const auto& file : fs::directory_iterator(fs::path(VERDIGRIS_SOURCE_DIR) / "controller/steps"))
-    if (file.path().extension() == ".cpp") stems.insert(file.path().stem());
+    if (file.path().extension() == ".cpp" && !elsewhere.contains(file.path().stem())) stems.insert(file.path().stem());
   return stems;
 }
 
@@ -382,9 +384,8 @@ TEST(StepContract, HoldsForEveryStepOfEveryPlanThereBackThereAndTheEnd) {
     // Its session with the pooler outlasts all crossings; it asks between them, so that no wait is bounded by the looks.
     auto client = Connection::open_plain(world.pooler.client("app", "shop"), {"client", "client", false, {}}, soon());
     EXPECT_EQ(value(client, "SELECT current_setting('cluster_name')"), "blue");
-    const std::pair<std::string, std::string> crossings[] = {{"switch", "blue"}, {"rollback", "green"}, {"again", "blue"}};
-    for (const auto& [command, from] : crossings) {
-      walk_crossing(world, command, from, client);
+    for (const std::string command : {"switch", "rollback", "again"}) {
+      walk_crossing(world, command, command == "rollback" ? "green" : "blue", client);
       ASSERT_FALSE(HasFatalFailure());
     }
   }

@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "replication/access.hpp"
 #include "replication/control_schema.hpp"
+#include "replication/rehearsal.hpp"
 #include "replication/test_switches.hpp"
 #include "tests/support/cluster.hpp"
 
@@ -161,6 +163,38 @@ TEST_P(Fence, ConnectionFenceShutsOutAndRestoresGrantsGrantorByGrantor) {
   transaction.commit();
   EXPECT_FALSE(is_access_closed(*on_, "shop", soon()));
   EXPECT_EQ(grants(*on_), before);
+}
+
+// Serving and following side alike: not one write or login meets what is said and taken back.
+TEST_P(Fence, WhatIsRehearsedIsMetByNobodyAndLeavesNothing) {
+  for (const bool is_closed : {false, true}) {
+    SCOPED_TRACE(is_closed ? "closed" : "open");
+    if (is_closed) {
+      close_access(*on_, "shop", {"verdigris_repl"}, soon());
+      close_fence(*on_, 500ms, soon());
+    }
+    const auto everything = [&] {
+      return grants(*on_) + value(*on_, "SELECT coalesce(string_agg(key || value::text, ';' ORDER BY key), '') FROM verdigris.saved") +
+             value(*on_, "SELECT string_agg(prosrc, ';' ORDER BY oid) FROM pg_proc WHERE pronamespace = 'verdigris'::regnamespace");
+    };
+    const auto before = everything();
+    std::atomic<bool> is_over = false;
+    std::atomic<int> writes = 0, refusals = 0;
+    std::thread client([&] {
+      while (!is_over || writes + refusals < 50) {
+        auto session = test::admin(pair_->blue());
+        ++(refusal_of(session, "INSERT INTO public.unpublished VALUES (2)").empty() ? writes : refusals);
+      }
+    });
+    for (int round = 0; round < 30; ++round) {
+      rehearse_closing(*on_, "shop", {"verdigris_repl"}, soon());
+      rehearse_opening(*on_, "shop", soon());
+    }
+    is_over = true;
+    client.join();
+    EXPECT_EQ((is_closed ? writes : refusals).load(), 0);
+    EXPECT_EQ(everything(), before);
+  }
 }
 
 TEST_P(Fence, ForeignSessionsAreListedAndOursAreNot) {

@@ -156,16 +156,12 @@ TEST(CommandOptions, NumbersAreDecimal) {
   EXPECT_THROW(options(sandbox_up_options, {"--blue", "12"}), Error);
 }
 
-TEST(CommandOptions, LosingDataIsNotSupportedAndSaysSo) {
-  for (const Arguments& arguments : {Arguments{"--force"}, Arguments{"--accept-loss=5MiB"}}) {
-    try {
-      options(rollback_options, arguments);
-      FAIL() << "accepted " << arguments[0];
-    } catch (const Error& error) {
-      EXPECT_EQ(error.id(), "unsupported-option");
-      EXPECT_EQ(error.failure(), Failure::usage);
-    }
-  }
+TEST(CommandOptions, LossIsAcceptedByTimeOrBySize) {
+  EXPECT_EQ(options(rollback_options, {"--force", "--accept-loss=90s"}).accept_loss.seconds, std::chrono::seconds(90));
+  EXPECT_FALSE(options(rollback_options, {"--accept-loss=90s"}).accept_loss.bytes);
+  EXPECT_EQ(options(rollback_options, {"--accept-loss=5MiB"}).accept_loss.bytes, 5 << 20);
+  EXPECT_EQ(options(rollback_options, {"--accept-loss=0"}).accept_loss.bytes, 0);
+  EXPECT_THROW(options(rollback_options, {"--accept-loss=all"}), Error);
 }
 
 TEST(Suggestion, NamesTheNearestWithinTwoEdits) {

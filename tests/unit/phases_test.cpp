@@ -61,6 +61,25 @@ TEST(Phases, TheSideThatDoesNotServeStaysClosedUntilItIsOpenedByWord) {
   EXPECT_FALSE(side_to_stay_closed(standing_of(records)));
 }
 
+TEST(Phases, ForcedRollbackLeavesGreenBehindUntilAbandon) {
+  auto records = journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch"}, {"committed", ""}, {"finished", ""},
+                          {"plan", "rollback --force"}});
+  EXPECT_TRUE(is_emergency(standing_of(records)));
+  auto undone = records;
+  for (auto& record : journal({{"undone", ""}, {"finished", ""}})) undone.push_back(record);
+  EXPECT_EQ(standing_of(undone).phase, Phase::switched);
+  EXPECT_EQ(standing_of(undone).serves, "green");
+  for (auto& record : journal({{"committed", ""}, {"finished", ""}})) records.push_back(record);
+  const auto standing = standing_of(records);
+  EXPECT_EQ(standing.phase, Phase::ready);
+  EXPECT_EQ(standing.serves, "blue");
+  EXPECT_EQ(side_to_stay_closed(standing), "green");
+  EXPECT_THROW(require_allowed(standing, "prepare"), Refused);
+  EXPECT_THROW(require_allowed(standing, "switch"), Refused);
+  EXPECT_EQ(require_allowed(standing, "abandon"), Permission::run);
+  EXPECT_EQ(require_allowed(standing, kForcedRollback), Permission::already_done);
+}
+
 TEST(Phases, EveryPhaseHasAWayOut) {
   for (const auto phase : {Phase::idle, Phase::ready, Phase::switched}) {
     bool has_way = false;

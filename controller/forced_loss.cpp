@@ -1,0 +1,57 @@
+#include "controller/forced_loss.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "replication/origin.hpp"
+#include "replication/slot.hpp"
+#include "replication/subscription.hpp"
+
+namespace verdigris {
+namespace {
+
+std::optional<std::int64_t> bytes_behind(Server& green, Server& blue, const Stream& back, Deadline deadline) {
+  if (green.is_given_up()) return std::nullopt;
+  const auto state = subscription_brief(blue.control(), back, deadline);
+  std::optional<Lsn> applied;
+  if (state.exists) applied = origin_progress(blue.control(), state.oid, deadline);
+  if (!applied) return std::nullopt;
+  const auto end = wal_insert_position(green.control(), deadline);
+  return end > *applied ? (end - *applied).count : 0;
+}
+
+}  // namespace
+
+std::string Loss::text() const {
+  const std::string age = seconds ? fmt::format("the last marker of green on blue is of {}, {:.0f} s ago", *marker_at, std::ceil(*seconds))
+                                  : std::string("no marker of green is on blue, so the seconds are unknown");
+  const std::string size = bytes ? fmt::format("{} bytes of green's WAL are behind what blue has applied", *bytes)
+                                 : std::string("the distance in WAL is unknown");
+  return age + "; " + size;
+}
+
+Loss measure_loss(Server& green, Server& blue, const Stream& back, Deadline deadline) {
+  Loss loss;
+  const auto answer = blue.control().query(Sql(R"(
+    SELECT at::text, extract(epoch FROM clock_timestamp() - at)::float8 FROM verdigris.marker
+    WHERE side = 'green' ORDER BY id DESC LIMIT 1)"),
+                                           deadline);
+  if (const auto row = answer.at_most_one_row(2)) {
+    loss.marker_at = row->text(0);
+    loss.seconds = row->real(1);
+  }
+  loss.bytes = bytes_behind(green, blue, back, deadline);
+  return loss;
+}
+
+void require_accepted(const Loss& loss, const AcceptedLoss& accepted) {
+  const bool by_bytes = accepted.bytes && loss.bytes && *loss.bytes <= *accepted.bytes;
+  const bool by_time = accepted.seconds && loss.seconds && *loss.seconds <= static_cast<double>(accepted.seconds->count());
+  if (by_bytes || by_time) return;
+  const std::string enough = loss.seconds ? fmt::format("{:.0f}s", std::ceil(*loss.seconds) + 60) : std::string("D");
+  throw Refused("force.loss", "blue would open without commits that green acknowledged: " + loss.text(),
+                "If that may be lost, repeat it with --accept-loss=" + enough + (loss.bytes ? ", or in bytes." : "."));
+}
+
+}  // namespace verdigris

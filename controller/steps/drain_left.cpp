@@ -1,0 +1,39 @@
+#include "controller/steps/drain_left.hpp"
+
+#include "controller/forced_loss.hpp"
+#include "replication/marker.hpp"
+#include "replication/poll.hpp"
+#include "replication/subscription.hpp"
+
+namespace verdigris {
+namespace {
+
+// What is left of the budget for stopping the stream, sequences and the decision.
+constexpr std::chrono::milliseconds kRest{2'000};
+
+}  // namespace
+
+std::string DrainLeft::describe() const {
+  return green_->is_given_up() ? "drain nothing: green does not answer" : "apply on blue what green has not sent yet";
+}
+
+Readiness DrainLeft::check(Deadline) {
+  if (green_->is_given_up()) return Done{};
+  return Ready{};
+}
+
+std::string DrainLeft::apply(Deadline deadline) {
+  const auto state = subscription_brief(blue_->control(), back_, deadline);
+  const auto marker = write_final_marker(green_->control(), "green", deadline);
+  const Deadline until = Deadline::after(std::max(deadline.remaining() - kRest, std::chrono::milliseconds(500))).or_earlier(deadline);
+  const bool is_drained = state.exists && state.is_enabled && wait_until(until, [&] {
+    const auto progress = progress_past_marker(blue_->control(), marker.id, state.oid, deadline);
+    return progress && *progress >= marker.position;
+  });
+  if (is_drained) return "everything up to " + marker.position.text() + " of green is on blue: nothing is lost";
+  const auto loss = measure_loss(*green_, *blue_, back_, deadline);
+  require_accepted(loss, accepted_);
+  return "could not be drained; left behind: " + loss.text();
+}
+
+}  // namespace verdigris

@@ -1,0 +1,32 @@
+#include "controller/steps/hold_traffic.hpp"
+
+#include "replication/errors.hpp"
+
+namespace verdigris {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{1'500};
+
+}  // namespace
+
+std::string HoldTraffic::describe() const { return "hold new transactions at " + traffic_.describe() + ", if that can be done"; }
+
+// Never Done: a pause that somebody else made would be resumed by the undo all the same, and the file is to be laid.
+Readiness HoldTraffic::check(Deadline) { return Ready{}; }
+
+std::string HoldTraffic::apply(Deadline deadline) {
+  traffic_.stage(to_, deadline);
+  try {
+    traffic_.pause(Deadline::after(kPatience).or_earlier(deadline));
+    return traffic_.describe() + " held";
+  } catch (const Error& error) {
+    return std::string("not held, clients may see errors: ") + error.what();  // moving them resumes what is half paused
+  }
+}
+
+void HoldTraffic::undo(Deadline deadline) {
+  traffic_.discard_staged();
+  traffic_.resume(deadline);
+}
+
+}  // namespace verdigris

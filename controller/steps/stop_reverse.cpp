@@ -1,0 +1,22 @@
+#include "controller/steps/stop_reverse.hpp"
+
+#include "replication/subscription.hpp"
+
+namespace verdigris {
+
+Readiness StopReverse::check(Deadline deadline) {
+  const auto state = subscription_brief(blue_->control(), back_, deadline);
+  if (!state.exists) return Done{};
+  return Ready{};  // disabled does not mean yet that its worker is gone
+}
+
+std::string StopReverse::apply(Deadline deadline) {
+  disable_subscription(blue_->control(), back_, deadline);
+  return "subscription " + back_.name + " is disabled, its worker is gone";
+}
+
+void StopReverse::undo(Deadline deadline) {
+  if (subscription_brief(blue_->control(), back_, deadline).exists) enable_subscription(blue_->control(), back_, deadline);
+}
+
+}  // namespace verdigris

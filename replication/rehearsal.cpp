@@ -1,0 +1,23 @@
+#include "replication/rehearsal.hpp"
+
+#include "replication/access.hpp"
+#include "replication/fence.hpp"
+
+namespace verdigris {
+
+// A transaction that is not committed is rolled back, and so is one whose controller dies in it.
+void rehearse_closing(Connection& on, const std::string& deployment, const std::vector<std::string>& keep,
+                      Deadline deadline) {
+  Transaction transaction(on, deadline);
+  close_access(transaction, deployment, keep);
+  transaction.execute(fence_statement(FenceState::closed));
+}
+
+void rehearse_opening(Connection& on, const std::string& deployment, Deadline deadline) {
+  Transaction transaction(on, deadline);
+  transaction.execute(fence_statement(FenceState::open));
+  transaction.execute(marker_fence_statement(FenceState::open));
+  open_access(transaction, deployment);
+}
+
+}  // namespace verdigris
