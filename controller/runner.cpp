@@ -288,12 +288,15 @@ bool Runner::passes_forward(Deadline& deadline) {
   try {
     journal_.decide_committed({}, {}, deadline);
     for (std::size_t i = plan_.no_return(); i < plan_.size(); ++i) {
+      // Given up once, it is not waited for again when a lost session makes another pass.
+      if (given_up_.value("step", "") == plan_[i].name()) continue;
+      const bool had_given_up = !given_up_.empty();
       forward_step(i, deadline);
-      if (!given_up_.is_null()) deadline = Deadline::after(limits_.forward);  // it may have spent all of it
+      if (!had_given_up && !given_up_.empty()) deadline = Deadline::after(limits_.forward);  // it may have spent all of it
     }
     record_end(deadline);
     Json detail = Json::object();
-    if (!given_up_.is_null()) detail["given_up"] = given_up_;
+    if (!given_up_.empty()) detail["given_up"] = given_up_;
     journal_.close_plan(detail, deadline);
     return true;
   } catch (const Error& error) {

@@ -93,7 +93,7 @@ class Runner {
   RunObserver& observer_;
   std::function<void(Deadline)> reopen_;
   RunResult result_;
-  Json given_up_;  // null, or step and reason
+  Json given_up_ = Json::object();  // empty, or step and reason
   std::vector<Entry> pending_;  // what is yet to be written: the end of the last step; in the window, all of its steps
 };
 

@@ -297,6 +297,25 @@ TEST(Runner, APlanEndsWithoutTheStepThatMayBeGivenUp) {
   }
 }
 
+// The wait that ran out may have cost the session, so that the next step begins with a lost one, and a new pass.
+TEST(Runner, AStepGivenUpIsNotWaitedForAgain) {
+  Attempt run;
+  int waited = 0;
+  int failures = 2;
+  Plan plan;
+  plan.point_of_no_return()
+      .then<DispensableStep>("reverse", [] { return false; }, [&] {
+        ++waited;
+        throw NeedsHuman("reverse.slot", "slot lost", "");
+      })
+      .then<FakeStep>("tidy", [] { return false; }, [&] {
+        if (failures-- > 0) throw ConnectionLost("blue", "its query was given up");
+      });
+  EXPECT_EQ(run.cross(plan).ending, Ending::done);
+  EXPECT_EQ(waited, 1);
+  EXPECT_EQ(standing_of(run.journal.records()).given_up, "slot lost");
+}
+
 TEST(Runner, AServerThatIsAwayIsNoReasonToGiveAStepUp) {
   Attempt run;
   Plan plan;
