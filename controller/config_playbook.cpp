@@ -117,19 +117,12 @@ void read_migrations(Mapping& root, Playbook& playbook) {
   migrations->close();
 }
 
-void refuse_bypass(const std::string& word) {
-  if (word == "wait" || word == "terminate")
-    throw usage("unsupported-value", fmt::format("\"{}\" is not supported by this version; only \"refuse\" is", word));
-}
-
 void read_fence(Mapping& root, Playbook& playbook) {
   auto fence = root.mapping("fence");
   if (!fence) return;
   fence->refuse_unsupported({"leaders"});
-  fence->scalar("bypass", [](const YamlNode& node) {
-    refuse_bypass(node.text);
-    parse_choice(node.text, {"refuse"});
-  });
+  read_choice(*fence, "bypass", {"refuse", "wait", "terminate"},
+              [&](std::size_t i) { playbook.fence.bypass = static_cast<BypassPolicy>(i); });
   read_duration(*fence, "lock_timeout", playbook.fence.lock_timeout, milliseconds{1}, minutes{1});
   fence->close();
 }

@@ -142,8 +142,11 @@ void refuse_pooler_keys(Mapping& pooler) {
 void read_pause(Mapping& pooler, PoolerSettings& settings) {
   auto pause = pooler.mapping("pause");
   if (!pause) return;
-  pause->refuse_unsupported({"attempts", "backoff"});
   read_duration(*pause, "timeout", settings.pause_timeout, std::chrono::milliseconds{50}, std::chrono::minutes{10});
+  pause->plain("attempts", [&](const std::string& text) {
+    settings.attempts = static_cast<int>(parse_integer(text, {1, 100}));
+  });
+  read_duration(*pause, "backoff", settings.backoff, std::chrono::milliseconds{0}, std::chrono::hours{1});
   pause->close();
 }
 

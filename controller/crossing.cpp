@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "controller/confirmation.hpp"
 #include "controller/config.hpp"
 #include "controller/exit_codes.hpp"
@@ -75,17 +77,34 @@ Json parity_json(const CutoverFacts& facts) {
           {"uncovered", facts.parity->uncovered}};
 }
 
-Json result_json(Deployment& d, const RunResult& result) {
+std::optional<double> pause_of(Deployment& d) {
+  const auto times = d.traffic().pause_times();
+  if (!times.first_pause_sent || !times.last_resume_acknowledged) return std::nullopt;
+  return between(*times.first_pause_sent, *times.last_resume_acknowledged);
+}
+
+// Which attempts were undone, and why.
+Json attempts_json(const std::vector<RunResult>& undone) {
+  Json list = Json::array();
+  for (const auto& one : undone)
+    list.push_back({{"attempt", list.size() + 1},
+                    {"reason", one.reason},
+                    {"reason_id", one.reason_id},
+                    {"pause_ms", one.pause_ms ? Json(*one.pause_ms) : Json(nullptr)}});
+  return list;
+}
+
+Json result_json(Deployment& d, const RunResult& result, const std::vector<RunResult>& undone) {
   const auto standing = d.standing();
   Json body;
   body["result"] = result.ending == Ending::done ? "done" : "undone";
   body["phase"] = to_text(standing.phase);
   body["serves"] = standing.serves;
-  const auto times = d.traffic().pause_times();
-  body["pause_ms"] = nullptr;
-  if (times.first_pause_sent && times.last_resume_acknowledged)
-    body["pause_ms"] = between(*times.first_pause_sent, *times.last_resume_acknowledged);
-  body["waiting_clients"] = times.waiting_clients;
+  const auto pause = pause_of(d);
+  body["pause_ms"] = pause ? Json(*pause) : Json(nullptr);
+  body["waiting_clients"] = d.traffic().pause_times().waiting_clients;
+  body["attempts"] = undone.size() + (result.ending == Ending::done ? 1 : 0);
+  body["undone_attempts"] = attempts_json(undone);
   body["parts"] = Json::array();
   for (const auto& step : result.steps) body["parts"].push_back({{"step", step.step}, {"ms", step.ms}});
   body["parity"] = parity_json(d.facts());
@@ -119,6 +138,41 @@ int report_given_up(const Standing& standing, const RunResult& result, Output& o
   return kNeedsHuman;
 }
 
+void look_before(Deployment& d, const std::string& source, Deadline deadline) {
+  d.require_known_servers(deadline);
+  require_commits_return(d, deadline);
+  require_following(d, source, deadline);
+}
+
+Plan plan_of(Deployment& d, const std::string& source, const Invocation& invocation) {
+  return cutover_plan(d, d.source_of(source), d.target_of(source), invocation.max_pause);
+}
+
+// The leases are kept from one attempt to the next: let go, another controller's plan could come between, and this one
+// would go on with what it knew before. A session that was lost meanwhile is opened anew with its lease, and then the
+// journal must say what it said when we left it. What was found out for an attempt is forgotten with it.
+void come_back(Deployment& d, const std::string& source) {
+  const auto deadline = Deadline::after(milliseconds(60'000));
+  d.reopen(deadline);
+  std::destroy_at(&d.facts());  // it holds references, so it cannot be assigned to
+  std::construct_at(&d.facts());
+  look_before(d, source, deadline);
+}
+
+RunResult attempt_crossing(Deployment& d, const std::string& source, const Invocation& invocation, RunObserver& observer) {
+  const auto deadline = Deadline::after(milliseconds(60'000));
+  const Plan plan = plan_of(d, source, invocation);
+  bring_waiting_slot_close(d, source, deadline);
+  d.journal().open_plan(d.plan_entry(invocation.command, source, deadline), source, deadline);
+  d.recall_facts();
+  handle_interrupts();
+  auto result = make_runner(d, plan, invocation, observer).cross([&d]() -> Json {
+    return {{"line", d.facts().line.value().text()}};
+  });
+  if (result.window_was_open) result.pause_ms = pause_of(d);
+  return result;
+}
+
 }  // namespace
 
 RunLimits limits_of(const Playbook& playbook, const Invocation& invocation) {
@@ -133,8 +187,9 @@ Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation
                 [&d](Deadline deadline) { d.reopen(deadline); });
 }
 
-int report_crossing(Deployment& d, const RunResult& result, const std::string& command, Output& output) {
-  output.document(result_json(d, result));
+int report_crossing(Deployment& d, const RunResult& result, const std::string& command, Output& output,
+                    const std::vector<RunResult>& undone) {
+  output.document(result_json(d, result, undone));
   const auto standing = d.standing();
   if (result.ending == Ending::undone) {
     output.result(fmt::format("UNDONE. {} serves as before: {}", standing.serves, result.reason));
@@ -144,9 +199,8 @@ int report_crossing(Deployment& d, const RunResult& result, const std::string& c
   }
   const auto times = d.traffic().pause_times();
   std::string pause;
-  if (times.first_pause_sent && times.last_resume_acknowledged)
-    pause = fmt::format(" Clients waited {:.0f} ms, {} of them at the end.",
-                        between(*times.first_pause_sent, *times.last_resume_acknowledged), times.waiting_clients);
+  if (const auto ms = pause_of(d))
+    pause = fmt::format(" Clients waited {:.0f} ms, {} of them at the end.", *ms, times.waiting_clients);
   const bool is_switched = standing.phase == Phase::switched;
   const std::string next = !result.given_up.empty() ? "" : is_switched ? "Undo: verdigris rollback" : "Again: verdigris switch";
   output.result(fmt::format("{}. {} serves.{} {}", command == "rollback" ? "ROLLED BACK" : "SWITCHED", standing.serves,
@@ -167,21 +221,18 @@ int run_crossing(const Invocation& invocation, Output& output) {
     output.result(d.standing().serves + " serves already; nothing to do.");
     return kDone;
   }
-  d.require_known_servers(deadline);
-  require_commits_return(d, deadline);
-  require_following(d, source, deadline);
-  const Plan plan = cutover_plan(d, d.source_of(source), d.target_of(source), invocation.max_pause);
-  if (invocation.dry_run) return dry_run(plan, command, output);
+  look_before(d, source, deadline);
+  if (invocation.dry_run) return dry_run(plan_of(d, source, invocation), command, output);
   require_confirmation(invocation, d.name(), output);
-  bring_waiting_slot_close(d, source, deadline);
-  d.journal().open_plan(d.plan_entry(command, source, deadline), source, deadline);
-  d.recall_facts();
-  handle_interrupts();
   ConsoleObserver observer(output);
-  const auto result = make_runner(d, plan, invocation, observer).cross([&d]() -> Json {
-    return {{"line", d.facts().line.value().text()}};
-  });
-  return report_crossing(d, result, command, output);
+  const auto& pause = d.playbook().pooler;
+  const auto all = cross_in_attempts({pause.attempts, pause.backoff},
+                                     [&](int number) {
+                                       if (number > 1) come_back(d, source);
+                                       return attempt_crossing(d, source, invocation, observer);
+                                     },
+                                     observer);
+  return report_crossing(d, all.last, command, output, all.undone);
 }
 
 }  // namespace verdigris

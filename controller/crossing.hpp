@@ -1,6 +1,7 @@
 // switch, rollback and the rest of a crash, as commands share them: run the cutover plan, report what clients saw.
 #pragma once
 
+#include "controller/attempts.hpp"
 #include "controller/deployment.hpp"
 #include "controller/invocation.hpp"
 #include "controller/output.hpp"
@@ -15,6 +16,8 @@ Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation
 int run_crossing(const Invocation& invocation, Output& output);
 
 // One document and one sentence about how a crossing ended. command: "switch", "rollback" or "recover".
-int report_crossing(Deployment& d, const RunResult& result, const std::string& command, Output& output);
+// undone: the attempts that were undone before it, and it itself if it was.
+int report_crossing(Deployment& d, const RunResult& result, const std::string& command, Output& output,
+                    const std::vector<RunResult>& undone = {});
 
 }  // namespace verdigris

@@ -21,7 +21,8 @@ std::optional<DumpTool> newest_pg_dump(Deployment& d) {
   return DumpTool{(newest.directory / "pg_dump").string(), newest.major * 10000 + minor};
 }
 
-// Sessions of blue that come through a pooler, as the poolers say; a pooler that does not answer is reported elsewhere.
+}  // namespace
+
 std::vector<int> pooler_backends(const PoolerSettings& pooler, Deadline deadline) {
   std::vector<int> pids;
   for (const auto& instance : pooler.instances) {
@@ -35,8 +36,6 @@ std::vector<int> pooler_backends(const PoolerSettings& pooler, Deadline deadline
   }
   return pids;
 }
-
-}  // namespace
 
 std::vector<std::string> our_roles(const Deployment& d) {
   auto roles = d.roles_to_keep("blue");

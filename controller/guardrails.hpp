@@ -26,4 +26,8 @@ void require_guardrails(Deployment& d, bool is_prepared, Output& output);
 // At the end of prepare: whether green has a place for all of blue. Throws Refused naming the first thing it lacks.
 void require_all_is_carried(Deployment& d);
 
+// Backends of the serving side that come through a pooler, as the poolers say; one that does not answer is reported
+// elsewhere.
+std::vector<int> pooler_backends(const PoolerSettings& pooler, Deadline deadline);
+
 }  // namespace verdigris

@@ -62,6 +62,10 @@ std::vector<Migration> migrations_of(const Deployment& d) {
   return dir ? load_migrations(*dir) : std::vector<Migration>{};
 }
 
+Bypass bypass_of(Deployment& d) {
+  return {d.playbook().fence.bypass, [&d](Deadline deadline) { return pooler_backends(d.playbook().pooler, deadline); }};
+}
+
 Stream stream_from(const Server& server) { return Stream::leaving(server.color(), server.deployment()); }
 
 }  // namespace
@@ -103,12 +107,12 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
   plan.then<ReadyReversePath>(source, target, back, d.reachable_as(target->color()), filter_of(d), ReadyReversePath::OnUndo::keep)
       .then<StageTraffic>(d.traffic(), from, to, max_pause.value_or(d.playbook().cutover.max_pause))
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), d.facts())
-      .then<WaitForQuietMoment>(source, target, there, kQuietPatience)
-      .then<AskGuardrails>(source, target, there, crossing_settings(d), d.facts())
+      .then<WaitForQuietMoment>(source, target, there, kQuietPatience, bypass_of(d))
+      .then<AskGuardrails>(source, target, there, crossing_settings(d), d.facts(), bypass_of(d))
       .then<StandReady>(source, target, there, d.roles_to_keep(source->color()), d.facts())
       .window_opens()
-      .then<PauseTraffic>(d.traffic())
-      .then<FenceSource>(source, d.playbook().fence.lock_timeout, d.roles_to_keep(source->color()), d.facts())
+      .then<PauseTraffic>(source, d.traffic())
+      .then<FenceSource>(source, d.playbook().fence, d.roles_to_keep(source->color()), d.facts())
       .then<DrainToMarker>(source, target, there, d.facts())
       .then<CopySequences>(source, target, d.facts())
       .then<ProveParity>(source, target, there, filter_of(d), d.facts())

@@ -15,6 +15,7 @@ namespace verdigris {
 
 enum class IdentityMode { automatic, refuse };          // tables without replica identity: make one, or refuse
 enum class SchemaMode { dump, present };                // carry the schema over, or find it on green already
+enum class BypassPolicy { refuse, wait, terminate };     // sessions beside the pooler that could still write
 enum class ReverseMode { required, best_effort, off };  // the way back
 
 struct PoolerInstance {
@@ -47,10 +48,12 @@ struct PoolerSettings {
   std::vector<PoolerInstance> instances;
   std::vector<std::string> databases;  // the pooler's names of the database
   std::chrono::milliseconds pause_timeout{2000};
+  int attempts = 1;  // of a switch or rollback that is undone although nothing is wrong for good
+  std::chrono::milliseconds backoff{15'000};
 };
 
 struct FenceSettings {
-  std::string bypass = "refuse";
+  BypassPolicy bypass = BypassPolicy::wait;
   std::chrono::milliseconds lock_timeout{500};
 };
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,7 @@ struct RunResult {
   std::string reason_id;        // stable, as in errors; empty if it is none of ours
   Failure failure = Failure::failed;  // the kind of the reason
   bool window_was_open = false;
+  std::optional<double> pause_ms;  // how long clients were held, if somebody knows
   std::string given_up;         // done, but for a step that may be given up: why
 };
 

@@ -85,7 +85,8 @@ constexpr auto kOpenAccess = BasicSqlText<>(R"(
 std::string ForeignSession::describe() const {
   return "pid " + std::to_string(pid) + " (" + user + ", application \"" + application + "\", " +
          (address.empty() ? "local" : address) + ", " + state + " for " +
-         std::to_string(static_cast<long>(seconds_in_state)) + " s)";
+         std::to_string(static_cast<long>(seconds_in_state)) + " s" +
+         (query_start.empty() ? "" : ", query began " + query_start) + ")";
 }
 
 void install_access_functions(Transaction& transaction) {
@@ -124,16 +125,23 @@ bool is_access_closed(Connection& on, const std::string& deployment, Deadline de
 std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline) {
   const auto result = on.query(Sql(R"(
     SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(host(client_addr), ''),
-           coalesce(state, 'unknown'), coalesce(extract(epoch FROM clock_timestamp() - state_change), 0)::float8
+           coalesce(state, 'unknown'), coalesce(extract(epoch FROM clock_timestamp() - state_change), 0)::float8,
+           coalesce(to_char(query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), '')
     FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
       AND NOT (starts_with(application_name, 'verdigris/' || $1 || '/') AND usename = session_user)
     ORDER BY backend_start)"),
                                {deployment}, deadline);
   std::vector<ForeignSession> out;
-  for (const auto& row : result.rows(6))
-    out.push_back({static_cast<int>(row.integer(0)), row.text(1), row.text(2), row.text(3), row.text(4), row.real(5)});
+  for (const auto& row : result.rows(7))
+    out.push_back({static_cast<int>(row.integer(0)), row.text(1), row.text(2), row.text(3), row.text(4), row.real(5),
+                   row.text(6)});
   return out;
+}
+
+void terminate_sessions(Connection& on, const std::vector<ForeignSession>& sessions, Deadline deadline) {
+  for (const auto& session : sessions)
+    on.query(Sql("SELECT pg_terminate_backend($1::int)"), {std::to_string(session.pid)}, deadline);
 }
 
 }  // namespace verdigris

@@ -14,7 +14,8 @@ struct ForeignSession {
   int pid;
   std::string user, application, address, state;
   double seconds_in_state;
-  std::string describe() const;  // "pid 812 (etl, app \"psql\", local, idle for 4 s)"
+  std::string query_start;  // UTC
+  std::string describe() const;  // "pid 812 (etl, app \"psql\", local, idle for 4 s, query began 2026-06-15 02:00:01Z)"
 };
 
 void install_access_functions(Transaction& transaction);
@@ -28,5 +29,7 @@ bool is_access_closed(Connection& on, const std::string& deployment, Deadline de
 
 // Client sessions of this database that are not the controller's, oldest first.
 std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline);
+// Ends these sessions, as far as they are still there. Throws ServerError if our role may not.
+void terminate_sessions(Connection& on, const std::vector<ForeignSession>& sessions, Deadline deadline);
 
 }  // namespace verdigris

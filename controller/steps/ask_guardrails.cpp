@@ -38,6 +38,10 @@ Findings AskGuardrails::ask(Deadline deadline) {
   for (auto& finding : ask_fences(deadline)) all.push_back(std::move(finding));
   for (auto& finding : coverage(source_->control(), target_->control(), there_, deadline, settings_.tables))
     all.push_back(std::move(finding));
+  if (bypass_.policy != BypassPolicy::refuse) return all;
+  if (const auto sessions = bypassing_sessions(*source_, bypass_, deadline); !sessions.empty())
+    all.push_back(fail("fence.bypass", describe_bypass(*source_, sessions),
+                       "End that client, let it connect through the pooler, or write fence.bypass: wait or terminate."));
   return all;
 }
 

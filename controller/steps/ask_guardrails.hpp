@@ -2,6 +2,7 @@
 // the source and the target of this crossing, whichever colour they have. Changes nothing.
 #pragma once
 
+#include "controller/bypass.hpp"
 #include "controller/cutover_facts.hpp"
 #include "controller/step.hpp"
 #include "healthcheck/check.hpp"
@@ -11,8 +12,9 @@ namespace verdigris {
 
 class AskGuardrails final : public Step {
  public:
-  AskGuardrails(Source source, Target target, Stream there, CheckSettings settings, CutoverFacts& facts)
-      : source_(source), target_(target), there_(std::move(there)), settings_(std::move(settings)), facts_(facts) {}
+  AskGuardrails(Source source, Target target, Stream there, CheckSettings settings, CutoverFacts& facts, Bypass bypass)
+      : source_(source), target_(target), there_(std::move(there)), settings_(std::move(settings)), facts_(facts),
+        bypass_(std::move(bypass)) {}
   std::string_view name() const override { return "ask_guardrails"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -29,6 +31,7 @@ class AskGuardrails final : public Step {
   Stream there_;
   CheckSettings settings_;  // waivers and tables; what prepare needs is left out
   CutoverFacts& facts_;
+  Bypass bypass_;
 };
 
 }  // namespace verdigris

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "controller/cutover_facts.hpp"
+#include "controller/playbook.hpp"
 #include "controller/step.hpp"
 #include "replication/fence.hpp"
 #include "replication/server.hpp"
@@ -17,8 +18,8 @@ namespace verdigris {
 class FenceSource final : public Step {
  public:
   // keep: roles that must still be able to connect (replication, owner of our subscription).
-  FenceSource(Source source, std::chrono::milliseconds lock_timeout, std::vector<std::string> keep, CutoverFacts& facts)
-      : source_(source), lock_timeout_(lock_timeout), keep_(std::move(keep)), facts_(facts) {}
+  FenceSource(Source source, const FenceSettings& settings, std::vector<std::string> keep, CutoverFacts& facts)
+      : source_(source), lock_timeout_(settings.lock_timeout), bypass_(settings.bypass), keep_(std::move(keep)), facts_(facts) {}
   std::string_view name() const override { return "fence_source"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -32,11 +33,13 @@ class FenceSource final : public Step {
   [[noreturn]] void throw_prepared(const PreparedTransaction& prepared) const;
   Source source_;
   std::chrono::milliseconds lock_timeout_;
+  BypassPolicy bypass_;
   std::vector<std::string> keep_;
   CutoverFacts& facts_;
 };
 
-// Polls until no foreign session is left in the database; throws Error "fence.bypass" that names the oldest one.
-void wait_for_no_foreign_session(Server& server, Deadline deadline);
+// Polls, at most `until`, until no foreign session is left in the database, ending them if the policy says so; throws
+// Error "fence.bypass" that names the oldest one.
+void wait_for_no_foreign_session(Server& server, BypassPolicy policy, Deadline until, Deadline deadline);
 
 }  // namespace verdigris

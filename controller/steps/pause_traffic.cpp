@@ -2,7 +2,14 @@
 
 #include <algorithm>
 
+#include "replication/access.hpp"
+
 namespace verdigris {
+namespace {
+
+constexpr std::chrono::milliseconds kCourtesy{500};
+
+}  // namespace
 
 std::string PauseTraffic::describe() const { return "hold new transactions at " + traffic_.describe(); }
 
@@ -14,8 +21,26 @@ Readiness PauseTraffic::check(Deadline deadline) {
 }
 
 std::string PauseTraffic::apply(Deadline deadline) {
-  traffic_.pause(deadline);
+  try {
+    traffic_.pause(deadline);
+  } catch (const Error& error) {
+    if (error.id() != "pooler.pause-timeout") throw;
+    throw Error(error.id(), std::string(error.what()) + open_transactions(), error.hint());
+  }
   return traffic_.describe() + " held, no server connection left";
+}
+
+// Who holds a server connection, as the server sees it: asked now, since later it may be over. It costs clients a
+// question, so nothing is waited for: what is not known is left out.
+std::string PauseTraffic::open_transactions() {
+  std::string text;
+  try {
+    for (const auto& session : foreign_sessions(source_->control(), source_->deployment(), Deadline::after(kCourtesy)))
+      if (session.state != "idle") text += (text.empty() ? "; " + source_->color() + ": " : ", ") + session.describe();
+  } catch (const Error&) {
+    return {};
+  }
+  return text;
 }
 
 void PauseTraffic::undo(Deadline deadline) { traffic_.resume(deadline); }

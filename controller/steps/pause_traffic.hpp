@@ -4,12 +4,13 @@
 
 #include "controller/step.hpp"
 #include "controller/traffic.hpp"
+#include "replication/server.hpp"
 
 namespace verdigris {
 
 class PauseTraffic final : public Step {
  public:
-  explicit PauseTraffic(Traffic& traffic) : traffic_(traffic) {}
+  PauseTraffic(Source source, Traffic& traffic) : source_(source), traffic_(traffic) {}
   std::string_view name() const override { return "pause_traffic"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -20,6 +21,8 @@ class PauseTraffic final : public Step {
   void undo(Deadline deadline) override;
 
  private:
+  std::string open_transactions();
+  Source source_;
   Traffic& traffic_;
 };
 

@@ -31,7 +31,7 @@ std::optional<milliseconds> WaitForQuietMoment::round_trip(ApplyWatch& watch, De
   return std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - begin);
 }
 
-// The session that would hold up the window, described; nothing if there is none.
+// The session that would hold up the window, described; nothing if there is none. One that the fence will end does not.
 std::optional<std::string> WaitForQuietMoment::blocker(Deadline deadline) {
   const auto result = source_->control().query(Sql(R"(
     SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), left(coalesce(a.query, ''), 60),
@@ -45,12 +45,19 @@ std::optional<std::string> WaitForQuietMoment::blocker(Deadline deadline) {
                       WHERE l.pid = a.pid AND l.granted AND c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_'
                         AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock',
                                        'ExclusiveLock', 'AccessExclusiveLock')))
-    ORDER BY a.xact_start LIMIT 1)"),
+    ORDER BY a.xact_start)"),
                                                {std::to_string(kOldestWriterSeconds)}, deadline);
-  const auto row = result.at_most_one_row(5);
-  if (!row) return std::nullopt;
-  return "pid " + std::to_string(row->integer(0)) + " (" + row->text(1) + ", \"" + row->text(2) + "\") in \"" +
-         row->text(3) + "\" for " + std::to_string(static_cast<long>(row->real(4))) + " s";
+  const auto rows = result.rows(5);
+  if (rows.empty()) return std::nullopt;
+  const auto ended = bypass_.policy == BypassPolicy::terminate ? bypassing_sessions(*source_, bypass_, deadline)
+                                                               : std::vector<ForeignSession>{};
+  for (const auto& row : rows) {
+    const auto is_it = [&](const ForeignSession& one) { return one.pid == row.integer(0); };
+    if (std::ranges::any_of(ended, is_it)) continue;
+    return "pid " + std::to_string(row.integer(0)) + " (" + row.text(1) + ", \"" + row.text(2) + "\") in \"" +
+           row.text(3) + "\" for " + std::to_string(static_cast<long>(row.real(4))) + " s";
+  }
+  return std::nullopt;
 }
 
 std::string WaitForQuietMoment::apply(Deadline deadline) {
@@ -80,6 +87,7 @@ std::string WaitForQuietMoment::apply(Deadline deadline) {
     slowest = milliseconds{0};
     std::this_thread::sleep_for(milliseconds(20));
   }
+  wait_for_no_bypass(*source_, bypass_, until, deadline);
   return "marker " + std::to_string(kRoundTrips) + " x <= " + std::to_string(slowest.count()) + " ms, no old writer";
 }
 

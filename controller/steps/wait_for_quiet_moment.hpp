@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "controller/bypass.hpp"
 #include "controller/step.hpp"
 #include "replication/apply_watch.hpp"
 #include "replication/server.hpp"
@@ -15,8 +16,8 @@ namespace verdigris {
 
 class WaitForQuietMoment final : public Step {
  public:
-  WaitForQuietMoment(Source source, Target target, Stream stream, std::chrono::milliseconds patience)
-      : source_(source), target_(target), stream_(std::move(stream)), patience_(patience) {}
+  WaitForQuietMoment(Source source, Target target, Stream stream, std::chrono::milliseconds patience, Bypass bypass)
+      : source_(source), target_(target), stream_(std::move(stream)), patience_(patience), bypass_(std::move(bypass)) {}
   std::string_view name() const override { return "wait_for_quiet_moment"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -30,6 +31,7 @@ class WaitForQuietMoment final : public Step {
   Target target_;
   Stream stream_;
   std::chrono::milliseconds patience_;
+  Bypass bypass_;
 };
 
 }  // namespace verdigris

@@ -16,11 +16,12 @@ class LiveUndo : public SharedShop {
   // A switch that is held in its drain, clients waiting: green cannot apply the last marker.
   ChildProcess hold_switch() {
     // In the fence's way until green is locked; a lock any earlier would keep the quiet moment from coming.
-    auto late = Connection::open_plain(shop_->server("blue").conninfo("postgres", "shop"), {"blue", "late", false, {}}, soon());
     auto crossing = ChildProcess::start({.argv = shop_->program({"switch", "--confirm", "shop"}),
                                          .environment = shop_->with_points(),
                                          .output = shop_->dir() / "switch.out",
                                          .errors = shop_->dir() / "switch.err"});
+    shop_->wait_for_point("after:apply:wait_for_quiet_moment");  // until then it would be waited for
+    auto late = Connection::open_plain(shop_->server("blue").conninfo("postgres", "shop"), {"blue", "late", false, {}}, soon());
     shop_->wait_for_point("after:begin:fence_source");
     green_.emplace(admin(shop_->server("green")));
     run(*green_, "BEGIN");

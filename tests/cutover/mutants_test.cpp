@@ -80,12 +80,13 @@ Outcome nothing_echoes(Shop& shop, const Environment& environment) {
 Outcome the_last_row_is_waited_for(Shop& shop, const Environment& environment) {
   Outcome outcome;
   auto green = admin(shop.server("green"));
-  auto client = Connection::open_plain(shop.server("blue").conninfo("postgres", "shop"),
-                                       {"blue", "late client", false, {}}, soon());
   auto crossing = ChildProcess::start({.argv = shop.program({"switch", "--confirm", "shop"}),
                                        .environment = shop.with_points(environment),
                                        .output = shop.dir() / "late.out",
                                        .errors = shop.dir() / "late.err"});
+  shop.wait_for_point("after:apply:wait_for_quiet_moment");  // until then it would be waited for
+  auto client = Connection::open_plain(shop.server("blue").conninfo("postgres", "shop"),
+                                       {"blue", "late client", false, {}}, soon());
   shop.wait_for_point("after:begin:fence_source");  // it waits there until this client has gone
   run(green, "BEGIN");
   run(green, "LOCK TABLE public.ledger_a IN EXCLUSIVE MODE");

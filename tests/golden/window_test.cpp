@@ -48,7 +48,11 @@ std::string document() {
          drawing_of(plan) +
          "\nA failure above the line, or a pause longer than `cutover.max_pause`, undoes the steps from below upwards: blue is opened "
          "in\nthe very transaction that records `undone`, which competes with `committed` for one key. Below the line every step is\n"
-         "repeated until it is done; `verdigris recover` does the same after a crash.\n";
+         "repeated until it is done; `verdigris recover` does the same after a crash.\n\n"
+         "An undone attempt is over: its plan is closed, clients run, nothing is left behind. With `pooler.pause.attempts` above 1 a\n"
+         "new plan is begun after `pooler.pause.backoff`, if what stopped the last one may be gone by then: a transaction, a lock, a\n"
+         "session past the pooler. What a check refused, what differs and what needs a person is not tried again. The controller\n"
+         "keeps its leases meanwhile; a signal ends it there (exit code 130 or 143).\n";
 }
 
 }  // namespace

@@ -30,6 +30,11 @@ std::string with_pooler(const std::string& pooler) {
   return replaced("  driver: none\n", pooler);
 }
 
+std::string with_attempts(const std::string& keys) {
+  return with_pooler("  instances: [ { admin: \"host=/run/pgbouncer port=6432 user=pgbouncer dbname=pgbouncer\", file: a.ini } ]\n"
+                     "  databases: [orders]\n  pause: { " + keys + " }\n");
+}
+
 std::string with_waiver(const std::string& until) {
   return with_line("waivers: [ { id: versions.minor, reason: vendor build, until: " + until + " } ]");
 }
@@ -68,8 +73,14 @@ const Case kScalars[] = {
     {replaced("verdigris/v1", "verdigris/v2"),
      "value: \"verdigris/v2\" is not one of verdigris/v1; did you mean \"verdigris/v1\"?"},
     {replaced("kind: Cutover\n", ""), "missing-key: \"kind\" is missing"},
-    {with_line("fence: { bypass: terminate }"),
-     "unsupported-value: \"terminate\" is not supported by this version; only \"refuse\" is"},
+    {with_line("fence: { bypass: terminate }"), "accepted"},
+    {with_line("fence: { bypass: terminat }"),
+     "value: \"terminat\" is not one of refuse, wait, terminate; did you mean \"terminate\"?"},
+    {with_attempts("attempts: 5, backoff: 15s"), "accepted"},
+    {with_attempts("attempts: 0"), "range: 0 is out of range (1 to 100)"},
+    {with_attempts("attempts: \"5\""), "type: \"pooler.pause.attempts\" must stand without quotes"},
+    {with_attempts("backoff: 15"), "unit: \"15\" needs a unit (ms, s, m, h)"},
+    {with_attempts("backof: 15s"), "unknown-key: \"backof\" is not a key of \"pooler.pause\"; did you mean \"backoff\"?"},
     {replaced("  conninfo: {", "  reverse: off\n  conninfo: {"),
      "unsupported-value: \"off\" is not supported by this version; only \"required\" is"},
     {with_line("rollback: { watch: 15m }"), "unsupported-key: \"rollback.watch\" is not supported by this version"},

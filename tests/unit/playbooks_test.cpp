@@ -64,6 +64,8 @@ TEST(Playbooks, ReferenceShowsTheDefaults) {
   EXPECT_EQ(reference.migrations.lock_timeout, defaults.migrations.lock_timeout);
   EXPECT_EQ(reference.pooler.driver, defaults.pooler.driver);
   EXPECT_EQ(reference.pooler.pause_timeout, defaults.pooler.pause_timeout);
+  EXPECT_EQ(reference.pooler.attempts, defaults.pooler.attempts);
+  EXPECT_EQ(reference.pooler.backoff, defaults.pooler.backoff);
   EXPECT_EQ(reference.fence.bypass, defaults.fence.bypass);
   EXPECT_EQ(reference.fence.lock_timeout, defaults.fence.lock_timeout);
   EXPECT_EQ(reference.cutover.max_pause, defaults.cutover.max_pause);

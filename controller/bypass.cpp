@@ -1,0 +1,44 @@
+#include "controller/bypass.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace verdigris {
+namespace {
+
+bool has_pid(const std::vector<ForeignSession>& sessions, int pid) {
+  return std::ranges::any_of(sessions, [&](const ForeignSession& one) { return one.pid == pid; });
+}
+
+}  // namespace
+
+// The pooler is asked between two looks at the server: what stands in both and not in its list is nobody's backend.
+std::vector<ForeignSession> bypassing_sessions(Server& server, const Bypass& bypass, Deadline deadline) {
+  const auto before = foreign_sessions(server.control(), server.deployment(), deadline);
+  if (before.empty()) return {};
+  const auto pooled = bypass.pooler_backends ? bypass.pooler_backends(deadline) : std::vector<int>{};
+  auto sessions = foreign_sessions(server.control(), server.deployment(), deadline);
+  std::erase_if(sessions, [&](const ForeignSession& one) {
+    return !has_pid(before, one.pid) || std::ranges::find(pooled, one.pid) != pooled.end();
+  });
+  return sessions;
+}
+
+std::string describe_bypass(const Server& server, const std::vector<ForeignSession>& sessions) {
+  return server.color() + ": " + std::to_string(sessions.size()) +
+         " session(s) beside the pooler could still write: " + sessions.front().describe();
+}
+
+void wait_for_no_bypass(Server& server, const Bypass& bypass, Deadline until, Deadline deadline) {
+  if (bypass.policy != BypassPolicy::wait) return;
+  for (;;) {
+    const auto sessions = bypassing_sessions(server, bypass, deadline);
+    if (sessions.empty()) return;
+    if (until.has_passed())
+      throw DeadlinePassed(describe_bypass(server, sessions),
+                           "End that client, let it connect through the pooler, or write fence.bypass: terminate.");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+}  // namespace verdigris

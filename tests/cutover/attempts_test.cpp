@@ -1,0 +1,184 @@
+// A switch or rollback over its budget is undone as if nothing had been, says who was in the way, and is tried again. A
+// signal between attempts ends it; what was refused is not tried again.
+#include <csignal>
+#include <thread>
+
+#include "replication/fence.hpp"
+#include "tests/support/catalog_image.hpp"
+#include "tests/support/pgbouncer_driver.hpp"
+#include "tests/support/shared_shop.hpp"
+#include "tests/support/world_image.hpp"
+
+namespace verdigris::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kBudget = 1s;
+
+bool is_about_streams(const std::string& line) {
+  for (const char* word : {"subscri", "slot", "publi"})
+    if (line.find(word) != std::string::npos && line.find(" public") == std::string::npos) return true;
+  return line.find("publication") != std::string::npos || line.find("subscribed") != std::string::npos;
+}
+
+class Attempts : public SharedShop {
+ protected:
+  void SetUp() override {
+    SharedShop::SetUp();
+    if (IsSkipped()) return;
+    original_ = read(shop_->playbook());
+  }
+  void TearDown() override {
+    if (!original_.empty()) write(shop_->playbook(), original_);
+  }
+
+  void allow(int attempts, const std::string& backoff) {
+    const auto keys = "  pause: { timeout: 900ms, attempts: " + std::to_string(attempts) + ", backoff: " + backoff + " }\n";
+    const auto text = replaced(original_, "max_pause: 10s", "max_pause: 1s");
+    write(shop_->playbook(), replaced(text, "  databases: [shop]\n", "  databases: [shop]\n" + keys));
+  }
+
+  // A client of the pooler in the middle of a transaction: no writer, so the quiet moment does not wait for it.
+  Connection open_transaction() {
+    auto client = Connection::open_plain(shop_->pooler().client("app", "shop"), {"client", "report", false, {}}, soon());
+    run(client, "BEGIN");
+    run(client, "SELECT count(*) FROM public.customers");
+    return client;
+  }
+
+  ChildProcess start(const std::string& command) {
+    for (const char* name : {"attempts.out", "attempts.err"}) std::filesystem::remove(shop_->dir() / name);  // of another run
+    return ChildProcess::start({.argv = shop_->program({command, "--confirm", "shop"}),
+                                .environment = shop_->with_points(),
+                                .output = shop_->dir() / "attempts.out",
+                                .errors = shop_->dir() / "attempts.err"});
+  }
+  std::string errors() const { return read(shop_->dir() / "attempts.err"); }
+  nlohmann::json result() const { return nlohmann::json::parse(read(shop_->dir() / "attempts.out"), nullptr, false); }
+
+  void wait_for_backoff(ChildProcess& crossing) {
+    const auto deadline = Deadline::after(60s);
+    while (!std::filesystem::exists(shop_->dir() / "attempts.err") || errors().find("attempt 1 of") == std::string::npos) {
+      ASSERT_TRUE(crossing.is_running()) << errors();
+      ASSERT_FALSE(deadline.has_passed()) << errors();
+      std::this_thread::sleep_for(5ms);
+    }
+  }
+
+  // Sequences of the closed side may be ahead: of that side the catalogs are compared. An attempt to go back lays the way
+  // back from there and keeps it for the next one, and the pooler's file has a backup of the last crossing: while green
+  // serves, these are left out.
+  std::string everything(const std::string& serving) {
+    auto source = admin(shop_->server(serving));
+    auto target = admin(shop_->server(serving == "blue" ? "green" : "blue"));
+    std::string text = (serving == "blue" ? catalog_image(target) : "") + "\n" + read(shop_->pooler().ini());
+    for (const auto& line : server_image(source, serving))
+      if (serving == "blue" || !is_about_streams(line)) text += "\n" + line;
+    if (serving != "blue") return text;
+    for (const auto& entry : std::filesystem::directory_iterator(shop_->pooler().ini().parent_path()))
+      if (entry.path().filename().string().find("verdigris") != std::string::npos) text += "\n" + entry.path().string();
+    return text;
+  }
+
+  void expect_nothing_left(const std::string& serving) {
+    const auto scene = shop_->scene();
+    EXPECT_TRUE(serving == "blue" ? scene.is_blue_open : scene.is_green_open) << scene.text;
+    EXPECT_TRUE(serving == "blue" ? scene.is_green_closed : scene.is_blue_closed) << scene.text;
+    EXPECT_FALSE(scene.is_paused) << scene.text;
+    EXPECT_EQ(scene.routed_to, serving);
+    EXPECT_EQ(scene.activity, "none");
+  }
+
+  void expect_second_attempt_succeeds(const std::string& command, const std::string& from, const std::string& to);
+
+  std::string original_;
+};
+
+void Attempts::expect_second_attempt_succeeds(const std::string& command, const std::string& from, const std::string& to) {
+  allow(2, "4s");
+  Clients clients({shop_->pooler().client("app", "shop"), shop_->pooler().client("app", "shop")});
+  ASSERT_TRUE(clients.wait_for(from, 5));
+  auto report = open_transaction();
+  const auto pid = value(report, "SELECT pg_backend_pid()");
+  const auto before = everything(from);
+  auto crossing = start(command);
+  ASSERT_NO_FATAL_FAILURE(wait_for_backoff(crossing));
+  EXPECT_TRUE(clients.wait_for(from, 5));
+  EXPECT_EQ(everything(from), before);
+  EXPECT_LE(clients.longest(), kBudget + 50ms);
+  run(report, "COMMIT");
+  ASSERT_TRUE(crossing.wait_end(Deadline::after(60s))) << errors();
+  ASSERT_EQ(crossing.exit_code(), 0) << errors();
+  EXPECT_TRUE(clients.wait_for(to, 5));
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
+  EXPECT_LE(clients.longest(), kBudget + 50ms);
+  expect_nothing_left(to);
+  const auto json = result();
+  EXPECT_EQ(json.value("attempts", 0), 2) << json;
+  ASSERT_EQ(json.at("undone_attempts").size(), 1U) << json;
+  const auto reason = json.at("undone_attempts").at(0).at("reason").get<std::string>();
+  EXPECT_EQ(json.at("undone_attempts").at(0).at("reason_id"), "pooler.pause-timeout");
+  for (const std::string& word : {"pid " + pid, std::string("app"), std::string("\"report\""), std::string("idle in transaction"),
+                                 std::string("query began"), std::string("local")})
+    EXPECT_NE(reason.find(word), std::string::npos) << word << " in: " << reason;
+  EXPECT_NE(errors().find("attempt 1 of 2, next in 4s: "), std::string::npos) << errors();
+}
+
+TEST_F(Attempts, TheLastOneEndsWithExitCodeFive) {
+  allow(2, "100ms");
+  auto report = open_transaction();
+  const auto before = everything("blue");
+  const auto answer = shop_->command({"switch", "--confirm", "shop"});
+  EXPECT_EQ(answer.exit_code, 5) << answer.json << answer.errors;
+  EXPECT_EQ(answer.json.value("attempts", 0), 2) << answer.json;
+  EXPECT_EQ(answer.json.at("undone_attempts").size(), 2U) << answer.json;
+  EXPECT_EQ(everything("blue"), before);
+  expect_nothing_left("blue");
+}
+
+TEST_F(Attempts, WithoutTheKeyThereIsOne) {
+  auto report = open_transaction();
+  const auto answer = shop_->command({"switch", "--confirm", "shop"});
+  EXPECT_EQ(answer.exit_code, 5) << answer.json << answer.errors;
+  EXPECT_EQ(answer.json.value("attempts", 0), 1) << answer.json;
+}
+
+TEST_F(Attempts, ASignalBetweenThemLeavesNothingBehind) {
+  for (const auto& [signal, exit_code] : {std::pair{SIGTERM, 143}, std::pair{SIGINT, 130}}) {
+    allow(3, "1h");
+    auto report = open_transaction();
+    const auto before = everything("blue");
+    auto crossing = start("switch");
+    ASSERT_NO_FATAL_FAILURE(wait_for_backoff(crossing));
+    crossing.send(signal);
+    ASSERT_TRUE(crossing.wait_end(Deadline::after(10s))) << errors();
+    EXPECT_EQ(crossing.exit_code(), exit_code) << errors();
+    EXPECT_EQ(result().value("attempts", 0), 1) << result();
+    EXPECT_EQ(everything("blue"), before);
+    expect_nothing_left("blue");
+  }
+}
+
+TEST_F(Attempts, WhatWasRefusedIsNotTriedAgain) {
+  allow(3, "1h");
+  auto console = PgBouncerConsole::open("shop", shop_->pooler().admin(), soon());
+  console.send_pause("shop", soon());
+  console.receive_tag(soon());
+  const auto answer = shop_->command({"switch", "--confirm", "shop"});
+  EXPECT_EQ(answer.exit_code, 3) << answer.json << answer.errors;
+  EXPECT_EQ(answer.json.value("attempts", 0), 1) << answer.json;
+  console.resume("shop", soon());
+}
+
+TEST_F(Attempts, ASwitchOverBudgetCostsNoErrorAndTheNextOneSucceeds) {
+  expect_second_attempt_succeeds("switch", "blue", "green");
+}
+
+TEST_F(Attempts, ARollbackOverBudgetCostsNoErrorAndTheNextOneSucceeds) {
+  expect_second_attempt_succeeds("rollback", "green", "blue");
+}
+
+}  // namespace
+}  // namespace verdigris::test
