@@ -41,4 +41,25 @@ void wait_for_no_bypass(Server& server, const Bypass& bypass, Deadline until, De
   }
 }
 
+// Ending a session is asked for, not done: it is gone when it is no longer seen. A new one can only be a superuser's.
+// A question has the whole budget: one that patience cut off would name nobody, and cost the session that has the lease.
+void wait_for_no_foreign_session(Server& server, const ForeignPolicy& policy, Deadline until, Deadline deadline) {
+  std::vector<int> ended;
+  for (;;) {
+    auto sessions = foreign_sessions(server.control(), server.deployment(), deadline);
+    std::erase_if(sessions, [&](const ForeignSession& one) {
+      return one.state == "idle" && std::ranges::find(policy.closed_backends, one.pid) != policy.closed_backends.end();
+    });
+    if (sessions.empty()) return;
+    if (until.has_passed())
+      throw Error("fence.bypass", describe_bypass(server, sessions), "End that client, or let it connect through the pooler.");
+    if (policy.bypass == BypassPolicy::terminate) {
+      std::erase_if(sessions, [&](const ForeignSession& one) { return std::ranges::find(ended, one.pid) != ended.end(); });
+      terminate_sessions(server.control(), sessions, deadline);
+      for (const auto& one : sessions) ended.push_back(one.pid);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 }  // namespace verdigris

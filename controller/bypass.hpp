@@ -25,4 +25,15 @@ std::string describe_bypass(const Server& server, const std::vector<ForeignSessi
 // With the policy `wait`, until there is none; throws DeadlinePassed that names the oldest.
 void wait_for_no_bypass(Server& server, const Bypass& bypass, Deadline until, Deadline deadline);
 
+// In the window: what to do about foreign sessions, and which of them are none: an idle one whose pooler has closed its
+// connection reads nothing any more and is about to end.
+struct ForeignPolicy {
+  BypassPolicy bypass = BypassPolicy::wait;
+  std::vector<int> closed_backends = {};
+};
+
+// Polls, at most `until`, until no foreign session is left in the database, ending them if the policy says so; throws
+// Error "fence.bypass" that names the oldest one.
+void wait_for_no_foreign_session(Server& server, const ForeignPolicy& policy, Deadline until, Deadline deadline);
+
 }  // namespace verdigris

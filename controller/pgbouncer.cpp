@@ -21,6 +21,10 @@ constexpr std::chrono::milliseconds kObservation{200};
 constexpr std::chrono::milliseconds kCalmPatience{600};
 constexpr std::chrono::milliseconds kOneMoreEach{100};  // of what is left then, so that an end is near in any case
 constexpr std::chrono::microseconds kGlance{700};
+constexpr std::chrono::milliseconds kShedding{800};  // idle for 0.3 s, looked at three times a second
+constexpr std::chrono::milliseconds kSheddingLook{20};
+constexpr int kFewIdle = 4;  // of all poolers together: they end within a few milliseconds
+constexpr std::chrono::milliseconds kKeeping{1'000};
 
 using Instances = std::vector<std::unique_ptr<PgBouncerInstance>>;
 
@@ -109,6 +113,33 @@ void PgBouncerTraffic::require_unedited() {
   for (const auto& instance : instances_) instance->require_unedited();
 }
 
+int PgBouncerTraffic::idle_servers(Deadline deadline) {
+  int all = 0;
+  for (const auto& instance : instances_) all += instance->idle_servers(deadline);
+  return all;
+}
+
+void PgBouncerTraffic::shed_idle(Deadline deadline) {
+  const Deadline patience = Deadline::after(kShedding).or_earlier(deadline);
+  try {
+    if (idle_servers(patience) <= kFewIdle) return;
+    on_all(instances_, [&](PgBouncerInstance& instance) { instance.shed_idle(patience); });
+    while (!patience.has_passed() && idle_servers(patience) > kFewIdle) std::this_thread::sleep_for(kSheddingLook);
+  } catch (const Error&) {
+    // PAUSE itself says what is wrong with a pooler.
+  }
+}
+
+void PgBouncerTraffic::keep_idle(Deadline deadline) {
+  on_all(instances_, [&](PgBouncerInstance& instance) {
+    try {
+      instance.keep_idle(Deadline::after(kKeeping).or_earlier(deadline));
+    } catch (const CannotConnect&) {
+      // The process is gone, and what it was told with it.
+    }
+  });
+}
+
 // Clients wait for the longest of the transactions that are open when PAUSE comes. How many there are changes within
 // milliseconds, so an instant with few is chosen: as few as were seen in the time of observation, later one more, ...
 void PgBouncerTraffic::wait_for_calm(Deadline deadline) {
@@ -133,11 +164,15 @@ void PgBouncerTraffic::pause(Deadline deadline) {
   wait_for_calm(deadline);
   const Deadline limit = Deadline::after(pause_timeout_).or_earlier(deadline);
   times_ = PauseTimes{};
+  closed_backends_.clear();
+  std::vector<int> backends;
+  for (const auto& instance : instances_) instance->note_backends(backends, limit);
   times_.first_pause_sent = std::chrono::steady_clock::now();
   on_all(instances_, [&](PgBouncerInstance& instance) {
     instance.send_pause(limit);
     instance.finish_pause(limit);
   });
+  closed_backends_ = std::move(backends);  // the pause has proven that no server connection is left
 }
 
 void PgBouncerTraffic::resume(Deadline deadline) {

@@ -27,25 +27,31 @@ class PgBouncerTraffic final : public Traffic {
   void stage(const Endpoint& target, Deadline deadline) override;
   void discard_staged() override;
   void require_unedited() override;
-  // Chooses an instant with few open transactions first, within a tenth of the time left and 0.6 s. Gives up after the playbook's pause timeout, or at the deadline if that is earlier. Error "pooler.pause-timeout"
-  // names who blocks; "pooler.pause-lies" a process that answers PAUSE with transactions open.
+  void shed_idle(Deadline deadline) override;
+  void keep_idle(Deadline deadline) override;
+  // Chooses an instant with few open transactions first, within a tenth of the time left and 0.6 s. Gives up after the
+  // playbook's pause timeout, or at the deadline if that is earlier. Error "pooler.pause-timeout" names who blocks;
+  // "pooler.pause-lies" a process that answers PAUSE with transactions open.
   void pause(Deadline deadline) override;
   void resume(Deadline deadline) override;
   void point_to(const Endpoint& target, Deadline deadline) override;
   void move(const Endpoint& target, Deadline deadline) override;
   bool has_moved(const Endpoint& target, Deadline deadline) override;
   std::vector<TrafficState> state(Deadline deadline) override;
+  std::vector<int> closed_backends() const override { return closed_backends_; }
   PauseTimes pause_times() const override { return times_; }
   std::string describe() const override;
 
  private:
   void require_different_processes() const;
+  int idle_servers(Deadline deadline);
   void wait_for_calm(Deadline deadline);
   void note_release();
   std::vector<std::unique_ptr<PgBouncerInstance>> instances_;
   std::vector<std::string> aliases_;
   std::chrono::milliseconds pause_timeout_;
   PauseTimes times_;
+  std::vector<int> closed_backends_;
 };
 
 }  // namespace verdigris

@@ -55,17 +55,6 @@ PgBouncerConsole& PgBouncerInstance::control(Deadline deadline) {
   return *control_;
 }
 
-// Runs act on B; a session that was lost since (the process restarted) is opened anew, once. act may run twice.
-template <class Act>
-auto PgBouncerInstance::on_control(Deadline deadline, Act act) {
-  try {
-    return act(control(deadline));
-  } catch (const ConnectionLost&) {
-    is_identified_ = false;
-    return act(control(deadline));
-  }
-}
-
 void PgBouncerInstance::open_holders(Deadline deadline) {
   for (const auto& alias : aliases_) {
     const auto found = holders_.find(alias);
@@ -229,12 +218,7 @@ std::string PgBouncerInstance::configured_login_retry(PgBouncerConsole& console,
     return found->second;
   const std::string running = console.config(deadline)[kLoginRetry];
   if (!is_zero(running)) return running;
-  try {
-    identify(deadline);
-    return read_file().setting(kLoginRetry).value_or("15");
-  } catch (const Error&) {
-    return "15";  // PgBouncer's default; clients are not kept waiting for the sake of this value
-  }
+  return setting_of_file(kLoginRetry, "15", deadline);
 }
 
 void PgBouncerInstance::release(PgBouncerConsole& console, const std::vector<std::string>& paused, Deadline deadline) {

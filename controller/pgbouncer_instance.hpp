@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "controller/idle_shedding.hpp"
 #include "controller/pgbouncer_console.hpp"
 #include "controller/pgbouncer_identity.hpp"
 #include "controller/playbook.hpp"
@@ -28,9 +29,14 @@ class PgBouncerInstance {
   void discard_staged();
   void require_unedited();
 
-  // The halves of a pause: all aliases at once; after the second no server connection of them is left.
+  void shed_idle(Deadline deadline);
+  void keep_idle(Deadline deadline);
+  int idle_servers(Deadline deadline);
   // Transactions that PAUSE would have to wait for now, over all aliases.
   int transactions(Deadline deadline);
+  // Adds the server processes behind the server connections of now.
+  void note_backends(std::vector<int>& pids, Deadline deadline);
+  // The halves of a pause: all aliases at once; after the second no server connection of them is left.
   void send_pause(Deadline deadline);
   void finish_pause(Deadline deadline);
   // Throws nothing that leaves A open: a console that waits in PAUSE is of no use any more.
@@ -53,6 +59,7 @@ class PgBouncerInstance {
 
  private:
   PgBouncerConsole& control(Deadline deadline);
+  // Runs act on B; a session that was lost since (the process restarted) is opened anew, once. act may run twice.
   template <class Act>
   auto on_control(Deadline deadline, Act act);
   IniFile look(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
@@ -76,6 +83,7 @@ class PgBouncerInstance {
   void wake(PgBouncerConsole& console, Deadline deadline);
   void wait_until_back(Deadline deadline);
   std::string configured_login_retry(PgBouncerConsole& console, Deadline deadline);
+  std::string setting_of_file(const char* name, const char* otherwise, Deadline deadline);
 
   PoolerInstance settings_;
   std::vector<std::string> aliases_;
@@ -88,6 +96,17 @@ class PgBouncerInstance {
   std::map<std::string, std::string> config_;
   std::string reload_error_;
   std::optional<Release> release_seen_;
+  IdleShedding shedding_;
 };
+
+template <class Act>
+auto PgBouncerInstance::on_control(Deadline deadline, Act act) {
+  try {
+    return act(control(deadline));
+  } catch (const ConnectionLost&) {
+    is_identified_ = false;
+    return act(control(deadline));
+  }
+}
 
 }  // namespace verdigris

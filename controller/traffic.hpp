@@ -49,6 +49,10 @@ class Traffic {
   virtual void discard_staged() = 0;
   // What stage() saw is still what the file holds; throws Refused "pooler.foreign-edit".
   virtual void require_unedited() = 0;
+  // Shortly before pause(): has connections closed that nobody uses, so that they need not end while clients wait. A
+  // courtesy, which fails without a word. keep_idle() takes back what is left of it, also that of a process that is gone.
+  virtual void shed_idle(Deadline /*deadline*/) {}
+  virtual void keep_idle(Deadline /*deadline*/) {}
   // Holds new transactions on all instances at once and waits until no server connection of the database is left.
   // Throws (after which resume() must be called) if one instance does not get there in time.
   virtual void pause(Deadline deadline) = 0;
@@ -65,6 +69,8 @@ class Traffic {
   // Whether every instance leads there and holds nobody. As long as a file names another target, no process is asked.
   virtual bool has_moved(const Endpoint& target, Deadline deadline) = 0;
   virtual std::vector<TrafficState> state(Deadline deadline) = 0;
+  // Server processes of the pool whose connections the last pause() has closed: they have nothing more to do but end.
+  virtual std::vector<int> closed_backends() const { return {}; }
   virtual PauseTimes pause_times() const = 0;
   virtual std::string describe() const = 0;  // "2 PgBouncer processes, database orders"
 };

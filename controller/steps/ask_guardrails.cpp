@@ -9,6 +9,8 @@
 namespace verdigris {
 namespace {
 
+constexpr std::chrono::milliseconds kNotice{500};  // a wait as long as this could have changed an answer
+
 bool is_failure(const Finding& finding) { return finding.level == Level::fail; }
 
 bool is_about_tables(const Finding& finding) {
@@ -52,14 +54,26 @@ std::string AskGuardrails::hint_of(const Finding& finding) const {
   return "Drop what was made on " + source_->color() + " since the switch, or end without a way back: verdigris finish --now";
 }
 
-Readiness AskGuardrails::check(Deadline deadline) {
+std::optional<Blocked> AskGuardrails::first_failure(Deadline deadline) {
   if (facts_.sessions) facts_.sessions->require_same_catalogs(deadline);  // none in a dry run
   const auto findings = ask(deadline);
   const auto first = std::ranges::find_if(findings, is_failure);
-  if (first == findings.end()) return Ready{};
+  if (first == findings.end()) return std::nullopt;
   return Blocked{first->id + ": " + first->text, hint_of(*first)};
 }
 
-std::string AskGuardrails::apply(Deadline) { return "standbys, other streams, prepared transactions, fences and tables as they must be"; }
+Readiness AskGuardrails::check(Deadline deadline) {
+  if (const auto blocked = first_failure(deadline)) return *blocked;
+  return Ready{};
+}
+
+// Nobody waits half a minute for a session to end only to hear of something else; and after a wait all is asked anew.
+std::string AskGuardrails::apply(Deadline deadline) {
+  const auto begin = std::chrono::steady_clock::now();
+  wait_for_no_bypass(*source_, bypass_, Deadline::after(patience_).or_earlier(deadline), deadline);
+  if (std::chrono::steady_clock::now() - begin > kNotice)
+    if (const auto blocked = first_failure(deadline)) throw Refused("step.ask_guardrails", blocked->why, blocked->hint);
+  return "standbys, other streams, prepared transactions, fences and tables as they must be";
+}
 
 }  // namespace verdigris

@@ -12,9 +12,11 @@ namespace verdigris {
 
 class AskGuardrails final : public Step {
  public:
-  AskGuardrails(Source source, Target target, Stream there, CheckSettings settings, CutoverFacts& facts, Bypass bypass)
-      : source_(source), target_(target), there_(std::move(there)), settings_(std::move(settings)), facts_(facts),
-        bypass_(std::move(bypass)) {}
+  // patience: how long sessions beside the pooler may take to end, if they are waited for.
+  AskGuardrails(Source source, Target target, Stream there, CheckSettings settings, std::chrono::milliseconds patience,
+                Bypass bypass, CutoverFacts& facts)
+      : source_(source), target_(target), there_(std::move(there)), settings_(std::move(settings)), patience_(patience),
+        bypass_(std::move(bypass)), facts_(facts) {}
   std::string_view name() const override { return "ask_guardrails"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -22,6 +24,7 @@ class AskGuardrails final : public Step {
   std::string apply(Deadline deadline) override;
 
  private:
+  std::optional<Blocked> first_failure(Deadline deadline);
   Findings ask(Deadline deadline);
   Findings ask_fences(Deadline deadline);
   std::string hint_of(const Finding& finding) const;
@@ -30,8 +33,9 @@ class AskGuardrails final : public Step {
   Target target_;
   Stream there_;
   CheckSettings settings_;  // waivers and tables; what prepare needs is left out
-  CutoverFacts& facts_;
+  std::chrono::milliseconds patience_;
   Bypass bypass_;
+  CutoverFacts& facts_;
 };
 
 }  // namespace verdigris

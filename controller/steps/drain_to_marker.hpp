@@ -1,5 +1,6 @@
 // Writes the source's last marker and waits until the target has applied it: the row is visible there and the origin,
 // flushed, is at or past the position read inside the marker's transaction. Never a lag number (cutover.md 3 and 4).
+// Meanwhile the last foreign sessions of the source end: after it nothing there moves any more, sequences neither.
 #pragma once
 
 #include "controller/cutover_facts.hpp"
@@ -11,8 +12,8 @@ namespace verdigris {
 
 class DrainToMarker final : public Step {
  public:
-  DrainToMarker(Source source, Target target, Stream stream, CutoverFacts& facts)
-      : source_(source), target_(target), stream_(std::move(stream)), facts_(facts) {}
+  DrainToMarker(Source source, Target target, Stream stream, std::chrono::milliseconds lock_timeout, CutoverFacts& facts)
+      : source_(source), target_(target), stream_(std::move(stream)), lock_timeout_(lock_timeout), facts_(facts) {}
   std::string_view name() const override { return "drain_to_marker"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -24,6 +25,7 @@ class DrainToMarker final : public Step {
   Source source_;
   Target target_;
   Stream stream_;
+  std::chrono::milliseconds lock_timeout_;  // how long a session beside the pooler may take to end
   CutoverFacts& facts_;
 };
 

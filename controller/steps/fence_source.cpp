@@ -1,32 +1,11 @@
 #include "controller/steps/fence_source.hpp"
 
-#include <algorithm>
-#include <thread>
-
 #include "controller/bypass.hpp"
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
-
-// Ending a session is asked for, not done: it is gone when it is no longer seen. A new one can only be a superuser's.
-// A question has the whole budget: one that patience cut off would name nobody, and cost the session that has the lease.
-void wait_for_no_foreign_session(Server& server, BypassPolicy policy, Deadline until, Deadline deadline) {
-  std::vector<int> ended;
-  for (;;) {
-    auto sessions = foreign_sessions(server.control(), server.deployment(), deadline);
-    if (sessions.empty()) return;
-    if (until.has_passed())
-      throw Error("fence.bypass", describe_bypass(server, sessions), "End that client, or let it connect through the pooler.");
-    if (policy == BypassPolicy::terminate) {
-      std::erase_if(sessions, [&](const ForeignSession& one) { return std::ranges::find(ended, one.pid) != ended.end(); });
-      terminate_sessions(server.control(), sessions, deadline);
-      for (const auto& one : sessions) ended.push_back(one.pid);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
 
 std::string FenceSource::describe() const { return "close " + source_->color() + " for connections and writes"; }
 
@@ -42,7 +21,8 @@ Readiness FenceSource::check(Deadline deadline) {
 }
 
 void FenceSource::require_no_foreign_session(Deadline deadline) {
-  wait_for_no_foreign_session(*source_, bypass_, Deadline::after(lock_timeout_).or_earlier(deadline), deadline);
+  wait_for_no_foreign_session(*source_, {bypass_, traffic_.closed_backends()},
+                              Deadline::after(lock_timeout_).or_earlier(deadline), deadline);
 }
 
 void FenceSource::require_no_prepared_transaction(Deadline deadline) {

@@ -10,6 +10,7 @@
 #include "controller/cutover_facts.hpp"
 #include "controller/playbook.hpp"
 #include "controller/step.hpp"
+#include "controller/traffic.hpp"
 #include "replication/fence.hpp"
 #include "replication/server.hpp"
 
@@ -18,8 +19,11 @@ namespace verdigris {
 class FenceSource final : public Step {
  public:
   // keep: roles that must still be able to connect (replication, owner of our subscription).
-  FenceSource(Source source, const FenceSettings& settings, std::vector<std::string> keep, CutoverFacts& facts)
-      : source_(source), lock_timeout_(settings.lock_timeout), bypass_(settings.bypass), keep_(std::move(keep)), facts_(facts) {}
+  // Server processes of a paused pool are left to end by themselves: DrainToMarker waits for them.
+  FenceSource(Source source, const FenceSettings& settings, std::vector<std::string> keep, const Traffic& traffic,
+              CutoverFacts& facts)
+      : source_(source), lock_timeout_(settings.lock_timeout), bypass_(settings.bypass), keep_(std::move(keep)),
+        traffic_(traffic), facts_(facts) {}
   std::string_view name() const override { return "fence_source"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -35,11 +39,8 @@ class FenceSource final : public Step {
   std::chrono::milliseconds lock_timeout_;
   BypassPolicy bypass_;
   std::vector<std::string> keep_;
+  const Traffic& traffic_;
   CutoverFacts& facts_;
 };
-
-// Polls, at most `until`, until no foreign session is left in the database, ending them if the policy says so; throws
-// Error "fence.bypass" that names the oldest one.
-void wait_for_no_foreign_session(Server& server, BypassPolicy policy, Deadline until, Deadline deadline);
 
 }  // namespace verdigris

@@ -1,7 +1,7 @@
 #include "controller/steps/prove_parity.hpp"
 
+#include "controller/bypass.hpp"
 #include "controller/steps/copy_sequences.hpp"
-#include "controller/steps/fence_source.hpp"
 #include "healthcheck/coverage.hpp"
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
@@ -60,7 +60,7 @@ void ProveParity::require_coverage(Deadline deadline) {
 
 void ProveParity::require_sequences(Deadline deadline) {
   // nextval passes the fence's triggers: positions are final only while no foreign session is there.
-  if (!is_mutant("no_fence")) wait_for_no_foreign_session(*source_, BypassPolicy::wait, deadline, deadline);
+  if (!is_mutant("no_fence")) wait_for_no_foreign_session(*source_, {}, deadline, deadline);
   const auto behind = sequences_of(facts_, source_, target_).outgrown_ones(deadline);
   if (!behind.empty())
     throw Error("data.sequences", target_->color() + ": sequence " + behind.front().name.display() +

@@ -9,7 +9,8 @@
 namespace verdigris {
 
 std::string StandReady::describe() const {
-  return "raise the sequences of " + target_->color() + " to those of " + source_->color() + " as they are now";
+  return "close idle server connections of the poolers, raise the sequences of " + target_->color() + " to those of " +
+         source_->color() + " as they are now";
 }
 
 WatchedApply& watched_apply(CutoverFacts& facts, Target target, const Stream& there, Deadline deadline) {
@@ -25,6 +26,7 @@ WatchedApply& watched_apply(CutoverFacts& facts, Target target, const Stream& th
 }
 
 std::string StandReady::apply(Deadline deadline) {
+  traffic_.shed_idle(deadline);
   facts_.tables_to_lock = fenced_tables(source_->control(), deadline);
   facts_.apply.reset();
   watched_apply(facts_, target_, there_, deadline);
@@ -38,9 +40,10 @@ std::string StandReady::apply(Deadline deadline) {
 }
 
 // What is known of this attempt is not what the next one needs.
-void StandReady::undo(Deadline) {
+void StandReady::undo(Deadline deadline) {
   facts_.apply.reset();
   facts_.tables_to_lock.clear();
+  traffic_.keep_idle(deadline);
 }
 
 }  // namespace verdigris

@@ -82,7 +82,7 @@ TEST_F(BypassPolicies, WaitWaitsBeforeClientsAreHeld) {
 TEST_F(BypassPolicies, WaitUndoesWhenOneComesLateAndStays) {
   choose("wait");
   auto crossing = start();
-  shop_->wait_for_point("after:apply:wait_for_quiet_moment");
+  shop_->wait_for_point("after:apply:ask_guardrails");
   auto etl = direct();
   ASSERT_TRUE(crossing.wait_end(Deadline::after(60s))) << errors();
   EXPECT_EQ(crossing.exit_code(), 5) << errors();

@@ -1,0 +1,43 @@
+// What PgBouncerInstance knows and does of the server connections before a pause, and what it reads of its file for it.
+#include "controller/ini_file.hpp"
+#include "controller/pgbouncer_instance.hpp"
+
+namespace verdigris {
+
+// otherwise: PgBouncer's default; clients are not kept waiting for the sake of such a value.
+std::string PgBouncerInstance::setting_of_file(const char* name, const char* otherwise, Deadline deadline) {
+  try {
+    identify(deadline);
+    return read_file().setting(name).value_or(otherwise);
+  } catch (const Error&) {
+    return otherwise;
+  }
+}
+
+void PgBouncerInstance::shed_idle(Deadline deadline) {
+  on_control(deadline, [&](PgBouncerConsole& console) { shedding_.begin(console, deadline); });
+}
+
+void PgBouncerInstance::keep_idle(Deadline deadline) {
+  on_control(deadline, [&](PgBouncerConsole& console) {
+    shedding_.end(console, [&] { return setting_of_file("server_idle_timeout", "600", deadline); }, deadline);
+  });
+}
+
+int PgBouncerInstance::idle_servers(Deadline deadline) {
+  int all = 0;
+  for (const auto& alias : aliases_) {
+    const auto counts = control(deadline).pools(alias, deadline);
+    all += counts.servers - counts.busy_servers;
+  }
+  return all;
+}
+
+void PgBouncerInstance::note_backends(std::vector<int>& pids, Deadline deadline) {
+  on_control(deadline, [&](PgBouncerConsole& console) {
+    for (const auto& alias : aliases_)
+      for (const auto& session : console.sessions(alias, deadline)) pids.push_back(session.backend_pid);
+  });
+}
+
+}  // namespace verdigris

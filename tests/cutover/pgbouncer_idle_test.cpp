@@ -1,0 +1,108 @@
+// Server connections that nobody uses are closed before the pause, and the pooler is left with its own setting whatever
+// happens to us.
+#include "tests/support/pgbouncer_driver.hpp"
+
+namespace verdigris {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Clients;
+using test::PgBouncerDriver;
+using test::read;
+using test::replaced;
+using test::soon;
+using test::write;
+
+constexpr int kMany = 12;
+
+class PgBouncerIdle : public PgBouncerDriver {
+ protected:
+  // So many clients ask at once that as many server connections stand idle afterwards.
+  void fill_pool(std::size_t which) {
+    std::vector<std::thread> clients;
+    for (int i = 0; i < kMany; ++i)
+      clients.emplace_back([this, which] {
+        auto session = Connection::open_plain(poolers_[which].client("app", "shop"), {"client", "burst", false, {}}, soon());
+        session.query(Sql("SELECT pg_sleep(0.3)"), soon());
+      });
+    for (auto& client : clients) client.join();
+    ASSERT_GE(servers(which), kMany);
+  }
+  int servers(std::size_t which) { return console(which).pools("shop", soon()).servers; }
+  std::string timeout(std::size_t which) { return console(which).config(soon())["server_idle_timeout"]; }
+  void write_setting(std::size_t which, const std::string& line) {
+    const auto file = poolers_[which].ini();
+    write(file, replaced(read(file), "[pgbouncer]\n", "[pgbouncer]\n" + line + "\n"));
+    console(which).reload(soon());
+  }
+};
+
+TEST_F(PgBouncerIdle, AreClosedBeforeThePauseAndBusyOnesAreNot) {
+  start();
+  write_setting(1, "server_idle_timeout = 77");
+  fill_pool(0);
+  fill_pool(1);
+  Clients clients(everywhere(1));
+  ASSERT_TRUE(clients.wait_for("blue", 20));
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.stage(green(), soon());
+  traffic.shed_idle(soon());
+  EXPECT_LE(servers(0) + servers(1), 4 + 2);
+  EXPECT_NE(timeout(0), "600");
+  traffic.keep_idle(soon());
+  EXPECT_EQ(timeout(0), "600");
+  EXPECT_EQ(timeout(1), "77");
+  fill_pool(0);
+  traffic.shed_idle(soon());
+  traffic.pause(soon());
+  traffic.move(green(), soon());
+  EXPECT_EQ(timeout(0), "600") << "the RELOAD of the move takes it back";
+  EXPECT_EQ(timeout(1), "77");
+  ASSERT_TRUE(clients.wait_for("green", 20));
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
+  EXPECT_LT(clients.longest(), 2s);
+}
+
+TEST_F(PgBouncerIdle, AFreshObjectPutsBackWhatADeadOneSet) {
+  start();
+  write_setting(0, "server_idle_timeout = 77");
+  fill_pool(0);
+  {
+    PgBouncerTraffic first(settings());
+    first.require_ready(blue(), 5s, soon());
+    first.shed_idle(soon());
+    EXPECT_NE(timeout(0), "77");
+  }
+  PgBouncerTraffic second(settings());
+  second.keep_idle(soon());
+  EXPECT_EQ(timeout(0), "77");
+  console(0).set("server_idle_timeout", "5", soon());
+  second.keep_idle(soon());
+  EXPECT_EQ(timeout(0), "5") << "what somebody else has set is not ours to change";
+}
+
+// The pooler would open again at once what it closes.
+TEST_F(PgBouncerIdle, APoolWithALeastSizeIsLeftAlone) {
+  start({.settings = {{"min_pool_size", "3"}}});
+  fill_pool(0);
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.shed_idle(soon());
+  EXPECT_EQ(timeout(0), "600");
+  EXPECT_GE(servers(0), kMany);
+}
+
+TEST_F(PgBouncerIdle, APoolerThatIsGoneIsNoError) {
+  start();
+  fill_pool(0);
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.shed_idle(soon());
+  poolers_[0].stop();
+  EXPECT_NO_THROW(traffic.keep_idle(soon()));
+}
+
+}  // namespace
+}  // namespace verdigris
