@@ -60,6 +60,7 @@ class PgBouncerConsole {
   // WAIT_CLOSE at once, with transactions open (faults B6).
   void send_pause(const std::string& alias, Deadline deadline);
   std::string receive_tag(Deadline deadline);
+  bool has_tag() { return connection_.has_answer(); }
 
   bool is_open() const { return connection_.is_open(); }
   void close() { connection_.close(); }

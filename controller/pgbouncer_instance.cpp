@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds kPoll{1};
+constexpr std::chrono::microseconds kNudge{300};
 constexpr std::chrono::milliseconds kBlockerWait{200};  // a failing pause may spend this on naming who blocks it
 constexpr std::chrono::milliseconds kHangUpWait{1000};
 constexpr std::chrono::milliseconds kRestartWait{3000};
@@ -162,6 +163,7 @@ void PgBouncerInstance::finish_pause(Deadline deadline) {
   for (auto& [alias, console] : holders_) {
     std::string tag;
     try {
+      nudge_until_answered(console, deadline);
       tag = console.receive_tag(deadline);
     } catch (const DeadlinePassed&) {
       fail_pause(alias, "transactions still run");
@@ -172,6 +174,15 @@ void PgBouncerInstance::finish_pause(Deadline deadline) {
                       " while transactions may be open",
                   "Restart this PgBouncer: after a WAIT_CLOSE it no longer waits in PAUSE.");
     wait_until_empty(alias, deadline);
+  }
+}
+
+// The process looks whether a pause is complete after each round of its event loop, so the last connection may have been
+// closed for milliseconds before some client's message makes it look. Questions on the other console do.
+void PgBouncerInstance::nudge_until_answered(PgBouncerConsole& holder, Deadline deadline) {
+  while (!holder.has_tag() && !deadline.has_passed()) {
+    control(deadline).pools(aliases_.front(), deadline);
+    std::this_thread::sleep_for(kNudge);
   }
 }
 

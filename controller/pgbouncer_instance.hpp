@@ -74,6 +74,7 @@ class PgBouncerInstance {
   bool runs_with(const Endpoint& target, Deadline deadline);
   bool reload_and_see(const Endpoint& target, Deadline deadline);
   bool hang_up_and_see(const Endpoint& target, Deadline deadline);
+  void nudge_until_answered(PgBouncerConsole& holder, Deadline deadline);
   void wait_until_empty(const std::string& alias, Deadline deadline);
   [[noreturn]] void fail_pause(const std::string& alias, const std::string& why);
   std::string blockers(const std::string& alias);

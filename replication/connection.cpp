@@ -211,6 +211,13 @@ void Connection::send(const Sql& sql, const Params& params, Deadline deadline) {
   flush(deadline);
 }
 
+bool Connection::has_answer() {
+  require_open();
+  if (PQisBusy(connection_.get()) == 0) return true;
+  if (PQconsumeInput(connection_.get()) == 0) fail_lost();
+  return PQisBusy(connection_.get()) == 0;
+}
+
 Result Connection::receive(Deadline deadline) {
   require_open();
   std::optional<Result> last;

@@ -57,6 +57,8 @@ class Connection {
   void send(const Sql& sql, Deadline deadline);
   void send(const Sql& sql, const Params& params, Deadline deadline);
   Result receive(Deadline deadline);
+  // Whether receive() has something to return already; waits for nothing.
+  bool has_answer();
 
   bool is_open() const { return static_cast<bool>(connection_); }
   void close() { connection_.reset(); }
