@@ -118,6 +118,9 @@ void read_migrations(Mapping& root, Playbook& playbook) {
 }
 
 void read_fence(Mapping& root, Playbook& playbook) {
+  // Nobody drains the sessions of clients that are not held by a PgBouncer: a crossing that waited for their end would
+  // wait for good. Whoever stops the clients before a switch may write refuse or wait.
+  if (playbook.pooler.driver != "pgbouncer") playbook.fence.bypass = BypassPolicy::terminate;
   auto fence = root.mapping("fence");
   if (!fence) return;
   fence->refuse_unsupported({"leaders"});
@@ -142,12 +145,17 @@ void read_limits(Mapping& root, Playbook& playbook) {
 
 // The least that a pause needs besides PAUSE itself would be a guess; but it cannot be shorter than its first part.
 void check_together(Mapping& root, const Playbook& playbook) {
-  if (playbook.pooler.driver == "none" || playbook.pooler.pause_timeout < playbook.cutover.max_pause) return;
+  const auto& pooler = playbook.pooler;
+  const bool has_command = pooler.driver == "command";
+  const auto first = pooler.driver == "pgbouncer" ? pooler.pause_timeout
+                     : has_command && pooler.command.hold ? pooler.command.hold->timeout
+                                                          : milliseconds{0};
+  if (first < playbook.cutover.max_pause) return;
   const Place at = root.has("cutover") ? root.place_of("cutover") : root.place_of("pooler");
-  root.faults().add(
-      at, "range",
-      fmt::format("pooler.pause.timeout ({}) must be shorter than cutover.max_pause ({})",
-                  duration_text(playbook.pooler.pause_timeout), duration_text(playbook.cutover.max_pause)));
+  root.faults().add(at, "range",
+                    fmt::format("{} ({}) must be shorter than cutover.max_pause ({})",
+                                has_command ? "pooler.command.hold.timeout" : "pooler.pause.timeout", duration_text(first),
+                                duration_text(playbook.cutover.max_pause)));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ void read_playbook(Mapping& root, Playbook& playbook, std::chrono::sys_days toda
 void read_clusters(Mapping& root, Playbook& playbook);
 void read_replication_conninfo(Mapping& replication, Playbook& playbook);
 void read_pooler(Mapping& root, Playbook& playbook);
+void read_commands(Mapping& pooler, TrafficCommands& into);
 void read_waivers(Mapping& root, Playbook& playbook, std::chrono::sys_days today);
 
 // Small readers, shared by the sections.

@@ -86,7 +86,7 @@ void read_instances(Mapping& pooler, Playbook& playbook) {
   const auto items = pooler.sequence("instances");
   if (pooler.has("instances") && items.empty())
     pooler.faults().add(pooler.place_of("instances"), "value", "\"pooler.instances\" names no pooler",
-                        "Without a pooler write driver: none.");
+                        "Without a PgBouncer write driver: command, or none.");
   for (const YamlNode& node : items) {
     if (node.kind != YamlNode::Kind::mapping) {
       pooler.faults().add(node.place, "type", "an item of \"pooler.instances\" must be a mapping with admin and file");
@@ -123,18 +123,16 @@ void read_databases(Mapping& pooler, Playbook& playbook) {
 bool read_driver(Mapping& pooler, std::string& driver) {
   if (!pooler.has("driver")) return true;
   return pooler.scalar("driver", [&](const YamlNode& node) {
-    if (node.text == "command")
-      throw usage("unsupported-value", "\"command\" is not supported by this version; pgbouncer and none are");
-    parse_choice(node.text, {"pgbouncer", "none"});
+    parse_choice(node.text, {"pgbouncer", "command", "none"});
     driver = node.text;
   });
 }
 
-void refuse_pooler_keys(Mapping& pooler) {
-  for (const char* key : {"instances", "databases", "pause"}) {
+void refuse_pooler_keys(Mapping& pooler, const std::vector<std::string>& keys, const std::string& driver) {
+  for (const auto& key : keys) {
     if (!pooler.has(key)) continue;
     pooler.faults().add(pooler.place_of(key), "value",
-                        fmt::format("\"pooler.{}\" means nothing with driver: none", key));
+                        fmt::format("\"pooler.{}\" means nothing with driver: {}", key, driver));
     pooler.find(key);
   }
 }
@@ -142,6 +140,9 @@ void refuse_pooler_keys(Mapping& pooler) {
 void read_pause(Mapping& pooler, PoolerSettings& settings) {
   auto pause = pooler.mapping("pause");
   if (!pause) return;
+  if (settings.driver == "command" && pause->has("timeout"))
+    pause->faults().add(pause->place_of("timeout"), "value", "\"pooler.pause.timeout\" means nothing with driver: command",
+                        "The command hold has a timeout of its own.");
   read_duration(*pause, "timeout", settings.pause_timeout, std::chrono::milliseconds{50}, std::chrono::minutes{10});
   pause->plain("attempts", [&](const std::string& text) {
     settings.attempts = static_cast<int>(parse_integer(text, {1, 100}));
@@ -215,9 +216,15 @@ void read_pooler(Mapping& root, Playbook& playbook) {
   if (!pooler) return;
   pooler->refuse_unsupported({"reads", "session_pools"});
   if (read_driver(*pooler, playbook.pooler.driver)) {
-    if (playbook.pooler.driver == "none") {
-      refuse_pooler_keys(*pooler);
+    const std::string& driver = playbook.pooler.driver;
+    if (driver == "none") {
+      refuse_pooler_keys(*pooler, {"instances", "databases", "pause", "command"}, driver);
+    } else if (driver == "command") {
+      refuse_pooler_keys(*pooler, {"instances", "databases"}, driver);
+      read_commands(*pooler, playbook.pooler.command);
+      read_pause(*pooler, playbook.pooler);
     } else {
+      refuse_pooler_keys(*pooler, {"command"}, driver);
       read_instances(*pooler, playbook);
       read_databases(*pooler, playbook);
       read_pause(*pooler, playbook.pooler);

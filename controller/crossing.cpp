@@ -44,7 +44,7 @@ Readiness readiness_of(Step& step) {
 }
 
 // Every step's description and check. A step that is blocked would stop the switch, so it is a refusal.
-int dry_run(const Plan& plan, const std::string& command, Output& output) {
+int dry_run(const Plan& plan, const std::string& command, const std::string& effect, Output& output) {
   Json steps = Json::array();
   std::string blocked_step;
   for (std::size_t i = 0; i < plan.size(); ++i) {
@@ -60,9 +60,10 @@ int dry_run(const Plan& plan, const std::string& command, Output& output) {
     if (blocked != nullptr && !blocked->hint.empty()) output.result("         HINT:  " + blocked->hint);
     steps.push_back({{"step", plan[i].name()}, {"does", plan[i].describe()}, {"state", verdict}, {"ms", took.count()}});
   }
+  output.result("clients: " + effect);
   output.result(blocked_step.empty() ? "Ready: nothing was changed. Next: verdigris " + command
                                      : "Blocked at " + blocked_step + ": nothing was changed.");
-  output.document({{"result", blocked_step.empty() ? "ready" : "refused"}, {"dry_run", true}, {"steps", steps}});
+  output.document({{"result", blocked_step.empty() ? "ready" : "refused"}, {"dry_run", true}, {"clients", effect}, {"steps", steps}});
   return blocked_step.empty() ? kDone : kRefused;
 }
 
@@ -102,6 +103,7 @@ Json result_json(Deployment& d, const RunResult& result, const std::vector<RunRe
   body["serves"] = standing.serves;
   const auto pause = pause_of(d);
   body["pause_ms"] = pause ? Json(*pause) : Json(nullptr);
+  body["clients"] = d.traffic().effect_on_clients();
   body["waiting_clients"] = d.traffic().pause_times().waiting_clients;
   body["attempts"] = undone.size() + (result.ending == Ending::done ? 1 : 0);
   body["undone_attempts"] = attempts_json(undone);
@@ -116,6 +118,16 @@ Json result_json(Deployment& d, const RunResult& result, const std::vector<RunRe
   if (!result.reason_hint.empty()) body["hint"] = result.reason_hint;
   if (!result.given_up.empty()) body["way_back"] = "no: " + result.given_up;
   return body;
+}
+
+// What clients met, as the last sentence has it.
+std::string clients_text(Deployment& d) {
+  const auto ms = pause_of(d);
+  if (!ms) return "";
+  if (!d.traffic().abilities().can_hold_clients)
+    return fmt::format(" Clients were not held: for {:.0f} ms they were turned away.", *ms);
+  const int waited = d.traffic().pause_times().waiting_clients;
+  return fmt::format(" Clients waited {:.0f} ms", *ms) + (waited > 0 ? fmt::format(", {} of them at the end.", waited) : ".");
 }
 
 // Before clients waited nothing was changed for them: then it is the reason that counts.
@@ -175,6 +187,11 @@ RunResult attempt_crossing(Deployment& d, const std::string& source, const Invoc
 
 }  // namespace
 
+void warn_of_errors(const Traffic& traffic, Output& output) {
+  if (!traffic.abilities().is_proven)
+    output.warning("clients: " + traffic.effect_on_clients(), "playbooks/other_traffic.md says what they must be able to do.");
+}
+
 RunLimits limits_of(const Playbook& playbook, const Invocation& invocation) {
   RunLimits limits;
   limits.max_pause = invocation.max_pause.value_or(playbook.cutover.max_pause);
@@ -197,14 +214,10 @@ int report_crossing(Deployment& d, const RunResult& result, const std::string& c
     if (command == "recover") return kDone;
     return exit_code_of_undone(result);
   }
-  const auto times = d.traffic().pause_times();
-  std::string pause;
-  if (const auto ms = pause_of(d))
-    pause = fmt::format(" Clients waited {:.0f} ms, {} of them at the end.", *ms, times.waiting_clients);
   const bool is_switched = standing.phase == Phase::switched;
   const std::string next = !result.given_up.empty() ? "" : is_switched ? "Undo: verdigris rollback" : "Again: verdigris switch";
   output.result(fmt::format("{}. {} serves.{} {}", command == "rollback" ? "ROLLED BACK" : "SWITCHED", standing.serves,
-                            pause, next));
+                            clients_text(d), next));
   return result.given_up.empty() ? kDone : report_given_up(standing, result, output);
 }
 
@@ -222,7 +235,8 @@ int run_crossing(const Invocation& invocation, Output& output) {
     return kDone;
   }
   look_before(d, source, deadline);
-  if (invocation.dry_run) return dry_run(plan_of(d, source, invocation), command, output);
+  if (invocation.dry_run) return dry_run(plan_of(d, source, invocation), command, d.traffic().effect_on_clients(), output);
+  warn_of_errors(d.traffic(), output);
   require_confirmation(invocation, d.name(), output);
   ConsoleObserver observer(output);
   const auto& pause = d.playbook().pooler;

@@ -12,6 +12,9 @@ namespace verdigris {
 RunLimits limits_of(const Playbook& playbook, const Invocation& invocation);
 Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation, RunObserver& observer);
 
+// Before a person is asked: that clients will see errors, if nothing is known to hold them.
+void warn_of_errors(const Traffic& traffic, Output& output);
+
 // `switch` or `rollback`: opens the deployment, asks, crosses, reports. Returns the exit code.
 int run_crossing(const Invocation& invocation, Output& output);
 

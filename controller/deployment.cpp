@@ -165,7 +165,7 @@ Entry Deployment::plan_entry(const std::string& command, const std::string& sour
 
 Endpoint Deployment::endpoint(const std::string& color) {
   auto& server = side(color);
-  return {server.host(), server.port(), server.dbname()};
+  return {server.host(), server.port(), server.dbname(), color};
 }
 
 const Conninfo& Deployment::reachable_as(const std::string& color) const {

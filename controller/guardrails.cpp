@@ -63,6 +63,7 @@ CheckSettings check_settings(Deployment& d) {
   settings.to_blue = playbook.replication.to_blue;
   settings.to_green = playbook.replication.to_green;
   settings.pg_dump = newest_pg_dump(d);
+  settings.ends_sessions = playbook.fence.bypass == BypassPolicy::terminate;
   settings.pooler_backends = pooler_backends(playbook.pooler, Deadline::after(std::chrono::seconds(10)));
   return settings;
 }

@@ -113,7 +113,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
       .window_opens()
       .then<PauseTraffic>(source, d.traffic())
       .then<FenceSource>(source, d.playbook().fence, d.roles_to_keep(source->color()), d.traffic(), d.facts())
-      .then<DrainToMarker>(source, target, there, d.playbook().fence.lock_timeout, d.facts())
+      .then<DrainToMarker>(source, target, there, d.playbook().fence, d.facts())
       .then<CopySequences>(source, target, d.facts())
       .then<ProveParity>(source, target, there, filter_of(d), d.facts())
       .then<ConfirmPause>(d.traffic())

@@ -43,8 +43,22 @@ struct MigrationSettings {
   std::chrono::milliseconds lock_timeout{2000};
 };
 
+// A program that is run by argv, never through a shell.
+struct CommandLine {
+  std::vector<std::string> argv;  // the program's absolute path first; of set_target, with placeholders
+  std::chrono::milliseconds timeout{0};
+};
+
+// What leads clients where no PgBouncer does, and what it says of itself.
+struct TrafficCommands {
+  CommandLine set_target, show_target;
+  std::optional<CommandLine> hold, release;  // both or none
+  bool can_hold_clients = false, knows_transaction_end = false, pause_observable = false;
+};
+
 struct PoolerSettings {
-  std::string driver = "pgbouncer";  // pgbouncer | none
+  std::string driver = "pgbouncer";  // pgbouncer | command | none
+  TrafficCommands command;           // with driver command
   std::vector<PoolerInstance> instances;
   std::vector<std::string> databases;  // the pooler's names of the database
   std::chrono::milliseconds pause_timeout{2000};
@@ -53,7 +67,7 @@ struct PoolerSettings {
 };
 
 struct FenceSettings {
-  BypassPolicy bypass = BypassPolicy::wait;
+  BypassPolicy bypass = BypassPolicy::wait;  // terminate where no PgBouncer drains clients, unless it is written
   std::chrono::milliseconds lock_timeout{500};
 };
 

@@ -130,8 +130,8 @@ void end_group(bp::child& child, pid_t group) {
 // Feeds standard input and gathers the two outputs, never blocking on one while another is full.
 class Pipes {
  public:
-  Pipes(std::string input, Descriptor in, Descriptor out, Descriptor err)
-      : input_(std::move(input)), in_(std::move(in)), out_(std::move(out)), err_(std::move(err)) {
+  Pipes(const ToolRun& run, Descriptor in, Descriptor out, Descriptor err)
+      : input_(run.input), most_output_(run.most_output), in_(std::move(in)), out_(std::move(out)), err_(std::move(err)) {
     for (const auto* end : {&in_, &out_, &err_}) ::fcntl(end->get(), F_SETFL, O_NONBLOCK);
     if (input_.empty()) in_.close();
   }
@@ -142,7 +142,7 @@ class Pipes {
     std::array<pollfd, 3> ends{{{in_.get(), POLLOUT, 0}, {out_.get(), POLLIN, 0}, {err_.get(), POLLIN, 0}}};
     if (::poll(ends.data(), ends.size(), static_cast<int>(kPollInterval.count())) <= 0) return;
     if (ends[0].revents != 0) write_some();
-    if (ends[1].revents != 0) read_some(out_, result.output, std::string::npos);
+    if (ends[1].revents != 0) read_some(out_, result.output, most_output_);
     if (ends[2].revents != 0) read_some(err_, result.errors, kErrorsLimit);
   }
 
@@ -167,6 +167,7 @@ class Pipes {
 
   std::string input_;
   std::size_t written_ = 0;
+  std::size_t most_output_;
   Descriptor in_, out_, err_;
 };
 
@@ -222,7 +223,7 @@ ToolResult run_tool(const ToolRun& run, Deadline deadline) {
   for (auto* end : {&in_read, &out_write, &err_write}) end->close();
 
   const IgnoreBrokenPipe guard;
-  Pipes pipes(run.input, std::move(in_write), std::move(out_read), std::move(err_read));
+  Pipes pipes(run, std::move(in_write), std::move(out_read), std::move(err_read));
   std::optional<Deadline> last_bytes;
   while (pipes.are_open() || is_alive(child)) {
     if (pipes.are_open())

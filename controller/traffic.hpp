@@ -16,7 +16,25 @@ struct Endpoint {
   std::string host;  // a host name, an address, or the directory of a unix socket
   std::string port;
   std::string dbname;
-  bool operator==(const Endpoint&) const = default;
+  std::string color = {};  // "blue", "green"; another name for the same, empty where it is not known
+  bool operator==(const Endpoint& other) const {
+    return host == other.host && port == other.port && dbname == other.dbname;
+  }
+};
+
+// "db2:5432/orders", or the colour where nothing else is known.
+inline std::string text_of(const Endpoint& at) {
+  return at.host.empty() ? at.color : at.host + ":" + at.port + "/" + at.dbname;
+}
+
+// What it can do for clients. Safety uses none of it: it rests on the fence.
+struct TrafficAbilities {
+  bool can_hold_clients = true;       // pause() makes new transactions wait; else clients see errors
+  bool knows_transaction_end = true;  // pause() comes back when no transaction is open any more
+  bool pause_observable = true;       // state() tells whether clients are held
+  bool moves_clients = true;          // else they find the target by themselves, or a person leads them there
+  bool has_file = true;               // stage() lays a file ready
+  bool is_proven = true;              // the above is tested here, not only declared
 };
 
 struct TrafficState {
@@ -38,6 +56,9 @@ struct PauseTimes {
 class Traffic {
  public:
   virtual ~Traffic() = default;
+  virtual TrafficAbilities abilities() const { return {}; }
+  // For the plan and for the prompt: what a crossing means to clients.
+  virtual std::string effect_on_clients() const { return "they wait and see no error"; }
   // What can be asked without a RELOAD, of processes and files alike: for check and dry runs. Throws Refused; changes nothing.
   virtual void require_sound(const Endpoint& /*current*/, std::chrono::milliseconds /*budget*/, Deadline /*deadline*/) {}
   // Everything that can be wrong is found here, while it costs nobody anything: reaches each instance, knows that it is

@@ -12,6 +12,11 @@ void NoTraffic::resume(Deadline) {
   times_.last_resume_acknowledged = std::chrono::steady_clock::now();
 }
 
+std::string NoTraffic::effect_on_clients() const {
+  return "brief errors: nobody is held or led on; no session stays on the old side, logins are refused there, and clients "
+         "find the new side by their list of hosts, or are led there by you";
+}
+
 std::string NoTraffic::describe() const {
   const std::string text = "no pooler: the fence alone keeps clients off";
   if (!target_) return text + "; after the switch lead them to the new server yourself";

@@ -1,5 +1,6 @@
 // Traffic of which verdigris knows nothing (playbook: driver none). The fence alone keeps clients off the source, they
-// meet its errors, and the operator leads them to the target after the switch.
+// meet its errors, and find the target by themselves (several hosts in their connection string) or are led there by the
+// operator.
 #pragma once
 
 #include "controller/traffic.hpp"
@@ -8,6 +9,8 @@ namespace verdigris {
 
 class NoTraffic final : public Traffic {
  public:
+  TrafficAbilities abilities() const override { return {false, false, false, false, false, false}; }
+  std::string effect_on_clients() const override;
   void require_ready(const Endpoint&, std::chrono::milliseconds, Deadline) override {}
   void stage(const Endpoint&, Deadline) override {}
   void discard_staged() override {}

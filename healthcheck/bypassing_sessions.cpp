@@ -18,7 +18,9 @@ Findings bypassing_sessions(const CheckContext& context) {
   for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
   if (names.empty()) return {pass("clients.bypass", "nobody is connected to " + context.source.color() + " past the poolers")};
   return {warn("clients.bypass", context.source.color() + ": sessions that do not come through a pooler: " + some_of(names),
-               "Move them behind the pooler: a session that can write keeps a switch from going on.")};
+               context.settings.ends_sessions
+                   ? "A switch ends them (fence.bypass: terminate)."
+                   : "Move them behind the pooler: a session that can write keeps a switch from going on.")};
 }
 
 }  // namespace verdigris::questions

@@ -50,6 +50,7 @@ struct CheckSettings {
   std::optional<Conninfo> to_blue = {}, to_green = {};  // as the servers reach each other
   std::optional<DumpTool> pg_dump = {};                 // as the controller found it
   std::vector<int> pooler_backends = {};                // pids of blue's sessions that belong to a pooler
+  bool ends_sessions = false;                           // fence.bypass: terminate
   std::vector<std::string> our_roles = {};              // the controller's and replication's
   std::vector<CheckWaiver> waivers = {};
 };

@@ -2,6 +2,7 @@
 // controller hands them an implementation. argv[0] is an absolute path; no shell is involved.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ struct ToolRun {
   std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> environment;  // added to a clean one; secrets travel as PGPASSFILE
   std::string input;                                             // standard input, may be empty
+  std::size_t most_output = std::string::npos;                   // what goes beyond it is read and dropped
 };
 
 struct ToolResult {

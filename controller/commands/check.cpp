@@ -17,8 +17,9 @@ constexpr std::chrono::milliseconds kPatience{120'000};
 
 Finding about_pooler(const TrafficState& state) {
   const std::string text =
-      fmt::format("{}: {} -> {}:{}/{}, {} clients waiting", state.instance, state.alias, state.target.host,
-                  state.target.port, state.target.dbname, state.waiting_clients);
+      state.alias.empty() ? fmt::format("{}: clients -> {}", state.instance, text_of(state.target))
+                          : fmt::format("{}: {} -> {}, {} clients waiting", state.instance, state.alias,
+                                        text_of(state.target), state.waiting_clients);
   if (state.is_paused)
     return fail("pooler.paused", text + ", paused", "RESUME it, or run verdigris recover if a switch was interrupted.");
   return pass("pooler.state", text);
@@ -35,11 +36,15 @@ Findings ask_poolers(Deployment& d, Deadline deadline) {
   }
   try {
     d.traffic().require_sound(d.endpoint(d.standing().serves), d.playbook().cutover.max_pause, deadline);
-    if (!findings.empty()) findings.push_back(pass("pooler.ready", d.traffic().describe() + ": the processes meant, reading the files meant"));
+    const bool has_file = d.traffic().abilities().has_file;
+    if (!findings.empty())
+      findings.push_back(pass("pooler.ready", d.traffic().describe() + (has_file ? ": the processes meant, reading the files meant"
+                                                                                 : ": clients are led to the side that serves")));
   } catch (const Error& error) {
     const bool is_said = error.id() == "pooler.paused" && std::ranges::any_of(findings, [](const auto& f) { return f.level == Level::fail; });
     if (!is_said) findings.push_back(fail(error.id(), error.what(), error.hint()));
   }
+  if (!d.traffic().abilities().is_proven) findings.push_back(note("clients.effect", d.traffic().effect_on_clients()));
   return findings;
 }
 

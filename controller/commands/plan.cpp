@@ -105,7 +105,13 @@ int run_plan(const Invocation& invocation, Output& output) {
   output.result("verdigris " + next.command + (is_begun ? " was interrupted, and would go on:" : " would do:"));
   Printer printer(output, deadline);
   print(next, printer, output);
-  output.document({{"result", "planned"}, {"command", next.command}, {"interrupted", is_begun}, {"steps", printer.steps()}});
+  Json body{{"result", "planned"}, {"command", next.command}, {"interrupted", is_begun}};
+  if (next.plan.has_line()) {
+    output.result("clients: " + d.traffic().effect_on_clients());
+    body["clients"] = d.traffic().effect_on_clients();
+  }
+  body["steps"] = printer.steps();
+  output.document(body);
   return kDone;
 }
 

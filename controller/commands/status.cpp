@@ -58,14 +58,15 @@ std::string activity_of(Deployment& d, const Standing& standing, Deadline deadli
 
 struct Poolers {
   std::vector<TrafficState> states;
-  std::string error;  // empty if all answer
+  std::string error, hint;  // empty if all answer
 };
 
 Poolers ask_poolers(Deployment& d) {
   try {
-    return {d.traffic().state(Deadline::after(milliseconds(5'000))), ""};
+    return {d.traffic().state(Deadline::after(milliseconds(5'000))), "", ""};
   } catch (const Error& error) {
-    return {{}, error.what()};
+    const bool has_file = d.traffic().abilities().has_file;
+    return {{}, error.what(), has_file ? "Start PgBouncer, or correct admin in the playbook." : error.hint()};
   }
 }
 
@@ -73,16 +74,19 @@ Json to_json(const Poolers& poolers) {
   Json list = Json::array();
   for (const auto& state : poolers.states)
     list.push_back({{"instance", state.instance}, {"database", state.alias}, {"paused", state.is_paused},
-                    {"target", state.target.host + ":" + state.target.port + "/" + state.target.dbname},
+                    {"target", text_of(state.target)},
                     {"waiting_clients", state.waiting_clients}});
   return list;
 }
 
 void print(const Poolers& poolers, Output& output) {
   for (const auto& state : poolers.states)
-    output.result(fmt::format("{}  {} -> {}:{}/{}  {}, {} clients waiting", state.instance, state.alias, state.target.host,
-                              state.target.port, state.target.dbname, state.is_paused ? "PAUSED" : "running", state.waiting_clients));
-  if (!poolers.error.empty()) output.warning(poolers.error, "Start PgBouncer, or correct admin in the playbook.");
+    if (state.alias.empty())
+      output.result(fmt::format("{} -> {}{}", state.instance, text_of(state.target), state.is_paused ? "  HELD" : ""));
+    else
+      output.result(fmt::format("{}  {} -> {}  {}, {} clients waiting", state.instance, state.alias, text_of(state.target),
+                                state.is_paused ? "PAUSED" : "running", state.waiting_clients));
+  if (!poolers.error.empty()) output.warning(poolers.error, poolers.hint);
 }
 
 // What the steps before the pause would say: without a word from them the next crossing is possible now.

@@ -23,6 +23,9 @@ struct LoadOptions {
   std::filesystem::path ledger;
   std::filesystem::path waits;  // gets each wait of a pooled client, in ms, one a line; empty: none
   bool has_direct_writers = true;
+  // Other ways for the pooled clients than the pooler, each tried when a login on the one before it failed: libpq goes on
+  // to the next of several hosts only if one does not answer, not if it refuses the login.
+  std::vector<Conninfo> ways = {};
 };
 
 struct PooledTally {

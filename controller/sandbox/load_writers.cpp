@@ -110,8 +110,14 @@ void PooledClient::wait_until(Clock::time_point when) const {
 
 void PooledClient::connect() {
   if (session_ && session_->is_open()) return;
-  session_ = Connection::open_plain(context_.sandbox.conninfo(context_.sandbox.pooler, kPoolUser.user),
-                                    {"pooler", "shop/client", false, {}}, Deadline::after(kPatience));
+  const auto& ways = context_.options.ways;
+  const auto way = ways.empty() ? context_.sandbox.conninfo(context_.sandbox.pooler, kPoolUser.user) : ways[way_];
+  try {
+    session_ = Connection::open_plain(way, {"pooler", "shop/client", false, {}}, Deadline::after(kPatience));
+  } catch (const CannotConnect&) {
+    if (!ways.empty()) way_ = (way_ + 1) % ways.size();
+    throw;
+  }
   if (business_.empty()) business_ = business_of(*session_);
 }
 

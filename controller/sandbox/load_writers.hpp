@@ -36,6 +36,7 @@ class PooledClient {
   const LoadContext& context_;
   int writer_;
   std::int64_t n_;
+  std::size_t way_ = 0;
   LedgerBuffer ledger_;
   std::vector<Sql> business_;
   std::optional<Connection> session_;

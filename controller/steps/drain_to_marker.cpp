@@ -54,7 +54,7 @@ std::string DrainToMarker::apply(Deadline deadline) {
     std::this_thread::sleep_for(std::chrono::microseconds(300));
   }
   if (!is_mutant("no_fence"))
-    wait_for_no_foreign_session(*source_, {}, Deadline::after(lock_timeout_).or_earlier(deadline), deadline);
+    wait_for_no_foreign_session(*source_, {fence_.bypass}, Deadline::after(fence_.lock_timeout).or_earlier(deadline), deadline);
   return "marker " + std::to_string(facts_.marker->id) + " on " + target_->color() + ", origin flushed past " +
          facts_.marker->position.text();
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "controller/cutover_facts.hpp"
+#include "controller/playbook.hpp"
 #include "controller/step.hpp"
 #include "replication/server.hpp"
 #include "replication/stream.hpp"
@@ -12,8 +13,8 @@ namespace verdigris {
 
 class DrainToMarker final : public Step {
  public:
-  DrainToMarker(Source source, Target target, Stream stream, std::chrono::milliseconds lock_timeout, CutoverFacts& facts)
-      : source_(source), target_(target), stream_(std::move(stream)), lock_timeout_(lock_timeout), facts_(facts) {}
+  DrainToMarker(Source source, Target target, Stream stream, const FenceSettings& fence, CutoverFacts& facts)
+      : source_(source), target_(target), stream_(std::move(stream)), fence_(fence), facts_(facts) {}
   std::string_view name() const override { return "drain_to_marker"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -25,7 +26,7 @@ class DrainToMarker final : public Step {
   Source source_;
   Target target_;
   Stream stream_;
-  std::chrono::milliseconds lock_timeout_;  // how long a session beside the pooler may take to end
+  FenceSettings fence_;
   CutoverFacts& facts_;
 };
 

@@ -7,7 +7,10 @@
 
 namespace verdigris {
 
-std::string FenceSource::describe() const { return "close " + source_->color() + " for connections and writes"; }
+std::string FenceSource::describe() const {
+  return "close " + source_->color() + " for connections and writes" +
+         (bypass_ == BypassPolicy::terminate ? ", and end every session there" : "");
+}
 
 Readiness FenceSource::check(Deadline deadline) {
   if (is_mutant("no_fence")) return Ready{};
@@ -51,6 +54,9 @@ std::string FenceSource::apply(Deadline deadline) {
   close_access(source_->control(), source_->deployment(), keep_, deadline);
   require_no_foreign_session(deadline);
   const auto closed = close(deadline);
+  // A login that was under way when connections were closed shows only now, and would stay: its client would meet the
+  // fence with every write instead of logging in where it can write.
+  if (bypass_ == BypassPolicy::terminate) require_no_foreign_session(deadline);
   if (!closed.without_trigger.empty())
     throw Error("fence.coverage",
                 source_->color() + ": " + closed.without_trigger.front().display() + " has no enabled fence trigger",

@@ -9,7 +9,10 @@ constexpr std::chrono::milliseconds kPatience{1'500};
 
 }  // namespace
 
-std::string HoldTraffic::describe() const { return "hold new transactions at " + traffic_.describe() + ", if that can be done"; }
+std::string HoldTraffic::describe() const {
+  if (!traffic_.abilities().can_hold_clients) return traffic_.effect_on_clients();
+  return "hold new transactions at " + traffic_.describe() + ", if that can be done";
+}
 
 // Never Done: a pause that somebody else made would be resumed by the undo all the same, and the file is to be laid.
 Readiness HoldTraffic::check(Deadline) { return Ready{}; }
@@ -18,7 +21,7 @@ std::string HoldTraffic::apply(Deadline deadline) {
   traffic_.stage(to_, deadline);
   try {
     traffic_.pause(Deadline::after(kPatience).or_earlier(deadline));
-    return traffic_.describe() + " held";
+    return traffic_.abilities().can_hold_clients ? traffic_.describe() + " held" : "nobody is held";
   } catch (const Error& error) {
     return std::string("not held, clients may see errors: ") + error.what();  // moving them resumes what is half paused
   }

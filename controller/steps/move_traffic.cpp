@@ -11,6 +11,7 @@ constexpr std::chrono::milliseconds kLook{1'000};
 }  // namespace
 
 std::string MoveTraffic::describe() const {
+  if (!traffic_.abilities().moves_clients) return "nothing to move: " + traffic_.describe();
   const std::string where = to_.host.empty() ? "the target" : to_.host + ":" + to_.port;
   return "lead clients to " + where + " at " + traffic_.describe();
 }
@@ -26,8 +27,10 @@ Readiness MoveTraffic::check(Deadline deadline) {
 
 std::string MoveTraffic::apply(Deadline deadline) {
   traffic_.move(to_, deadline);
-  return traffic_.describe() + ", " + to_.host + ":" + to_.port + " read back, " +
-         std::to_string(traffic_.pause_times().waiting_clients) + " clients had waited";
+  if (!traffic_.abilities().moves_clients) return traffic_.describe();
+  const int waited = traffic_.pause_times().waiting_clients;
+  return traffic_.describe() + ", " + to_.host + ":" + to_.port + " read back" +
+         (traffic_.abilities().has_file ? ", " + std::to_string(waited) + " clients had waited" : "");
 }
 
 }  // namespace verdigris

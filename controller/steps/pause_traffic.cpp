@@ -11,9 +11,13 @@ constexpr std::chrono::milliseconds kCourtesy{500};
 
 }  // namespace
 
-std::string PauseTraffic::describe() const { return "hold new transactions at " + traffic_.describe(); }
+std::string PauseTraffic::describe() const {
+  if (!traffic_.abilities().can_hold_clients) return traffic_.effect_on_clients();
+  return "hold new transactions at " + traffic_.describe();
+}
 
 Readiness PauseTraffic::check(Deadline deadline) {
+  if (!traffic_.abilities().can_hold_clients) return Ready{};
   const auto states = traffic_.state(deadline);
   const auto is_held = [](const TrafficState& s) { return s.is_paused && s.server_connections == 0; };
   if (!states.empty() && std::ranges::all_of(states, is_held)) return Done{};
@@ -27,7 +31,9 @@ std::string PauseTraffic::apply(Deadline deadline) {
     if (error.id() != "pooler.pause-timeout") throw;
     throw Error(error.id(), std::string(error.what()) + open_transactions(), error.hint());
   }
-  return traffic_.describe() + " held, no server connection left";
+  const auto abilities = traffic_.abilities();
+  if (!abilities.can_hold_clients) return "nobody is held";
+  return traffic_.describe() + (abilities.knows_transaction_end ? " held, no server connection left" : " held");
 }
 
 // Who holds a server connection, as the server sees it: asked now, since later it may be over. It costs clients a

@@ -1,5 +1,6 @@
 // Opens the window: new transactions are held at the poolers, running ones end, and no server connection of the database
-// is left. Undone by releasing clients where they were.
+// is left. Undone by releasing clients where they were. What cannot hold clients only notes the time: the fence turns
+// them away.
 #pragma once
 
 #include "controller/step.hpp"

@@ -2,7 +2,9 @@
 
 namespace verdigris {
 
-std::string StageTraffic::describe() const { return "try " + traffic_.describe() + " and lay the file for the target ready"; }
+std::string StageTraffic::describe() const {
+  return "try " + traffic_.describe() + (traffic_.abilities().has_file ? " and lay the file for the target ready" : "");
+}
 
 Readiness StageTraffic::check(Deadline deadline) {
   traffic_.require_sound(from_, budget_, deadline);
@@ -12,7 +14,7 @@ Readiness StageTraffic::check(Deadline deadline) {
 std::string StageTraffic::apply(Deadline deadline) {
   traffic_.require_ready(from_, budget_, deadline);
   traffic_.stage(to_, deadline);
-  return traffic_.describe() + ", file staged";
+  return traffic_.describe() + (traffic_.abilities().has_file ? ", file staged" : ", as it must be");
 }
 
 void StageTraffic::undo(Deadline) { traffic_.discard_staged(); }

@@ -154,9 +154,11 @@ Scene Shop::scene() {
   d.connect(soon(), true);
   d.journal().load(soon());
   const auto standing = d.standing();
-  const auto traffic = d.traffic().state(soon()).at(0);
-  scene.is_paused = traffic.is_paused;
-  scene.routed_to = traffic.target.host == state_.blue.host ? "blue" : "green";
+  for (const auto& traffic : d.traffic().state(soon())) {  // none, if the playbook says so
+    scene.is_paused = traffic.is_paused;
+    const bool is_blue = traffic.target.color.empty() ? traffic.target.host == state_.blue.host : traffic.target.color == "blue";
+    scene.routed_to = is_blue ? "blue" : "green";
+  }
   scene.serves = standing.serves;
   scene.activity = standing.open ? "interrupted" : "none";
   scene.records = static_cast<std::int64_t>(d.journal().records().size());

@@ -169,8 +169,6 @@ const Case kPoolers[] = {
      "conninfo: the console of PgBouncer is the database \"pgbouncer\""},
     {with_pooler("  driver: none\n  databases: [orders]\n"),
      "value: \"pooler.databases\" means nothing with driver: none"},
-    {with_pooler("  driver: command\n"),
-     "unsupported-value: \"command\" is not supported by this version; pgbouncer and none are"},
     {with_pooler("  databases: [orders]\n  pause: { timeout: 5s }\n  instances: [ " + kInstance + " ]\n"),
      "range: pooler.pause.timeout (5s) must be shorter than cutover.max_pause (5s)"},
 };
