@@ -94,7 +94,7 @@ std::string CommandTraffic::effect_on_clients() const {
   return "brief errors: nobody is held, no session stays on the old side, and logins are refused until clients are led on";
 }
 
-std::string CommandTraffic::describe() const { return "the command \"" + in_one_line(commands_.set_target.argv) + "\""; }
+std::string CommandTraffic::describe() const { return "the command " + commands_.set_target.argv.front(); }
 
 // Its own timeout or what is left of the step's time, whichever is shorter.
 std::string CommandTraffic::run(const std::string& name, const CommandLine& line, const Endpoint& target,
