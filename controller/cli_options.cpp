@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "controller/config_values.hpp"
+#include "controller/start_time.hpp"
 #include "replication/errors.hpp"
 
 namespace verdigris {
@@ -118,6 +119,8 @@ void verify_options(CLI::App& app, Invocation& invocation) {
 }
 
 void switch_options(CLI::App& app, Invocation& invocation) {
+  value(app, "--at", "TIME", "prepare all, then wait: HH:MM[:SS] here, or 2026-12-01T02:00:00+01:00",
+        [&invocation](const std::string& text) { invocation.at = parse_start_time(text, std::chrono::system_clock::now()); });
   pause_options(app, invocation);
 }
 

@@ -10,7 +10,8 @@
 namespace verdigris {
 
 RunLimits limits_of(const Playbook& playbook, const Invocation& invocation);
-Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation, RunObserver& observer);
+Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation, RunObserver& observer,
+                   Gate* gate = nullptr);
 
 // `switch` or `rollback`: opens the deployment, asks, crosses, reports. Returns the exit code.
 int run_crossing(const Invocation& invocation, Output& output);

@@ -57,6 +57,7 @@ struct Invocation {
   bool dry_run = false;                                // switch, rollback, recover
   std::optional<std::string> confirm;                  // switch, rollback, finish, abandon
   std::optional<std::chrono::milliseconds> timeout;    // how long a wait outside the window may take
+  std::optional<std::chrono::system_clock::time_point> at;  // switch: not before
   std::optional<std::chrono::milliseconds> max_pause;  // switch, rollback: instead of the playbook's
   bool force = false;                                  // rollback: without green
   AcceptedLoss accept_loss;                            // rollback --force
