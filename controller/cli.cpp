@@ -47,7 +47,8 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
       {"check", "Ask both servers and the poolers everything that could go wrong; change nothing", check_options,
        run_check},
-      {"plan", "Show what the next command would do, step by step", no_options, run_plan},
+      {"plan", "Show what the next command would do, step by step, with the SQL and the changes of files", plan_options,
+       run_plan},
       {"prepare", "Make green follow blue: schema, data, migrations, fences, the way back", no_options, run_prepare},
       {"verify", "Compare all tables of both sides while writes go on", verify_options, run_verify},
       {"switch", "Move clients from blue to green", switch_options, run_switch},

@@ -110,6 +110,11 @@ void check_options(CLI::App& app, Invocation& invocation) {
   flag(app, "--offline", invocation.offline, "only read the playbook, ask no server");
 }
 
+void plan_options(CLI::App& app, Invocation& invocation) {
+  path(app, "-o,--output", invocation.plan_file, "write it to a file (with --json the document) and print its digest");
+  flag(app, "--detailed-exitcode", invocation.detailed_exitcode, "exit code 10 if there is anything to do");
+}
+
 void verify_options(CLI::App& app, Invocation& invocation) {
   choice(app, "--mode", invocation.mode, {"counts", "sample", "full"}, "counts, sample or full (full)");
   app.add_option("--table", invocation.tables, "only this table; repeatable")

@@ -12,29 +12,12 @@
 #include "controller/plans.hpp"
 #include "controller/start_gate.hpp"
 #include "controller/stream_guard.hpp"
-#include "replication/fence.hpp"
-#include "replication/origin.hpp"
-#include "replication/slot.hpp"
+#include "controller/waiting_slot.hpp"
 
 namespace verdigris {
 namespace {
 
 using std::chrono::milliseconds;
-
-// A reverse slot left idle must be decoded from far behind: seconds until the first row comes back. Only now: we hold the
-// target's lease, no plan is open (or ours, which has not come to its window), and its fence was seen closed after the
-// position was read (cutover.md, "Before the pause" 8). Advanced after opening it would throw client commits away without
-// a word.
-void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline deadline) {
-  const auto back = Stream::leaving(other_side(source), d.name());
-  auto& target = d.target_of(source)->control();
-  if (!slot_state(target, back, deadline).is_usable()) return;  // the plan will make it anew
-  const auto position = wal_insert_position(target, deadline);
-  const auto state = fence_state(target, deadline);
-  if (state != FenceState::closed && state != FenceState::following) return;
-  target.execute(Sql("CHECKPOINT"), deadline);
-  advance_slot(target, back, position, deadline);
-}
 
 // A refusal blocks its step; the others are asked all the same.
 Readiness readiness_of(Step& step) {

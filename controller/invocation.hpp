@@ -68,6 +68,8 @@ struct Invocation {
   bool now = false, purge = false, open_blue = false;  // finish
   bool source_not_restored = false;                    // recover
   bool offline = false;                                // check
+  std::filesystem::path plan_file;                     // plan: empty: stdout
+  bool detailed_exitcode = false;                      // plan
   SandboxUpOptions sandbox_up;
   SandboxLoadOptions sandbox_load;
   SandboxDownOptions sandbox_down;

@@ -34,6 +34,9 @@ class PgBouncerTraffic final : public Traffic {
   void point_to(const Endpoint& target, Deadline deadline) override;
   void move(const Endpoint& target, Deadline deadline) override;
   bool has_moved(const Endpoint& target, Deadline deadline) override;
+  PlannedActs file_changes(const Endpoint& target, Deadline deadline) override;
+  PlannedActs pause_commands() override;
+  PlannedActs move_commands(Deadline deadline) override;
   std::vector<TrafficState> state(Deadline deadline) override;
   PauseTimes pause_times() const override { return times_; }
   std::string describe() const override;

@@ -24,6 +24,8 @@ Readiness MoveTraffic::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs MoveTraffic::statements(Deadline deadline) { return traffic_.move_commands(deadline); }
+
 std::string MoveTraffic::apply(Deadline deadline) {
   traffic_.move(to_, deadline);
   return traffic_.describe() + ", " + to_.host + ":" + to_.port + " read back, " +
