@@ -10,9 +10,11 @@
 #include "controller/commands/abandon.hpp"
 #include "controller/commands/check.hpp"
 #include "controller/commands/finish.hpp"
+#include "controller/commands/hold.hpp"
 #include "controller/commands/plan.hpp"
 #include "controller/commands/prepare.hpp"
 #include "controller/commands/recover.hpp"
+#include "controller/commands/release.hpp"
 #include "controller/commands/rollback.hpp"
 #include "controller/commands/sandbox_demo.hpp"
 #include "controller/commands/sandbox_down.hpp"
@@ -45,11 +47,14 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
       {"check", "Ask both servers and the poolers everything that could go wrong; change nothing", check_options,
        run_check},
-      {"plan", "Show what the next command would do, step by step", no_options, run_plan},
+      {"plan", "Show what the next command would do, step by step, with the SQL and the changes of files", plan_options,
+       run_plan},
       {"prepare", "Make green follow blue: schema, data, migrations, fences, the way back", no_options, run_prepare},
       {"verify", "Compare all tables of both sides while writes go on", verify_options, run_verify},
       {"switch", "Move clients from blue to green", switch_options, run_switch},
       {"rollback", "Move clients back to blue: the same plan with the sides exchanged", rollback_options, run_rollback},
+      {"hold", "Keep a running or coming switch or rollback from holding clients, from anywhere", no_options, run_hold},
+      {"release", "Let what is held go on", no_options, run_release},
       {"finish", "End the way back; blue stays closed", finish_options, run_finish},
       {"abandon", "Before a switch: remove what is ours; blue as it was found", abandon_options, run_abandon},
       {"recover", "After a crash: undo, or carry out the rest, as the journal decides", recover_options, run_recover},

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "controller/config_values.hpp"
+#include "controller/start_time.hpp"
 #include "replication/errors.hpp"
 
 namespace verdigris {
@@ -109,6 +110,11 @@ void check_options(CLI::App& app, Invocation& invocation) {
   flag(app, "--offline", invocation.offline, "only read the playbook, ask no server");
 }
 
+void plan_options(CLI::App& app, Invocation& invocation) {
+  path(app, "-o,--output", invocation.plan_file, "write it to a file (with --json the document) and print its digest");
+  flag(app, "--detailed-exitcode", invocation.detailed_exitcode, "exit code 10 if there is anything to do");
+}
+
 void verify_options(CLI::App& app, Invocation& invocation) {
   choice(app, "--mode", invocation.mode, {"counts", "sample", "full"}, "counts, sample or full (full)");
   app.add_option("--table", invocation.tables, "only this table; repeatable")
@@ -118,6 +124,8 @@ void verify_options(CLI::App& app, Invocation& invocation) {
 }
 
 void switch_options(CLI::App& app, Invocation& invocation) {
+  value(app, "--at", "TIME", "prepare all, then wait: HH:MM[:SS] here, or 2026-12-01T02:00:00+01:00",
+        [&invocation](const std::string& text) { invocation.at = parse_start_time(text, std::chrono::system_clock::now()); });
   pause_options(app, invocation);
 }
 

@@ -10,29 +10,14 @@
 #include "controller/guardrails.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
+#include "controller/start_gate.hpp"
 #include "controller/stream_guard.hpp"
-#include "replication/fence.hpp"
-#include "replication/origin.hpp"
-#include "replication/slot.hpp"
+#include "controller/waiting_slot.hpp"
 
 namespace verdigris {
 namespace {
 
 using std::chrono::milliseconds;
-
-// A reverse slot left idle must be decoded from far behind: seconds until the first row comes back. Only now: we hold the
-// target's lease, no plan is open, and its fence was seen closed after the position was read (cutover.md, "Before the
-// pause" 8). Advanced after opening it would throw client commits away without a word.
-void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline deadline) {
-  const auto back = Stream::leaving(other_side(source), d.name());
-  auto& target = d.target_of(source)->control();
-  if (!slot_state(target, back, deadline).is_usable()) return;  // the plan will make it anew
-  const auto position = wal_insert_position(target, deadline);
-  const auto state = fence_state(target, deadline);
-  if (state != FenceState::closed && state != FenceState::following) return;
-  target.execute(Sql("CHECKPOINT"), deadline);
-  advance_slot(target, back, position, deadline);
-}
 
 // A refusal blocks its step; the others are asked all the same.
 Readiness readiness_of(Step& step) {
@@ -175,10 +160,14 @@ RunResult attempt_crossing(Deployment& d, const std::string& source, const Invoc
   const auto deadline = Deadline::after(milliseconds(60'000));
   const Plan plan = plan_of(d, source, invocation);
   bring_waiting_slot_close(d, source, deadline);
-  d.journal().open_plan(d.plan_entry(invocation.command, source, deadline), source, deadline);
+  auto first = d.plan_entry(invocation.command, source, deadline);
+  if (invocation.at) first.detail["not_before"] = utc_time_text(*invocation.at);
+  d.journal().open_plan(first, source, deadline);
   d.recall_facts();
   handle_interrupts();
-  auto result = make_runner(d, plan, invocation, observer).cross([&d]() -> Json {
+  StartGate gate(d.blue(), d.green(), {invocation.at, invocation.timeout},
+                 [&](Deadline until) { bring_waiting_slot_close(d, source, until); });
+  auto result = make_runner(d, plan, invocation, observer, &gate).cross([&d]() -> Json {
     return {{"line", d.facts().line.value().text()}};
   });
   if (result.window_was_open) result.pause_ms = pause_of(d);
@@ -199,9 +188,9 @@ RunLimits limits_of(const Playbook& playbook, const Invocation& invocation) {
   return limits;
 }
 
-Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation, RunObserver& observer) {
+Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation, RunObserver& observer, Gate* gate) {
   return Runner(plan, d.journal(), limits_of(d.playbook(), invocation), observer,
-                [&d](Deadline deadline) { d.reopen(deadline); });
+                [&d](Deadline deadline) { d.reopen(deadline); }, gate);
 }
 
 int report_crossing(Deployment& d, const RunResult& result, const std::string& command, Output& output,
@@ -235,6 +224,7 @@ int run_crossing(const Invocation& invocation, Output& output) {
     return kDone;
   }
   look_before(d, source, deadline);
+  if (invocation.at) output.note("begins not before " + start_time_text(*invocation.at, std::chrono::system_clock::now()));
   if (invocation.dry_run) return dry_run(plan_of(d, source, invocation), command, d.traffic().effect_on_clients(), output);
   warn_of_errors(d.traffic(), output);
   require_confirmation(invocation, d.name(), output);

@@ -10,7 +10,8 @@
 namespace verdigris {
 
 RunLimits limits_of(const Playbook& playbook, const Invocation& invocation);
-Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation, RunObserver& observer);
+Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation, RunObserver& observer,
+                   Gate* gate = nullptr);
 
 // Before a person is asked: that clients will see errors, if nothing is known to hold them.
 void warn_of_errors(const Traffic& traffic, Output& output);

@@ -64,6 +64,14 @@ std::string point_of(const Record& record) {
 
 }  // namespace
 
+Sql recording_of_entries() {
+  return Sql(R"(
+      INSERT INTO verdigris.journal (deployment, epoch, seq, at, controller, event, detail)
+      SELECT $1, epoch, seq, at, controller, event, detail FROM jsonb_to_recordset($2::jsonb)
+        AS t(epoch int, seq int, at text, controller text, event text, detail jsonb)
+      WHERE set_config('synchronous_commit', $3, true) IS NOT NULL)");
+}
+
 DatabaseJournal::DatabaseJournal(Server& blue, Server& green, std::string deployment)
     : blue_(blue), green_(green), deployment_(std::move(deployment)), controller_(this_controller()) {}
 
@@ -155,11 +163,7 @@ std::string DatabaseJournal::rows_of(const std::vector<Record>& records) {
 template <class Act>
 void DatabaseJournal::insert_unless_taken(Connection& on, const std::vector<Record>& records, Act act) {
   try {
-    act(Sql(R"(
-      INSERT INTO verdigris.journal (deployment, epoch, seq, at, controller, event, detail)
-      SELECT $1, epoch, seq, at, controller, event, detail FROM jsonb_to_recordset($2::jsonb)
-        AS t(epoch int, seq int, at text, controller text, event text, detail jsonb)
-      WHERE set_config('synchronous_commit', $3, true) IS NOT NULL)"));
+    act(recording_of_entries());
   } catch (const ServerError& error) {
     // Final: the next number is never tried instead, it would be a second decision (faults P31).
     if (error.sqlstate() != "23505") throw;

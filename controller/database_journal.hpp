@@ -12,6 +12,9 @@
 
 namespace verdigris {
 
+// How records are written; $1 is the deployment, $2 the records as JSON, $3 whether the commit waits for the disk.
+Sql recording_of_entries();
+
 class DatabaseJournal final : public Journal {
  public:
   DatabaseJournal(Server& blue, Server& green, std::string deployment);

@@ -1,5 +1,7 @@
 #include "controller/idle_shedding.hpp"
 
+#include <utility>
+
 namespace verdigris {
 namespace {
 
@@ -7,6 +9,8 @@ constexpr const char* kSetting = "server_idle_timeout";
 constexpr const char* kShort = "0.301";  // seconds; odd, so that it is known as ours
 
 }  // namespace
+
+std::string IdleShedding::command() { return set_command(kSetting, kShort).text(); }
 
 void IdleShedding::begin(PgBouncerConsole& console, Deadline deadline) {
   auto config = console.config(deadline);

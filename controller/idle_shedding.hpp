@@ -14,6 +14,7 @@ namespace verdigris {
 
 class IdleShedding {
  public:
+  static std::string command();  // what begin() says
   // Not with a min_pool_size, where the pooler would open again what it closes.
   void begin(PgBouncerConsole& console, Deadline deadline);
   // Puts back what was there; what another process left, too: then configured() says the value of the file. Idempotent.

@@ -57,6 +57,7 @@ struct Invocation {
   bool dry_run = false;                                // switch, rollback, recover
   std::optional<std::string> confirm;                  // switch, rollback, finish, abandon
   std::optional<std::chrono::milliseconds> timeout;    // how long a wait outside the window may take
+  std::optional<std::chrono::system_clock::time_point> at;  // switch: not before
   std::optional<std::chrono::milliseconds> max_pause;  // switch, rollback: instead of the playbook's
   bool force = false;                                  // rollback: without green
   AcceptedLoss accept_loss;                            // rollback --force
@@ -67,6 +68,8 @@ struct Invocation {
   bool now = false, purge = false, open_blue = false;  // finish
   bool source_not_restored = false;                    // recover
   bool offline = false;                                // check
+  std::filesystem::path plan_file;                     // plan: empty: stdout
+  bool detailed_exitcode = false;                      // plan
   SandboxUpOptions sandbox_up;
   SandboxLoadOptions sandbox_load;
   SandboxDownOptions sandbox_down;

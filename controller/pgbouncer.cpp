@@ -218,6 +218,36 @@ bool PgBouncerTraffic::has_moved(const Endpoint& target, Deadline deadline) {
   return has_moved;
 }
 
+PlannedActs PgBouncerTraffic::file_changes(const Endpoint& target, Deadline deadline) {
+  PlannedActs all;
+  for (const auto& instance : instances_)
+    for (auto& one : instance->file_changes(target, deadline)) all.push_back(std::move(one));
+  return all;
+}
+
+// Only where it pays, and taken back by the RELOAD of the move.
+PlannedActs PgBouncerTraffic::shed_commands() {
+  PlannedActs all;
+  for (const auto& instance : instances_)
+    all.push_back({"pooler " + instance->name(), IdleShedding::command() + " -- if more than " + std::to_string(kFewIdle) +
+                                                     " server connections are idle, until RELOAD"});
+  return all;
+}
+
+PlannedActs PgBouncerTraffic::pause_commands() {
+  PlannedActs all;
+  for (const auto& instance : instances_)
+    for (auto& one : instance->pause_commands()) all.push_back(std::move(one));
+  return all;
+}
+
+PlannedActs PgBouncerTraffic::move_commands(Deadline deadline) {
+  PlannedActs all;
+  for (const auto& instance : instances_)
+    for (auto& one : instance->move_commands(deadline)) all.push_back(std::move(one));
+  return all;
+}
+
 std::vector<TrafficState> PgBouncerTraffic::state(Deadline deadline) {
   std::vector<TrafficState> all;
   for (const auto& instance : instances_)

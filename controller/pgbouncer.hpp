@@ -37,6 +37,10 @@ class PgBouncerTraffic final : public Traffic {
   void point_to(const Endpoint& target, Deadline deadline) override;
   void move(const Endpoint& target, Deadline deadline) override;
   bool has_moved(const Endpoint& target, Deadline deadline) override;
+  PlannedActs file_changes(const Endpoint& target, Deadline deadline) override;
+  PlannedActs shed_commands() override;
+  PlannedActs pause_commands() override;
+  PlannedActs move_commands(Deadline deadline) override;
   std::vector<TrafficState> state(Deadline deadline) override;
   std::vector<int> closed_backends() const override { return closed_backends_; }
   PauseTimes pause_times() const override { return times_; }

@@ -53,6 +53,13 @@ std::string client_of(const Table& clients, const std::string& link) {
 
 }  // namespace
 
+Sql reload_command() { return Sql("RELOAD"); }
+Sql set_command(const std::string& setting, const std::string& value) {
+  return Sql("SET {} = {}", Identifier(setting), Literal(value));
+}
+Sql pause_command(const std::string& alias) { return Sql("PAUSE {}", Identifier(alias)); }
+Sql resume_command(const std::string& alias) { return Sql("RESUME {}", Identifier(alias)); }
+
 int pgbouncer_version(const std::string& text) {
   int parts[3] = {0, 0, 0};
   const char* at = std::strpbrk(text.c_str(), "0123456789");
@@ -160,19 +167,19 @@ bool PgBouncerConsole::is_globally_held(Deadline deadline) {
 }
 
 void PgBouncerConsole::reload(Deadline deadline) {
-  connection_.execute(Sql("RELOAD"), deadline);
+  connection_.execute(reload_command(), deadline);
 }
 
 void PgBouncerConsole::set(const std::string& setting, const std::string& value, Deadline deadline) {
-  connection_.execute(Sql("SET {} = {}", Identifier(setting), Literal(value)), deadline);
+  connection_.execute(set_command(setting, value), deadline);
 }
 
 void PgBouncerConsole::resume(const std::string& alias, Deadline deadline) {
-  connection_.execute(Sql("RESUME {}", Identifier(alias)), deadline);
+  connection_.execute(resume_command(alias), deadline);
 }
 
 void PgBouncerConsole::send_pause(const std::string& alias, Deadline deadline) {
-  connection_.send(Sql("PAUSE {}", Identifier(alias)), deadline);
+  connection_.send(pause_command(alias), deadline);
 }
 
 std::string PgBouncerConsole::receive_tag(Deadline deadline) {

@@ -37,6 +37,14 @@ struct PoolCounts {
   std::vector<std::string> modes;  // of the alias' pools, e.g. "transaction"
 };
 
+inline constexpr const char* kLoginRetry = "server_login_retry";
+
+// What is said on a console.
+Sql reload_command();
+Sql set_command(const std::string& setting, const std::string& value);
+Sql pause_command(const std::string& alias);
+Sql resume_command(const std::string& alias);
+
 class PgBouncerConsole {
  public:
   // Throws CannotConnect. name is what messages call the instance.

@@ -22,7 +22,6 @@ constexpr std::chrono::milliseconds kHangUpWait{1000};
 constexpr std::chrono::milliseconds kRestartWait{3000};
 constexpr std::chrono::milliseconds kWakeWait{2000};
 constexpr std::chrono::milliseconds kWakePoll{20};
-constexpr const char* kLoginRetry = "server_login_retry";
 
 std::optional<std::string> read_include(const fs::path& cwd, const std::string& name) {
   const fs::path file = fs::path(name).is_absolute() ? fs::path(name) : cwd / name;

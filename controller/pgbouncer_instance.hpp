@@ -47,6 +47,10 @@ class PgBouncerInstance {
   // Whether the process leads there, no alias is paused, and no client waits without a server connection.
   bool has_moved(const Endpoint& target, Deadline deadline);
   std::vector<TrafficState> state(Deadline deadline);
+  // What these would change and say (traffic.hpp).
+  PlannedActs file_changes(const Endpoint& target, Deadline deadline);
+  PlannedActs pause_commands() const;
+  PlannedActs move_commands(Deadline deadline);
 
   // When clients were let go and how many had waited; nothing since the last pause of ours if no alias was found paused.
   struct Release {

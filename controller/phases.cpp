@@ -73,10 +73,12 @@ Standing standing_of(const std::vector<Record>& records) {
     const auto& record = records[i];
     if (record.event == "plan") {
       standing.open = OpenPlan{record.detail.at("command"), record.detail.at("source"), record.detail,
-                               false, false, {}, i};
+                               false, false, false, {}, i};
       if (transition_of(standing.open->command).plan == PlanKind::cutover) standing.given_up.clear();
     } else if (!standing.open) {
       continue;
+    } else if (record.event == "window") {
+      standing.open->is_in_window = record.detail.value("opens", true);
     } else if (record.event == "committed") {
       standing.open->is_committed = true;
       standing.open->committed = record.detail;

@@ -35,6 +35,7 @@ struct OpenPlan {
   std::string source;     // colour
   Json first_record;      // identities, moments: what the plan started from
   bool is_committed = false;
+  bool is_in_window = false;  // clients are held, or will be at once: too late to keep it from there
   bool is_undone = false;     // decided; poolers and the like may still have to be put back
   Json committed;         // detail of the deciding record
   std::size_t begins_at = 0;  // index of its first record

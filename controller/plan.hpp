@@ -19,6 +19,11 @@ class Plan {
     steps_.push_back(std::make_unique<S>(std::forward<Args>(args)...));
     return *this;
   }
+  // Here a crossing waits for its time and for whoever holds it (gate.hpp): what comes before is prepared meanwhile.
+  Plan& waits_here() {
+    gate_ = steps_.size();
+    return *this;
+  }
   Plan& window_opens() {
     window_ = steps_.size();
     return *this;
@@ -36,6 +41,8 @@ class Plan {
   Step& operator[](std::size_t i) const { return *steps_[i]; }
   // Index of the first step that runs under the pause budget; size() if clients never wait.
   std::size_t window() const { return window_.value_or(steps_.size()); }
+  // Index of the first step that is not taken before the gate is open; size() if there is no gate.
+  std::size_t gate() const { return gate_.value_or(steps_.size()); }
   // Whether clients wait while step i runs.
   bool is_in_window(std::size_t i) const { return i >= window() && i < window_end_.value_or(steps_.size()); }
   // Index of the first step below the line; size() if there is none.
@@ -44,6 +51,7 @@ class Plan {
 
  private:
   std::vector<std::unique_ptr<Step>> steps_;
+  std::optional<std::size_t> gate_;
   std::optional<std::size_t> window_;
   std::optional<std::size_t> window_end_;
   std::optional<std::size_t> no_return_;

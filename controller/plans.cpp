@@ -107,6 +107,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
   plan.then<ReadyReversePath>(source, target, back, d.reachable_as(target->color()), filter_of(d), ReadyReversePath::OnUndo::keep)
       .then<StageTraffic>(d.traffic(), from, to, max_pause.value_or(d.playbook().cutover.max_pause))
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), d.facts())
+      .waits_here()
       .then<WaitForQuietMoment>(source, target, there, kQuietPatience, bypass_of(d))
       .then<AskGuardrails>(source, target, there, crossing_settings(d), kQuietPatience, bypass_of(d), d.facts())
       .then<StandReady>(source, target, there, d.roles_to_keep(source->color()), d.traffic(), d.facts())

@@ -16,6 +16,10 @@ using Clock = std::chrono::steady_clock;
 
 volatile std::sig_atomic_t interrupting = 0;
 
+constexpr std::chrono::milliseconds kHear{20};       // a signal is heard within this
+constexpr std::chrono::milliseconds kAskGate{200};    // who is released goes on within a second
+constexpr std::chrono::milliseconds kGateAnswer{10'000};
+
 double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
@@ -50,8 +54,8 @@ void handle_interrupts() {
 }
 
 Runner::Runner(const Plan& plan, Journal& journal, RunLimits limits, RunObserver& observer,
-               std::function<void(Deadline)> reopen)
-    : plan_(plan), journal_(journal), limits_(limits), observer_(observer), reopen_(std::move(reopen)) {}
+               std::function<void(Deadline)> reopen, Gate* gate)
+    : plan_(plan), journal_(journal), limits_(limits), observer_(observer), reopen_(std::move(reopen)), gate_(gate) {}
 
 bool Runner::is_committed() const {
   const auto standing = standing_of(journal_.records());
@@ -122,17 +126,65 @@ RunResult Runner::take_back() {
   return result_;
 }
 
-RunResult Runner::try_to_cross(const std::function<Json()>& decision) {
-  auto deadline = Deadline::after(limits_.before_window);
-  try {
-    for (std::size_t i = 0; i < plan_.no_return(); ++i) {
+// Whoever holds the crossing writes that first and then looks whether this record stands; we write it first and then look
+// for a hold. Whatever the order, one of the two sees the other: nobody is told "held" by whom clients were held after all.
+void Runner::note_window(bool opens, Deadline deadline) {
+  pending_.push_back({"window", {{"opens", opens}}});
+  journal_.write(take_pending(), deadline);
+}
+
+void Runner::wait_at_gate(const std::string& why) {
+  for (std::optional<std::string> now = why; now; now = gate_->obstacle(Deadline::after(kGateAnswer))) {
+    observer_.remarked(*now);
+    const auto again = Deadline::after(kAskGate);
+    while (!again.has_passed()) {
       if (was_interrupted()) throw Interrupted();
-      if (i == plan_.window()) {
-        deadline = Deadline::after(limits_.max_pause);
-        result_.window_was_open = true;
-      }
-      carry_out_step(i, deadline);
+      std::this_thread::sleep_for(kHear);
     }
+  }
+  gate_->opened(Deadline::after(kGateAnswer));
+  observer_.remarked("goes on: what has to be true is looked at again");
+}
+
+// False after a wait: what was true before it may not be any more.
+bool Runner::passes_gate(std::size_t i, Deadline deadline) {
+  const bool is_last_look = i == plan_.window();
+  if (gate_ == nullptr || (i != plan_.gate() && !is_last_look)) return true;
+  if (is_last_look) note_window(true, deadline);
+  const auto why = gate_->obstacle(deadline);
+  if (!why) return true;
+  if (is_last_look) {
+    note_window(false, deadline);
+    // What was made ready for the next moments is not left so for hours.
+    for (std::size_t made = i; made-- > plan_.gate();) plan_[made].undo(deadline);
+  }
+  wait_at_gate(*why);
+  return false;
+}
+
+// All steps above it. Returns the deadline under which the decision stands, too.
+Deadline Runner::come_to_the_line() {
+  auto deadline = Deadline::after(limits_.before_window);
+  for (std::size_t i = 0; i < plan_.no_return();) {
+    if (was_interrupted()) throw Interrupted();
+    if (!passes_gate(i, deadline)) {
+      i = 0;
+      result_.steps.clear();
+      deadline = Deadline::after(limits_.before_window);
+      continue;
+    }
+    if (i == plan_.window()) {
+      deadline = Deadline::after(limits_.max_pause);
+      result_.window_was_open = true;
+    }
+    carry_out_step(i++, deadline);
+  }
+  return deadline;
+}
+
+RunResult Runner::try_to_cross(const std::function<Json()>& decision) {
+  try {
+    const auto deadline = come_to_the_line();
     if (was_interrupted()) throw Interrupted();
     if (deadline.has_passed()) throw DeadlinePassed("the pause budget was spent before the line");
     journal_.decide_committed(take_pending(), decision(), deadline);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "controller/gate.hpp"
 #include "controller/journal.hpp"
 #include "controller/plan.hpp"
 
@@ -55,8 +56,9 @@ class Runner {
  public:
   // reopen: brings sessions, leases and the journal back after a connection was lost, as far as the servers answer;
   // throws only what trying again cannot mend (another controller, another server behind the address).
+  // gate: what cross() waits at; none: nothing.
   Runner(const Plan& plan, Journal& journal, RunLimits limits, RunObserver& observer,
-         std::function<void(Deadline)> reopen);
+         std::function<void(Deadline)> reopen, Gate* gate = nullptr);
 
   // A plan without a line: every step until done; an exception leaves the plan open, to be continued.
   RunResult carry_out();
@@ -72,6 +74,10 @@ class Runner {
   RunResult back_out(const Error& error);
   RunResult go_forward();
   RunResult try_to_cross(const std::function<Json()>& decision);
+  Deadline come_to_the_line();
+  bool passes_gate(std::size_t i, Deadline deadline);
+  void wait_at_gate(const std::string& why);
+  void note_window(bool opens, Deadline deadline);
   void carry_out_step(std::size_t i, Deadline deadline);
   void forward_step(std::size_t i, Deadline deadline);
   bool passes_forward(Deadline& deadline);
@@ -94,6 +100,7 @@ class Runner {
   RunLimits limits_;
   RunObserver& observer_;
   std::function<void(Deadline)> reopen_;
+  Gate* gate_;
   RunResult result_;
   Json given_up_ = Json::object();  // empty, or step and reason
   std::vector<Entry> pending_;  // what is yet to be written: the end of the last step; in the window, all of its steps

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <variant>
 
+#include "controller/planned_act.hpp"
 #include "replication/connection.hpp"
 #include "replication/deadline.hpp"
 
@@ -24,6 +25,8 @@ class Step {
   virtual ~Step() = default;
   virtual std::string_view name() const = 0;  // stable: the journal stores it
   virtual std::string describe() const = 0;   // one sentence, printed by plan and --dry-run
+  // What apply() sends that changes something, in its order, as far as can be said now. Only reads.
+  virtual PlannedActs statements(Deadline /*deadline*/) { return {}; }
   // False for a step that only looks or waits: its check() never says Done and there is nothing to undo.
   virtual bool leaves_trace() const { return true; }
   // True for a step below the line without which clients are served all the same: if it cannot be done it is noted, told

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "controller/planned_act.hpp"
 #include "replication/deadline.hpp"
 
 namespace verdigris {
@@ -89,6 +90,12 @@ class Traffic {
   }
   // Whether every instance leads there and holds nobody. As long as a file names another target, no process is asked.
   virtual bool has_moved(const Endpoint& target, Deadline deadline) = 0;
+  // For plan, in order: the lines of the files that stage() would change, as unified diffs without passwords; what
+  // pause() and move() say on the consoles. Only read.
+  virtual PlannedActs file_changes(const Endpoint& /*target*/, Deadline /*deadline*/) { return {}; }
+  virtual PlannedActs shed_commands() { return {}; }
+  virtual PlannedActs pause_commands() { return {}; }
+  virtual PlannedActs move_commands(Deadline /*deadline*/) { return {}; }
   virtual std::vector<TrafficState> state(Deadline deadline) = 0;
   // Server processes of the pool whose connections the last pause() has closed: they have nothing more to do but end.
   virtual std::vector<int> closed_backends() const { return {}; }

@@ -98,19 +98,26 @@ void install_access_functions(Transaction& transaction) {
 }
 
 void close_access(Transaction& transaction, const std::string& deployment, const std::vector<std::string>& keep) {
-  transaction.query(Sql("SELECT verdigris.close_access($1, $2::text[])"), {deployment, text_array(keep)});
+  transaction.query(closing_access_statement(), {deployment, text_array(keep)});
 }
+
+Sql closing_access_statement() { return Sql("SELECT verdigris.close_access($1, $2::text[])"); }
 
 void close_access(Connection& on, const std::string& deployment, const std::vector<std::string>& keep,
                   Deadline deadline) {
-  on.commit_alone(Sql("SELECT verdigris.close_access($1, $2::text[]) FROM (SELECT set_config('synchronous_commit', 'off', "
-                      "true)) AS not_flushed"),
-                  {deployment, text_array(keep)}, deadline);
+  on.commit_alone(close_access_statement(), {deployment, text_array(keep)}, deadline);
+}
+
+Sql close_access_statement() {
+  return Sql("SELECT verdigris.close_access($1, $2::text[]) FROM (SELECT set_config('synchronous_commit', 'off', true)) "
+             "AS not_flushed");
 }
 
 void open_access(Transaction& transaction, const std::string& deployment) {
-  transaction.query(Sql("SELECT verdigris.open_access($1)"), {deployment});
+  transaction.query(opening_access_statement(), {deployment});
 }
+
+Sql opening_access_statement() { return Sql("SELECT verdigris.open_access($1)"); }
 
 bool is_access_closed(Connection& on, const std::string& deployment, Deadline deadline) {
   return on
@@ -141,7 +148,9 @@ std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& 
 
 void terminate_sessions(Connection& on, const std::vector<ForeignSession>& sessions, Deadline deadline) {
   for (const auto& session : sessions)
-    on.query(Sql("SELECT pg_terminate_backend($1::int)"), {std::to_string(session.pid)}, deadline);
+    on.query(terminate_statement(), {std::to_string(session.pid)}, deadline);
 }
+
+Sql terminate_statement() { return Sql("SELECT pg_terminate_backend($1::int)"); }
 
 }  // namespace verdigris

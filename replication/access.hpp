@@ -21,15 +21,20 @@ struct ForeignSession {
 void install_access_functions(Transaction& transaction);
 // keep: roles that must still connect (ours); superusers pass anyway. Idempotent: saves only the first time.
 void close_access(Transaction& transaction, const std::string& deployment, const std::vector<std::string>& keep);
+Sql closing_access_statement();  // what it sends; $1 is the deployment, $2 the roles to keep
 // In one round trip, flushed with the next synchronous commit: a step of the window follows it with one.
 void close_access(Connection& on, const std::string& deployment, const std::vector<std::string>& keep, Deadline deadline);
+// What it sends; $1 is the deployment, $2 the roles to keep.
+Sql close_access_statement();
 // Puts back what close_access() saved and forgets it; without a saved value nothing is done.
 void open_access(Transaction& transaction, const std::string& deployment);
+Sql opening_access_statement();  // what it sends; $1 is the deployment
 bool is_access_closed(Connection& on, const std::string& deployment, Deadline deadline);
 
 // Client sessions of this database that are not the controller's, oldest first.
 std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline);
 // Ends these sessions, as far as they are still there. Throws ServerError if our role may not.
+Sql terminate_statement();  // $1 is the pid
 void terminate_sessions(Connection& on, const std::vector<ForeignSession>& sessions, Deadline deadline);
 
 }  // namespace verdigris

@@ -98,10 +98,13 @@ void remove_control_schema(Connection& on, Deadline deadline) {
 
 void save_value(Connection& in_transaction, const std::string& deployment, const std::string& key,
                 const std::string& value, Deadline deadline) {
-  in_transaction.query(Sql(R"(
+  in_transaction.query(saving_statement(), {deployment, key, value}, deadline);
+}
+
+Sql saving_statement() {
+  return Sql(R"(
     INSERT INTO verdigris.saved (deployment, key, value) VALUES ($1, $2, $3::jsonb)
-    ON CONFLICT (deployment, key) DO NOTHING)"),
-                       {deployment, key, value}, deadline);
+    ON CONFLICT (deployment, key) DO NOTHING)");
 }
 
 std::optional<std::string> saved_value(Connection& on, const std::string& deployment, const std::string& key,

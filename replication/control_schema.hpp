@@ -23,6 +23,7 @@ bool has_control_schema(Connection& on, Deadline deadline);
 // other. The first value wins and is never overwritten: a repeated step must not save its own change. JSON text.
 void save_value(Connection& in_transaction, const std::string& deployment, const std::string& key,
                 const std::string& value, Deadline deadline);
+Sql saving_statement();  // what it sends; $1 is the deployment, $2 the key, $3 the value
 std::optional<std::string> saved_value(Connection& on, const std::string& deployment, const std::string& key,
                                        Deadline deadline);
 std::vector<std::pair<std::string, std::string>> saved_values(Connection& on, const std::string& deployment,

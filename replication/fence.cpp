@@ -175,17 +175,21 @@ std::vector<QualifiedName> fenced_tables(Connection& on, Deadline deadline) {
   return out;
 }
 
-namespace {
-
-ClosedFence close_these(Connection& on, milliseconds lock_timeout, Deadline deadline, Flush flush,
-                        const std::vector<QualifiedName>& tables) {
+Sql closing_statement(milliseconds lock_timeout, Flush flush, const std::vector<QualifiedName>& tables) {
   std::vector<Sql> statements{Sql("SET LOCAL lock_timeout = {}", Number(lock_timeout.count())),
                               fence_statement(FenceState::closed)};
   if (flush == Flush::later) statements.push_back(Sql("SET LOCAL synchronous_commit = off"));
   if (!tables.empty())
     statements.push_back(Sql("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE", Sql::joined(tables, ", ONLY ")));
   statements.push_back(Sql(kPrepared));
-  const auto result = on.commit_alone(Sql::joined(statements, "; "), deadline);
+  return Sql::joined(statements, "; ");
+}
+
+namespace {
+
+ClosedFence close_these(Connection& on, milliseconds lock_timeout, Deadline deadline, Flush flush,
+                        const std::vector<QualifiedName>& tables) {
+  const auto result = on.commit_alone(closing_statement(lock_timeout, flush, tables), deadline);
   return {static_cast<int>(tables.size()), {}, prepared_in(result)};
 }
 

@@ -52,6 +52,9 @@ std::optional<PreparedTransaction> prepared_transaction(Connection& on, Deadline
 // Every table that the fence is for, with our trigger or without.
 std::vector<QualifiedName> fenced_tables(Connection& on, Deadline deadline);
 
+// What closes, in one round trip. tables may be empty: then nothing is locked.
+Sql closing_statement(std::chrono::milliseconds lock_timeout, Flush flush, const std::vector<QualifiedName>& tables);
+
 struct ClosedFence {
   int tables = 0;
   std::vector<QualifiedName> without_trigger = {};  // open all the same; not looked for if `tables` was given

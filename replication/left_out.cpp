@@ -11,10 +11,13 @@ std::string key_of(const Stream& stream) { return "left-out:" + stream.name; }
 
 void record_left_out(Connection& sender, const std::string& deployment, const Stream& stream,
                      const std::vector<std::string>& columns, Deadline deadline) {
-  sender.query(Sql(R"(
+  sender.query(recording_statement(), {deployment, key_of(stream), text_array(columns)}, deadline);
+}
+
+Sql recording_statement() {
+  return Sql(R"(
     INSERT INTO verdigris.saved (deployment, key, value) VALUES ($1, $2, to_jsonb($3::text[]))
-    ON CONFLICT (deployment, key) DO UPDATE SET value = excluded.value)"),
-               {deployment, key_of(stream), text_array(columns)}, deadline);
+    ON CONFLICT (deployment, key) DO UPDATE SET value = excluded.value)");
 }
 
 std::optional<std::vector<std::string>> left_out(Connection& sender, const std::string& deployment,

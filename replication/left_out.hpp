@@ -14,6 +14,7 @@ namespace verdigris {
 // On the sender, in place of what was recorded before. Each as "public.orders.note".
 void record_left_out(Connection& sender, const std::string& deployment, const Stream& stream,
                      const std::vector<std::string>& columns, Deadline deadline);
+Sql recording_statement();  // what it sends; $1 is the deployment, $2 the key, $3 the columns
 // Nothing if none was recorded.
 std::optional<std::vector<std::string>> left_out(Connection& sender, const std::string& deployment,
                                                  const Stream& stream, Deadline deadline);

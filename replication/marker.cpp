@@ -21,17 +21,22 @@ std::int64_t new_marker_id(const std::string& side) {
 
 std::int64_t write_marker(Connection& on, const std::string& side, const std::string& kind, Deadline deadline) {
   const auto id = new_marker_id(side);
-  on.query(Sql("INSERT INTO verdigris.marker (id, kind, side) VALUES ($1, $2, $3)"), {std::to_string(id), kind, side},
-           deadline);
+  on.query(marker_statement(), {std::to_string(id), kind, side}, deadline);
   return id;
 }
 
+Sql marker_statement() { return Sql("INSERT INTO verdigris.marker (id, kind, side) VALUES ($1, $2, $3)"); }
+
 std::int64_t write_marker_with_sequences(Connection& on, const std::string& side, const std::string& kind, Deadline deadline) {
   const auto id = new_marker_id(side);
-  on.query(Sql(R"(
-    INSERT INTO verdigris.marker (id, kind, side, sequences) VALUES ($1, $2, $3, {}))", sequences_as_json()),
-           {std::to_string(id), kind, side}, deadline);
+  on.query(marker_with_sequences_statement(), {std::to_string(id), kind, side}, deadline);
   return id;
+}
+
+Sql marker_with_sequences_statement() {
+  return Sql(R"(
+    INSERT INTO verdigris.marker (id, kind, side, sequences) VALUES ($1, $2, $3, {}))",
+             sequences_as_json());
 }
 
 bool marker_arrived(Connection& on, std::int64_t id, Deadline deadline) {
@@ -49,16 +54,19 @@ void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline) {
   }
 }
 
-FinalMarker write_final_marker(Connection& on, const std::string& side, Deadline deadline) {
-  const auto id = new_marker_id(side);
-  // The position is read inside the transaction: the marker's commit lies behind it, so applying that commit reaches it.
-  const Result result = on.commit_alone(Sql(R"(
+// The position is read inside the transaction: the marker's commit lies behind it, so applying that commit reaches it.
+Sql final_marker_statement(const Sql& id, const std::string& side) {
+  return Sql(R"(
     LOCK TABLE verdigris.marker IN SHARE ROW EXCLUSIVE MODE;
     INSERT INTO verdigris.marker (id, kind, side) VALUES ({}, 'final', {});
     {};
     SELECT pg_current_wal_insert_lsn())",
-                                            Number(id), Literal(side), marker_fence_statement(FenceState::closed)),
-                                        deadline);
+             id, Literal(side), marker_fence_statement(FenceState::closed));
+}
+
+FinalMarker write_final_marker(Connection& on, const std::string& side, Deadline deadline) {
+  const auto id = new_marker_id(side);
+  const Result result = on.commit_alone(final_marker_statement(Sql("{}", Number(id)), side), deadline);
   return {id, result.one_row(1).lsn(0)};
 }
 

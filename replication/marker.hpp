@@ -17,6 +17,9 @@ std::int64_t write_marker(Connection& on, const std::string& side, const std::st
 // The same, with the positions of all sequences there: what the other side knows of them when this one is lost. Rows are
 // only ever added, so no stream stumbles over one; verdigris.sequence_seen shows the newest.
 std::int64_t write_marker_with_sequences(Connection& on, const std::string& side, const std::string& kind, Deadline deadline);
+// What these send; $1 is the id, $2 the kind, $3 the side.
+Sql marker_statement();
+Sql marker_with_sequences_statement();
 bool marker_arrived(Connection& on, std::int64_t id, Deadline deadline);
 // Polls each millisecond; throws DeadlinePassed naming the marker.
 void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline);
@@ -27,6 +30,8 @@ struct FinalMarker {
 };
 // The last marker of a source: takes SHARE ROW EXCLUSIVE on the table (a heartbeat in flight would commit after it),
 // inserts, reads the position, and closes the marker's own fence, in one synchronously committed transaction.
+// id: a Number as SQL.
+Sql final_marker_statement(const Sql& id, const std::string& side);
 FinalMarker write_final_marker(Connection& on, const std::string& side, Deadline deadline);
 // How far the subscription has applied and flushed here; nothing before the marker's row is there.
 std::optional<Lsn> progress_past_marker(Connection& on, std::int64_t id, unsigned subscription_oid, Deadline deadline);

@@ -16,8 +16,11 @@ std::optional<Lsn> origin_progress(Connection& receiver, unsigned subscription_o
 // a word and rows are applied twice (faults P11). Durable with the next synchronous commit.
 void advance_origin(Connection& receiver, unsigned subscription_oid, Lsn to, Deadline deadline);
 
+Sql advance_origin_statement();  // what it sends; $1 is the origin's name, $2 the position
+
 Lsn wal_insert_position(Connection& on, Deadline deadline);
 // The same, followed by a synchronous commit that touches no table: what lies before the position is on disk afterwards.
 Lsn durable_wal_position(Connection& on, Deadline deadline);
+Sql durable_position_statement();  // what it sends
 
 }  // namespace verdigris

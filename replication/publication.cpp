@@ -100,8 +100,8 @@ std::vector<PublishedTable> publishable(const std::vector<Table>& tables, const 
   return list;
 }
 
-void ensure_publication(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,
-                        Deadline deadline) {
+std::vector<Sql> publishing_statements(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,
+                                       Deadline deadline) {
   const auto wanted = with_marker(tables);
   require_column_lists(on, wanted);
   const auto found = read_publication(on, stream, deadline);
@@ -110,17 +110,25 @@ void ensure_publication(Connection& on, const Stream& stream, const std::vector<
                   on.server() + ": publication " + stream.name + " exists and is not a list of tables",
                   "Drop or rename that publication if nothing uses it.");
   const bool has_tables = found && is_same(found->tables, wanted);
-  if (has_tables && found->has_our_settings) return;
+  if (has_tables && found->has_our_settings) return {};
+  std::vector<Sql> statements;
+  if (!found)
+    statements.push_back(Sql("CREATE PUBLICATION {} FOR TABLE {}", stream.identifier(), table_list(wanted)));
+  else if (!has_tables)
+    statements.push_back(Sql("ALTER PUBLICATION {} SET TABLE {}", stream.identifier(), table_list(wanted)));
+  statements.push_back(Sql("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate', "
+                           "publish_via_partition_root = false)",
+                           stream.identifier()));
+  return statements;
+}
+
+void ensure_publication(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,
+                        Deadline deadline) {
+  const auto statements = publishing_statements(on, stream, tables, deadline);
+  if (statements.empty()) return;
   // Waits for VACUUM, ANALYZE and concurrent index builds on these tables, not for writers (copy.md section 3).
   with_lock_retries(on, "publication " + stream.name, kLockTimeout, deadline, [&](Transaction& transaction) {
-    if (!found)
-      transaction.execute(Sql("CREATE PUBLICATION {} FOR TABLE {}", stream.identifier(), table_list(wanted)));
-    else if (!has_tables)
-      transaction.execute(Sql("ALTER PUBLICATION {} SET TABLE {}", stream.identifier(), table_list(wanted)));
-    transaction.execute(
-        Sql("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate', "
-            "publish_via_partition_root = false)",
-            stream.identifier()));
+    for (const auto& statement : statements) transaction.execute(statement);
   });
 }
 
@@ -130,8 +138,10 @@ bool is_published(Connection& on, const Stream& stream, const std::vector<Publis
 }
 
 void drop_publication(Connection& on, const Stream& stream, Deadline deadline) {
-  on.execute(Sql("DROP PUBLICATION IF EXISTS {}", stream.identifier()), deadline);
+  on.execute(unpublishing_statement(stream), deadline);
 }
+
+Sql unpublishing_statement(const Stream& stream) { return Sql("DROP PUBLICATION IF EXISTS {}", stream.identifier()); }
 
 std::optional<std::vector<PublishedTable>> published_tables(Connection& on, const Stream& stream, Deadline deadline) {
   const Result answer =

@@ -27,9 +27,13 @@ std::vector<PublishedTable> publishable(const std::vector<Table>& tables, const 
 // "publication.foreign" for one FOR ALL TABLES or of schemas, "publication.columns" for column lists before 15.
 void ensure_publication(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,
                         Deadline deadline);
+// What it would send; empty if it changes nothing.
+std::vector<Sql> publishing_statements(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,
+                                       Deadline deadline);
 // True if ensure_publication() would change nothing.
 bool is_published(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables, Deadline deadline);
 void drop_publication(Connection& on, const Stream& stream, Deadline deadline);
+Sql unpublishing_statement(const Stream& stream);  // what it sends
 
 // As named, ordered, without verdigris.marker; nullopt if there is no such publication.
 std::optional<std::vector<PublishedTable>> published_tables(Connection& on, const Stream& stream, Deadline deadline);

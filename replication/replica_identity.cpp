@@ -114,16 +114,11 @@ void require_no_generated(const Connection& on, const std::vector<Table>& tables
                 "Add a key over other columns to these tables, or exclude them.");
 }
 
-void alter_identity(Transaction& transaction, const QualifiedName& table, const std::string& identity,
-                    const std::optional<Identifier>& index) {
-  if (identity == "f")
-    transaction.execute(Sql("ALTER TABLE {} REPLICA IDENTITY FULL", table));
-  else if (identity == "d")
-    transaction.execute(Sql("ALTER TABLE {} REPLICA IDENTITY DEFAULT", table));
-  else if (identity == "i" && index)
-    transaction.execute(Sql("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}", table, *index));
-  else  // 'i' whose index is gone means nothing
-    transaction.execute(Sql("ALTER TABLE {} REPLICA IDENTITY NOTHING", table));
+Sql altering_of(const QualifiedName& table, const std::string& identity, const std::optional<Identifier>& index) {
+  if (identity == "f") return Sql("ALTER TABLE {} REPLICA IDENTITY FULL", table);
+  if (identity == "d") return Sql("ALTER TABLE {} REPLICA IDENTITY DEFAULT", table);
+  if (identity == "i" && index) return Sql("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}", table, *index);
+  return Sql("ALTER TABLE {} REPLICA IDENTITY NOTHING", table);  // 'i' whose index is gone means nothing
 }
 
 const char* to_letter(IdentityChange::To to) {
@@ -150,7 +145,7 @@ void restore_one(Transaction& transaction, const std::string& deployment, const 
   if (const auto row = answer.at_most_one_row(4)) {
     std::optional<Identifier> index;
     if (!row->is_null(3)) index.emplace(row->text(3));
-    alter_identity(transaction, {row->text(0), row->text(1)}, row->text(2), index);
+    transaction.execute(altering_of({row->text(0), row->text(1)}, row->text(2), index));
   }
   forget_value(transaction.connection(), deployment, key, transaction.deadline());
 }
@@ -187,13 +182,15 @@ void require_no_change(const Connection& on, const std::vector<IdentityChange>& 
                 "Add primary keys, or let replication.identity be auto.");
 }
 
+Sql altering_statement(const IdentityChange& change) { return altering_of(change.table, to_letter(change.to), change.index); }
+
 void apply_identities(Connection& on, const std::string& deployment, const std::vector<IdentityChange>& changes,
                       Deadline deadline) {
   for (const auto& change : changes)
     with_lock_retries(on, "replica identity of " + change.table.display(), kIdentityLockTimeout, deadline,
                       [&](Transaction& transaction) {
                         save_value(on, deployment, kSavedPrefix + change.table.display(), change.saved, deadline);
-                        alter_identity(transaction, change.table, to_letter(change.to), change.index);
+                        transaction.execute(altering_statement(change));
                       });
 }
 

@@ -30,6 +30,7 @@ std::vector<IdentityChange> plan_identities(Connection& on, const TableSelection
 void require_no_change(const Connection& on, const std::vector<IdentityChange>& changes);
 
 // ACCESS EXCLUSIVE on one table after the other, each for a moment and under a short lock_timeout.
+Sql altering_statement(const IdentityChange& change);  // what it sends for one of them, beside saving what was
 void apply_identities(Connection& on, const std::string& deployment, const std::vector<IdentityChange>& changes,
                       Deadline deadline);
 // Puts everything saved back and forgets it; idempotent. Tables that are gone are passed over.

@@ -118,19 +118,27 @@ std::vector<SequencePosition> SequencePair::outgrown_ones(Deadline deadline, std
   return outgrown(there, target.receive(deadline));
 }
 
+Sql setval_call(const Sql& name, const Sql& last_value, const Sql& is_called) {
+  return Sql("setval({}::regclass, {}, {})", name, last_value, is_called);
+}
+
+Sql setting_statement(const std::vector<Sql>& calls) {
+  return Sql("SET LOCAL synchronous_commit = off; SELECT {}", Sql::joined(calls, ", "));
+}
+
 void set_sequences(Connection& on, const std::vector<SequencePosition>& positions, Deadline deadline) {
   if (positions.empty()) return;
   std::vector<Sql> calls;
   for (const auto& position : positions)
-    calls.push_back(Sql("setval({}::regclass, {}, {})", Literal(position.name.sql()), Number(position.last_value),
-                        position.is_called ? Sql("true") : Sql("false")));
+    calls.push_back(setval_call(Sql("{}", Literal(position.name.sql())), Sql("{}", Number(position.last_value)),
+                                position.is_called ? Sql("true") : Sql("false")));
   // A target list holds at most 1664 entries; several rows of one statement stay one round trip.
   constexpr std::size_t kPerStatement = 500;
   for (std::size_t begin = 0; begin < calls.size(); begin += kPerStatement) {
     const auto end = std::min(calls.size(), begin + kPerStatement);
     const std::vector<Sql> part(calls.begin() + static_cast<std::ptrdiff_t>(begin),
                                 calls.begin() + static_cast<std::ptrdiff_t>(end));
-    on.execute(Sql("SET LOCAL synchronous_commit = off; SELECT {}", Sql::joined(part, ", ")), deadline);
+    on.execute(setting_statement(part), deadline);
   }
 }
 

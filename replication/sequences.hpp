@@ -61,6 +61,10 @@ std::vector<SequencePosition> outgrown(const std::vector<SequencePosition>& sour
 // One statement for all, flushed with the next synchronous commit there. Throws ServerError if one does not exist.
 void set_sequences(Connection& on, const std::vector<SequencePosition>& positions, Deadline deadline);
 
+// What it sends, for 500 sequences at a time; a call for each.
+Sql setval_call(const Sql& name, const Sql& last_value, const Sql& is_called);
+Sql setting_statement(const std::vector<Sql>& calls);
+
 // For an INSERT: {"public.orders_id_seq": 41, ...} of those that handed out anything, as one expression.
 Sql sequences_as_json();
 

@@ -18,7 +18,7 @@ bool create_once(Connection& on, const Stream& stream, Deadline deadline) {
   on.execute(Sql("SET lock_timeout = {}", Number(longest.count() + 1)), deadline);
   bool is_created = true;
   try {
-    on.query(Sql("SELECT pg_create_logical_replication_slot($1, 'pgoutput')"), {stream.name}, deadline);
+    on.query(create_slot_statement(), {stream.name}, deadline);
   } catch (const ServerError& error) {
     if (!is_lock_failure(error)) throw;
     is_created = false;
@@ -87,7 +87,7 @@ void drop_slot(Connection& on, const Stream& stream, Deadline deadline) {
     if (!state.exists) return true;
     if (state.is_active) return false;
     try {
-      on.query(Sql("SELECT pg_drop_replication_slot($1)"), {stream.name}, deadline);
+      on.query(drop_slot_statement(), {stream.name}, deadline);
       return true;
     } catch (const ServerError& error) {
       // Taken or dropped since we looked: look again.
@@ -102,9 +102,13 @@ void drop_slot(Connection& on, const Stream& stream, Deadline deadline) {
         "Disable the subscription that reads it, then repeat the command.");
 }
 
+Sql create_slot_statement() { return Sql("SELECT pg_create_logical_replication_slot($1, 'pgoutput')"); }
+Sql advance_slot_statement() { return Sql("SELECT pg_replication_slot_advance($1, $2)"); }
+Sql drop_slot_statement() { return Sql("SELECT pg_drop_replication_slot($1)"); }
+
 void advance_slot(Connection& on, const Stream& stream, Lsn to, Deadline deadline) {
   if (slot_state(on, stream, deadline).confirmed_flush >= to) return;
-  on.query(Sql("SELECT pg_replication_slot_advance($1, $2)"), {stream.name, to.text()}, deadline);
+  on.query(advance_slot_statement(), {stream.name, to.text()}, deadline);
 }
 
 std::string transactions_with_id(Connection& on, Deadline deadline) {

@@ -35,6 +35,11 @@ void ensure_slot(Connection& on, const Stream& stream, Deadline deadline);
 // Idempotent. Waits until nobody reads it; throws Error("slot.active") naming the reader at the deadline.
 void drop_slot(Connection& on, const Stream& stream, Deadline deadline);
 
+// What these send; $1 is the slot's name.
+Sql create_slot_statement();
+Sql drop_slot_statement();
+Sql advance_slot_statement();  // $2 is the position
+
 // Changes before `to` will not be sent. Does nothing if the slot is past it already.
 void advance_slot(Connection& on, const Stream& stream, Lsn to, Deadline deadline);
 

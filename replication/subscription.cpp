@@ -112,19 +112,24 @@ SubscriptionBrief subscription_brief(Connection& on, const Stream& stream, Deadl
   return brief;
 }
 
+Sql creating_statement(const Stream& stream, const Conninfo& publisher, int receiver_major, int publisher_major,
+                       bool origin_none) {
+  // Its name as application_name is how the slot's reader is recognised as ours (slot.hpp).
+  const Conninfo conninfo = publisher.with("application_name", stream.name);
+  return Sql("CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {} WITH ({})", stream.identifier(),
+             Literal(conninfo.text()), stream.identifier(),
+             options_for(stream, receiver_major, publisher_major, origin_none));
+}
+
 void create_subscription(Server& receiver, const Stream& stream, const Conninfo& publisher, int publisher_major,
                          bool origin_none, Deadline deadline) {
   Connection& on = receiver.control();
   if (subscription_state(on, stream, deadline).exists) return;
-  // Its name as application_name is how the slot's reader is recognised as ours (slot.hpp).
-  const Conninfo conninfo = publisher.with("application_name", stream.name);
   Transaction transaction(on, deadline);
   // The server connects to the other one: without this it would go on trying after we have given up.
   transaction.query(Sql("SELECT set_config('statement_timeout', $1, true)"),
                     {std::to_string(deadline.remaining().count() + 1)});
-  transaction.execute(Sql("CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {} WITH ({})", stream.identifier(),
-                          Literal(conninfo.text()), stream.identifier(),
-                          options_for(stream, on.major(), publisher_major, origin_none)));
+  transaction.execute(creating_statement(stream, publisher, on.major(), publisher_major, origin_none));
   require_complete(on, stream, deadline);
   transaction.commit();
 }
@@ -155,17 +160,29 @@ void keep_lock_timeout_from_apply(Connection& on, Deadline deadline) {
 }
 
 void flush_each_commit(Connection& on, const Stream& stream, bool is_flushed, Deadline deadline) {
-  const auto wanted = is_flushed ? Sql("on") : Sql("off");
+  const std::string wanted = is_flushed ? "on" : "off";
   const auto result = on.query(Sql("SELECT subsynccommit FROM pg_subscription WHERE subname = $1"
                                    " AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"),
                                {stream.name}, deadline);
   const auto row = result.at_most_one_row(1);
-  if (!row || row->text(0) == wanted.text()) return;
-  on.execute(Sql("ALTER SUBSCRIPTION {} SET (synchronous_commit = {})", stream.identifier(), wanted), deadline);
+  if (!row || row->text(0) == wanted) return;
+  on.execute(flushing_statement(stream, is_flushed), deadline);
+}
+
+Sql flushing_statement(const Stream& stream, bool is_flushed) {
+  return Sql("ALTER SUBSCRIPTION {} SET (synchronous_commit = {})", stream.identifier(), is_flushed ? Sql("on") : Sql("off"));
+}
+
+Sql enabling_statement(const Stream& stream) { return Sql("ALTER SUBSCRIPTION {} ENABLE", stream.identifier()); }
+Sql disabling_statement(const Stream& stream) { return Sql("ALTER SUBSCRIPTION {} DISABLE", stream.identifier()); }
+
+std::vector<Sql> dropping_statements(const Stream& stream) {
+  return {Sql("ALTER SUBSCRIPTION {} SET (slot_name = NONE)", stream.identifier()),
+          Sql("DROP SUBSCRIPTION IF EXISTS {}", stream.identifier())};
 }
 
 void enable_subscription(Connection& on, const Stream& stream, Deadline deadline) {
-  on.execute(Sql("ALTER SUBSCRIPTION {} ENABLE", stream.identifier()), deadline);
+  on.execute(enabling_statement(stream), deadline);
 }
 
 void disable_subscription(Connection& on, const Stream& stream, Deadline deadline) {
@@ -173,7 +190,7 @@ void disable_subscription(Connection& on, const Stream& stream, Deadline deadlin
   if (!state.exists) return;
   std::vector<std::string> pids;
   has_workers(on, state.oid, pids, deadline);
-  on.execute(Sql("ALTER SUBSCRIPTION {} DISABLE", stream.identifier()), deadline);
+  on.execute(disabling_statement(stream), deadline);
   if (!wait_until(deadline, [&] { return !has_workers(on, state.oid, pids, deadline); }))
     throw Error("subscription.worker", on.server() + ": a worker of subscription " + stream.name + " does not end",
                 "Look at the server's log and end the worker with pg_terminate_backend.");
@@ -182,8 +199,7 @@ void disable_subscription(Connection& on, const Stream& stream, Deadline deadlin
 void drop_subscription(Connection& on, const Stream& stream, Deadline deadline) {
   if (!subscription_state(on, stream, deadline).exists) return;
   disable_subscription(on, stream, deadline);
-  on.execute(Sql("ALTER SUBSCRIPTION {} SET (slot_name = NONE)", stream.identifier()), deadline);
-  on.execute(Sql("DROP SUBSCRIPTION IF EXISTS {}", stream.identifier()), deadline);
+  for (const auto& statement : dropping_statements(stream)) on.execute(statement, deadline);
 }
 
 }  // namespace verdigris

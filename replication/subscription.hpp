@@ -63,4 +63,12 @@ void disable_subscription(Connection& on, const Stream& stream, Deadline deadlin
 // Disables it, takes its slot's name away and drops it: the slot on the other server is never touched. Idempotent.
 void drop_subscription(Connection& on, const Stream& stream, Deadline deadline);
 
+// What these send.
+Sql creating_statement(const Stream& stream, const Conninfo& publisher, int receiver_major, int publisher_major,
+                       bool origin_none);
+Sql flushing_statement(const Stream& stream, bool is_flushed);
+Sql enabling_statement(const Stream& stream);
+Sql disabling_statement(const Stream& stream);
+std::vector<Sql> dropping_statements(const Stream& stream);  // behind the disabling one
+
 }  // namespace verdigris

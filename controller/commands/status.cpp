@@ -5,6 +5,7 @@
 #include "controller/config.hpp"
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/hold.hpp"
 #include "controller/lease.hpp"
 #include "controller/plans.hpp"
 #include "controller/stream_guard.hpp"
@@ -132,6 +133,27 @@ std::optional<std::string> open_beside(Deployment& d, const Standing& standing, 
   return closed;
 }
 
+// Nothing is known of a side that does not answer, or whose schema is not ours: other parts of status say so.
+std::optional<Hold> hold_of(Deployment& d, Deadline deadline) {
+  try {
+    return any_hold(d.blue(), d.green(), deadline);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// Of the crossing under way that has not begun to hold clients: the time it was told to wait for.
+Json not_before_of(const Standing& standing) {
+  if (!standing.open || standing.open->is_in_window || standing.open->is_committed) return nullptr;
+  const auto found = standing.open->first_record.find("not_before");
+  return found == standing.open->first_record.end() ? Json(nullptr) : Json(*found);
+}
+
+Json to_json(const std::optional<Hold>& hold) {
+  if (!hold) return nullptr;
+  return {{"by", hold->by}, {"at", hold->at}, {"on", hold->on}};
+}
+
 std::string way_back_of(const Standing& standing, const StreamHealth& back) {
   if (standing.phase != Phase::switched) return standing.phase == Phase::ready ? "not needed yet" : "none";
   if (back.is_running) return "open";
@@ -153,6 +175,9 @@ int run_status(const Invocation& invocation, Output& output) {
   auto against = obstacles(d, standing, activity, deadline);
   const auto& ahead = standing.phase == Phase::switched ? back : forward;
   if (against.empty() && !ahead.is_running) against.push_back("the stream is " + ahead.text);
+  const auto hold = hold_of(d, deadline);
+  if (hold) against.push_back("held by " + describe(*hold) + "; verdigris release lets it go on");
+  const auto not_before = not_before_of(standing);
   const bool can_switch = standing.phase == Phase::ready && against.empty();
   const auto also_open = open_beside(d, standing, deadline);
   const auto& active = standing.serves == "blue" ? forward : back;
@@ -161,6 +186,7 @@ int run_status(const Invocation& invocation, Output& output) {
             {"can_roll_back", standing.phase == Phase::switched && against.empty()}, {"obstacles", against},
             {"lag_bytes", active.lag_bytes ? Json(*active.lag_bytes) : Json(nullptr)},
             {"forward", forward.text}, {"reverse", back.text}, {"way_back", way_back_of(standing, back)},
+            {"held", to_json(hold)}, {"not_before", not_before},
             {"also_open", also_open ? Json(*also_open) : Json(nullptr)},
             {"poolers", to_json(poolers)},
             {"servers", {server_json(d.blue(), deadline), server_json(d.green(), deadline)}},
@@ -181,6 +207,7 @@ int run_status(const Invocation& invocation, Output& output) {
   print(poolers, output);
   if (standing.phase == Phase::ready || standing.phase == Phase::switched)
     for (const auto& what : against) output.result("in the way: " + what);
+  if (not_before.is_string()) output.result("waits until " + not_before.get<std::string>());
   if (also_open)
     output.warning(*also_open + " takes writes although " + standing.serves + " serves: what is written there is lost to it",
                    "Run verdigris recover.");

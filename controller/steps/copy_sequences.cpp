@@ -20,6 +20,14 @@ Readiness CopySequences::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs CopySequences::statements(Deadline) { return {{target_->color(), raising_of_any().text()}}; }
+
+// Which they are, and how far, is known only then.
+Sql raising_of_any() {
+  return Sql("{}<, and so on, for each that is behind>",
+             setting_statement({setval_call(Sql("<name>"), Sql("<last value>"), Sql("<is called>"))}));
+}
+
 std::string CopySequences::apply(Deadline deadline) {
   if (is_mutant("sequences_not_copied")) return "left out";
   const auto ahead = ahead_ ? *ahead_ : sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all_);

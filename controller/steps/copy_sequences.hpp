@@ -12,12 +12,16 @@ namespace verdigris {
 // Prepared by WarmUp; made here if it was not.
 SequencePair& sequences_of(CutoverFacts& facts, Source source, Target target);
 
+// What raising sequences sends, without saying which.
+Sql raising_of_any();
+
 class CopySequences final : public Step {
  public:
   CopySequences(Source source, Target target, CutoverFacts& facts) : source_(source), target_(target), facts_(facts) {}
   std::string_view name() const override { return "copy_sequences"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 
  private:

@@ -38,6 +38,10 @@ bool DrainToMarker::is_drained(unsigned subscription, Deadline deadline) {
   return progress && *progress >= facts_.marker->position;
 }
 
+PlannedActs DrainToMarker::statements(Deadline) {
+  return {{source_->color(), final_marker_statement(Sql("<id>"), source_->color()).text()}};
+}
+
 std::string DrainToMarker::apply(Deadline deadline) {
   auto& [subscription, watch] = watched_apply(facts_, target_, stream_, deadline);
   auto next_look = Deadline::after(kLookEvery);

@@ -18,6 +18,7 @@ class DrainToMarker final : public Step {
   std::string_view name() const override { return "drain_to_marker"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 
  private:

@@ -21,6 +21,18 @@ Readiness DropStream::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs DropStream::statements(Deadline) {
+  PlannedActs out;
+  if (!subscriber_.is_given_up()) {
+    out.push_back({subscriber_.color(), disabling_statement(stream_).text()});
+    for (const auto& statement : dropping_statements(stream_)) out.push_back({subscriber_.color(), statement.text()});
+  }
+  if (publisher_.is_given_up()) return out;
+  out.push_back({publisher_.color(), drop_slot_statement().text(), {stream_.name}});
+  if (publication_ == Publication::drop) out.push_back({publisher_.color(), unpublishing_statement(stream_).text()});
+  return out;
+}
+
 std::string DropStream::apply(Deadline deadline) {
   if (!subscriber_.is_given_up()) drop_subscription(subscriber_.control(), stream_, deadline);
   if (!publisher_.is_given_up()) {

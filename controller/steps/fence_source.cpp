@@ -49,6 +49,16 @@ ClosedFence FenceSource::close(Deadline deadline) {
   }
 }
 
+PlannedActs FenceSource::statements(Deadline deadline) {
+  const std::string here = source_->color();
+  PlannedActs out{{here, close_access_statement().text(), {source_->deployment(), text_array(keep_)}}};
+  if (bypass_ == BypassPolicy::terminate)
+    out.push_back({here, terminate_statement().text(), {"<pid of each session past the pooler>"}});
+  const auto tables = fenced_tables(source_->control(), deadline);
+  out.push_back({here, closing_statement(lock_timeout_, Flush::later, tables).text()});
+  return out;
+}
+
 std::string FenceSource::apply(Deadline deadline) {
   if (is_mutant("no_fence")) return "left out";
   close_access(source_->control(), source_->deployment(), keep_, deadline);

@@ -27,6 +27,7 @@ class FenceSource final : public Step {
   std::string_view name() const override { return "fence_source"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   void undo_with_decision(Transaction& decision) override;
 

@@ -27,6 +27,8 @@ Readiness FixReverseStart::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs FixReverseStart::statements(Deadline) { return {{target_->color(), durable_position_statement().text()}}; }
+
 std::string FixReverseStart::apply(Deadline deadline) {
   // Unflushed, a crash of the target would put it back below L and its next commits were never sent back.
   facts_.line = is_mutant("line_not_durable") ? wal_insert_position(target_->control(), deadline)

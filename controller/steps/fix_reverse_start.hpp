@@ -17,6 +17,7 @@ class FixReverseStart final : public Step {
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 
  private:

@@ -25,6 +25,8 @@ Readiness MoveTraffic::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs MoveTraffic::statements(Deadline deadline) { return traffic_.move_commands(deadline); }
+
 std::string MoveTraffic::apply(Deadline deadline) {
   traffic_.move(to_, deadline);
   if (!traffic_.abilities().moves_clients) return traffic_.describe();

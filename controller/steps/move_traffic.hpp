@@ -13,6 +13,7 @@ class MoveTraffic final : public Step {
   std::string_view name() const override { return "move_traffic"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 
  private:

@@ -4,6 +4,16 @@
 #include "replication/fence.hpp"
 
 namespace verdigris {
+namespace {
+
+// Not flushed: the first commit of a client does that for it, and before one nothing is lost if the server crashes.
+// It comes up closed then, and is opened again because `committed` stands on the source.
+Sql opening_statement(const std::string& deployment) {
+  return Sql("SET LOCAL synchronous_commit = off; {}; {}; SELECT verdigris.open_access({})", fence_statement(FenceState::open),
+             marker_fence_statement(FenceState::open), Literal(deployment));
+}
+
+}  // namespace
 
 std::string OpenTarget::describe() const { return "open " + target_->color() + " for connections and writes"; }
 
@@ -29,14 +39,13 @@ void OpenTarget::require_same_past_line(Deadline deadline) {
                      "It lost what was proven; both sides stay closed. Compare both sides before one is opened.");
 }
 
+PlannedActs OpenTarget::statements(Deadline) {
+  return {{target_->color(), opening_statement(target_->deployment()).text()}};
+}
+
 std::string OpenTarget::apply(Deadline deadline) {
   require_same_past_line(deadline);
-  // Not flushed: the first commit of a client does that for it, and before one nothing is lost if the server crashes.
-  // It comes up closed then, and is opened again because `committed` stands on the source.
-  target_->control().commit_alone(
-      Sql("SET LOCAL synchronous_commit = off; {}; {}; SELECT verdigris.open_access({})", fence_statement(FenceState::open),
-          marker_fence_statement(FenceState::open), Literal(target_->deployment())),
-      deadline);
+  target_->control().commit_alone(opening_statement(target_->deployment()), deadline);
   return target_->color() + ": same server, past L; fence open, grants and limit restored";
 }
 

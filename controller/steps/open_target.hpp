@@ -14,6 +14,7 @@ class OpenTarget final : public Step {
   std::string_view name() const override { return "open_target"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 
  private:

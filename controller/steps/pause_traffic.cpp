@@ -24,6 +24,8 @@ Readiness PauseTraffic::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs PauseTraffic::statements(Deadline) { return traffic_.pause_commands(); }
+
 std::string PauseTraffic::apply(Deadline deadline) {
   try {
     traffic_.pause(deadline);

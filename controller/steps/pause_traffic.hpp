@@ -15,6 +15,7 @@ class PauseTraffic final : public Step {
   std::string_view name() const override { return "pause_traffic"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   std::optional<std::chrono::steady_clock::time_point> felt_since() const override {
     return traffic_.pause_times().first_pause_sent;

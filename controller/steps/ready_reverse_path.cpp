@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "replication/control_schema.hpp"
 #include "replication/left_out.hpp"
 #include "replication/replica_identity.hpp"
 #include "replication/slot.hpp"
@@ -106,6 +107,30 @@ Readiness ReadyReversePath::check(Deadline deadline) {
       plan_identities(target, filter_, source_->major(), deadline).empty())
     return Done{};
   return Ready{};
+}
+
+PlannedActs ReadyReversePath::statements(Deadline deadline) {
+  if (std::holds_alternative<Done>(check(deadline))) return {};
+  Connection& target = target_->control();
+  const std::string there = target_->color(), here = source_->color();
+  PlannedActs out;
+  for (const auto& change : plan_identities(target, filter_, source_->major(), deadline)) {
+    out.push_back({there, saving_statement().text(), {target_->deployment(), "identity:" + change.table.display(), change.saved}});
+    out.push_back({there, altering_statement(change).text()});
+  }
+  const auto [tables, without] = wanted(deadline);
+  out.push_back({there, recording_statement().text(), {target_->deployment(), "left-out:" + back_.name, text_array(without)}});
+  const bool has_slot = slot_state(target, back_, deadline).is_usable();
+  const bool is_new = !has_slot || !is_published(target, back_, tables, deadline);
+  if (subscription_brief(source_->control(), back_, deadline).exists && (is_new || !is_subscription_right(deadline))) {
+    out.push_back({here, disabling_statement(back_).text()});
+    for (const auto& statement : dropping_statements(back_)) out.push_back({here, statement.text()});
+  }
+  if (is_new && slot_state(target, back_, deadline).exists) out.push_back({there, drop_slot_statement().text(), {back_.name}});
+  for (const auto& statement : publishing_statements(target, back_, tables, deadline)) out.push_back({there, statement.text()});
+  if (is_new) out.push_back({there, create_slot_statement().text(), {back_.name}});
+  out.push_back({here, creating_statement(back_, publisher_, source_->major(), target_->major(), true).text()});
+  return out;
 }
 
 std::string ReadyReversePath::apply(Deadline deadline) {

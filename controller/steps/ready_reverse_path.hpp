@@ -25,6 +25,7 @@ class ReadyReversePath final : public Step {
   std::string_view name() const override { return "ready_reverse_path"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   void undo(Deadline deadline) override;
 

@@ -11,6 +11,8 @@ Readiness StageTraffic::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs StageTraffic::statements(Deadline deadline) { return traffic_.file_changes(to_, deadline); }
+
 std::string StageTraffic::apply(Deadline deadline) {
   traffic_.require_ready(from_, budget_, deadline);
   traffic_.stage(to_, deadline);

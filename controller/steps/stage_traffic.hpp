@@ -15,6 +15,7 @@ class StageTraffic final : public Step {
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   void undo(Deadline deadline) override;
 

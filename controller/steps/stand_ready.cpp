@@ -1,6 +1,7 @@
 #include "controller/steps/stand_ready.hpp"
 
 #include "controller/steps/copy_sequences.hpp"
+#include "replication/access.hpp"
 #include "replication/fence.hpp"
 #include "replication/rehearsal.hpp"
 #include "replication/subscription.hpp"
@@ -23,6 +24,24 @@ WatchedApply& watched_apply(CutoverFacts& facts, Target target, const Stream& th
   facts.apply.emplace(WatchedApply{state.oid, ApplyWatch(*target, there, 1)});
   facts.apply->watch.require_applying(deadline);
   return *facts.apply;
+}
+
+// Closing and opening are rehearsed, each in a transaction that is rolled back.
+PlannedActs StandReady::statements(Deadline) {
+  const std::string here = source_->color(), there = target_->color();
+  PlannedActs out = traffic_.shed_commands();
+  const PlannedActs rehearsal{{here, "BEGIN"},
+                              {here, closing_access_statement().text(), {source_->deployment(), text_array(keep_)}},
+                              {here, fence_statement(FenceState::closed).text()},
+                              {here, "ROLLBACK"},
+                              {there, "BEGIN"},
+                              {there, fence_statement(FenceState::open).text()},
+                              {there, marker_fence_statement(FenceState::open).text()},
+                              {there, opening_access_statement().text(), {target_->deployment()}},
+                              {there, "ROLLBACK"},
+                              {there, raising_of_any().text()}};
+  out.insert(out.end(), rehearsal.begin(), rehearsal.end());
+  return out;
 }
 
 std::string StandReady::apply(Deadline deadline) {

@@ -21,6 +21,7 @@ class StandReady final : public Step {
   std::string describe() const override;
   bool leaves_trace() const override { return false; }  // of which anything else would depend
   Readiness check(Deadline) override { return Ready{}; }
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   void undo(Deadline deadline) override;
 

@@ -53,6 +53,14 @@ void StartReverse::enable_from_line(unsigned subscription, Deadline deadline) {
   enable_subscription(follower_->control(), back_, deadline);
 }
 
+PlannedActs StartReverse::statements(Deadline) {
+  const std::string there = serving_->color(), here = follower_->color();
+  return {{here, advance_origin_statement().text(), {"<origin of " + back_.name + ">", "<L>"}},
+          {here, enabling_statement(back_).text()},
+          {there, marker_with_sequences_statement().text(), {"<id>", "reverse", there}},
+          {here, flushing_statement(back_, false).text()}};
+}
+
 std::string StartReverse::apply(Deadline deadline) {
   if (follower_->is_given_up())
     throw NeedsHuman("reverse.given-up", follower_->color() + " was given up as lost, so nothing follows " + serving_->color(),

@@ -17,6 +17,7 @@ class StartReverse final : public Step {
   std::string describe() const override;
   bool may_be_given_up() const override { return true; }
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 
  private:

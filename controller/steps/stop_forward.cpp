@@ -14,6 +14,8 @@ Readiness StopForward::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs StopForward::statements(Deadline) { return {{target_->color(), disabling_statement(stream_).text()}}; }
+
 std::string StopForward::apply(Deadline deadline) {
   disable_subscription(target_->control(), stream_, deadline);
   return "subscription " + stream_.name + " disabled, its worker is gone";

@@ -14,6 +14,7 @@ class StopForward final : public Step {
   std::string_view name() const override { return "stop_forward"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 
  private:

@@ -60,6 +60,10 @@ std::optional<std::string> WaitForQuietMoment::blocker(Deadline deadline) {
   return std::nullopt;
 }
 
+PlannedActs WaitForQuietMoment::statements(Deadline) {
+  return {{source_->color(), marker_statement().text(), {"<id>", "quiet", source_->color()}}};
+}
+
 std::string WaitForQuietMoment::apply(Deadline deadline) {
   const auto until = Deadline::after(patience_).or_earlier(deadline);
   const auto half = Deadline::after(patience_ / 2);

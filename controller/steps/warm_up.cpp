@@ -28,6 +28,7 @@ void WarmUp::require_no_gaps(Deadline deadline) {
 }
 
 std::string WarmUp::apply(Deadline deadline) {
+  facts_.sessions.reset();  // of before a wait: never twice as many at once
   facts_.sessions = std::make_unique<ParitySessions>(*source_, *target_, workers_, deadline, settings_.tables);
   require_no_gaps(deadline);
   sequences_of(facts_, source_, target_).prepare(deadline);

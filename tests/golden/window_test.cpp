@@ -52,7 +52,10 @@ std::string document() {
          "An undone attempt is over: its plan is closed, clients run, nothing is left behind. With `pooler.pause.attempts` above 1 a\n"
          "new plan is begun after `pooler.pause.backoff`, if what stopped the last one may be gone by then: a transaction, a lock, a\n"
          "session past the pooler. What a check refused, what differs and what needs a person is not tried again. The controller\n"
-         "keeps its leases meanwhile; a signal ends it there (exit code 130 or 143).\n";
+         "keeps its leases meanwhile; a signal ends it there (exit code 130 or 143).\n\n"
+         "`switch --at` and `verdigris hold` keep it before `" + std::string(plan[plan.gate()].name()) + "`: what comes before is prepared by then. Behind a wait it begins\n"
+         "with the first step again, because what was true may not be any more. Right before clients are held it looks for a hold once\n"
+         "more, behind a record of its own: whoever is told \"held\" can rely on it.\n";
 }
 
 }  // namespace

@@ -62,6 +62,9 @@ const Refusal kRefusals[] = {
     {{"version", "-f", "a", "-f", "b"}, "usage: --playbook is given more than once"},
     {{"version", "--timeout"}, "usage: --timeout needs a value"},
     {{"switch", "--max-pause", "1s", "--max-pause", "2s"}, "usage: --max-pause is given more than once"},
+    {{"switch", "--at", "soon"}, "value: --at: \"soon\" is not a time"},
+    {{"switch", "--at", "2026-02-30T02:00:00Z"}, "date: --at: \"2026-02-30\" is not a date (YYYY-MM-DD)"},
+    {{"rollback", "--at", "02:00"}, "usage: \"--at\" is not an option"},
     {{"sandbox", "up", "--blue", "12"}, "range: --blue: 12 is out of range (13 to 30)"},
     {{"version", "--timeout", "30"}, "unit: --timeout: \"30\" needs a unit (ms, s, m, h)"},
     {{"version", "--timeout", "0s"}, "range: --timeout: \"0s\" is out of range (100ms to 168h)"},
@@ -131,6 +134,7 @@ TEST(CommandLine, HelpIsAResult) {
 
 TEST(CommandOptions, AreReadAsWritten) {
   EXPECT_EQ(options(switch_options, {"--max-pause", "750ms"}).max_pause, std::chrono::milliseconds(750));
+  EXPECT_GT(options(switch_options, {"--at", "02:00"}).at, std::chrono::system_clock::now());
   EXPECT_TRUE(options(rollback_options, {"--dry-run"}).dry_run);
   EXPECT_TRUE(options(finish_options, {"--now", "--open-blue"}).open_blue);
   EXPECT_TRUE(options(abandon_options, {"--drop-green"}).drop_green);

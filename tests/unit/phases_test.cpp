@@ -32,6 +32,15 @@ TEST(Phases, FollowTheJournal) {
   EXPECT_EQ(switched.serves, "green");
 }
 
+// As the runner writes it: it goes back from the window's edge when it finds itself held.
+TEST(Phases, TheWindowIsOpenFromItsRecordUntilThatIsTakenBack) {
+  auto records = journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch"}, {"window", ""}});
+  records.back().detail = {{"opens", true}};
+  EXPECT_TRUE(standing_of(records).open->is_in_window);
+  records.push_back({1, 5, "", "", "window", {{"opens", false}}});
+  EXPECT_FALSE(standing_of(records).open->is_in_window);
+}
+
 TEST(Phases, UndoneSwitchStaysReadyOnceItIsCleared) {
   auto records = journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch"}, {"undone", ""}});
   ASSERT_TRUE(standing_of(records).open.has_value());

@@ -1,0 +1,46 @@
+#include "controller/start_gate.hpp"
+
+#include "controller/config_values.hpp"
+#include "controller/hold.hpp"
+#include "replication/errors.hpp"
+
+namespace verdigris {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::minutes kLong{1};
+
+}  // namespace
+
+StartGate::StartGate(Server& blue, Server& green, StartLimits limits, std::function<void(Deadline)> after_long_wait)
+    : blue_(blue), green_(green), limits_(limits), after_long_wait_(std::move(after_long_wait)) {}
+
+std::optional<std::string> StartGate::hold(Deadline deadline) {
+  auto found = hold_on(blue_, deadline);
+  if (auto other = hold_on(green_, deadline); !found) found = std::move(other);  // both are asked: both must answer
+  if (!found) return std::nullopt;
+  return "held by " + describe(*found) + " (on " + found->on + ")";
+}
+
+std::optional<std::string> StartGate::obstacle(Deadline deadline) {
+  const auto held = hold(deadline);
+  const bool is_early = limits_.at && std::chrono::system_clock::now() < *limits_.at;
+  if (!held && !is_early) return std::nullopt;
+  if (!closed_since_) closed_since_ = Clock::now();
+  if (is_early) return "waits until " + local_time_text(*limits_.at);
+  if (!held_since_) held_since_ = Clock::now();
+  if (limits_.longest_hold && Clock::now() - *held_since_ > *limits_.longest_hold)
+    throw DeadlinePassed(*held + ", for longer than --timeout " + duration_text(*limits_.longest_hold),
+                         "Run \"verdigris release\", then the same command again; --timeout says how long to wait.");
+  return *held + "; \"verdigris release\" lets it go on";
+}
+
+void StartGate::opened(Deadline deadline) {
+  const bool was_long = closed_since_ && Clock::now() - *closed_since_ > kLong;
+  closed_since_.reset();
+  held_since_.reset();
+  if (was_long) after_long_wait_(deadline);
+}
+
+}  // namespace verdigris

@@ -1,0 +1,36 @@
+// Where a switch or rollback waits: until the time of --at, and for as long as somebody holds it. Asks both servers through
+// the control sessions, so a lost one is noticed during the wait and not behind it. One thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "controller/gate.hpp"
+#include "controller/start_time.hpp"
+#include "replication/server.hpp"
+
+namespace verdigris {
+
+struct StartLimits {
+  std::optional<WallTime> at;                              // not before
+  std::optional<std::chrono::milliseconds> longest_hold;  // nothing: as long as it takes
+};
+
+class StartGate final : public Gate {
+ public:
+  // after_long_wait: what a wait of more than a minute makes necessary.
+  StartGate(Server& blue, Server& green, StartLimits limits, std::function<void(Deadline)> after_long_wait);
+  std::optional<std::string> obstacle(Deadline deadline) override;
+  void opened(Deadline deadline) override;
+
+ private:
+  std::optional<std::string> hold(Deadline deadline);
+  Server& blue_;
+  Server& green_;
+  StartLimits limits_;
+  std::function<void(Deadline)> after_long_wait_;
+  std::optional<std::chrono::steady_clock::time_point> closed_since_, held_since_;
+};
+
+}  // namespace verdigris

@@ -1,0 +1,34 @@
+#include "controller/waiting_slot.hpp"
+
+#include "replication/fence.hpp"
+#include "replication/origin.hpp"
+#include "replication/slot.hpp"
+
+namespace verdigris {
+namespace {
+
+Sql checkpoint_statement() { return Sql("CHECKPOINT"); }
+
+}  // namespace
+
+// Only now: its fence was seen closed after the position was read (cutover.md, "Before the pause" 8). Advanced after
+// opening it would throw client commits away without a word.
+void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline deadline) {
+  const auto back = Stream::leaving(other_side(source), d.name());
+  auto& target = d.target_of(source)->control();
+  if (!slot_state(target, back, deadline).is_usable()) return;  // the plan will make it anew
+  const auto position = wal_insert_position(target, deadline);
+  const auto state = fence_state(target, deadline);
+  if (state != FenceState::closed && state != FenceState::following) return;
+  target.execute(checkpoint_statement(), deadline);
+  advance_slot(target, back, position, deadline);
+}
+
+PlannedActs waiting_slot_statements(Deployment& d, const std::string& source, Deadline deadline) {
+  const std::string on = other_side(source);
+  const auto back = Stream::leaving(on, d.name());
+  if (!slot_state(d.side(on).control(), back, deadline).is_usable()) return {};
+  return {{on, checkpoint_statement().text()}, {on, advance_slot_statement().text(), {back.name, "<end of its log>"}}};
+}
+
+}  // namespace verdigris
