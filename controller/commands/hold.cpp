@@ -4,6 +4,7 @@
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
 #include "controller/hold.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
@@ -63,6 +64,7 @@ int run_hold(const Invocation& invocation, Output& output) {
   d.journal().load(deadline);
   const auto standing = d.standing();
   require_something_to_hold(standing);
+  crash_point("before:hold");
   std::vector<Server*> placed_on;
   for (Server* server : connected(d))
     if (place_hold(*server, deadline)) placed_on.push_back(server);

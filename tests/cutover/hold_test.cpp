@@ -113,6 +113,24 @@ TEST_F(HoldCommand, RightBehindThatRecordItIsTooLateAndNothingStays) {
   EXPECT_EQ(shop_->cross("rollback").exit_code, 0);
 }
 
+// The window is opened between the first look of hold and its word.
+TEST_F(HoldCommand, OvertakenByTheRecordItIsTooLateToo) {
+  auto hold = ChildProcess::start({.argv = shop_->program({"hold"}),
+                                   .environment = shop_->with_points({{"VERDIGRIS_STOP", "before:hold"}}),
+                                   .output = shop_->dir() / "hold.out",
+                                   .errors = shop_->dir() / "hold.err"});
+  shop_->wait_for_point("before:hold");
+  auto crossing = start("switch", {{"VERDIGRIS_STOP", "after:window"}});
+  shop_->wait_for_point("after:window");
+  hold.send(SIGCONT);
+  ASSERT_TRUE(hold.wait_end(Deadline::after(30s)));
+  EXPECT_EQ(hold.exit_code(), 3) << read(shop_->dir() / "hold.err");
+  crossing.send(SIGCONT);
+  expect_ends(crossing, 0);
+  EXPECT_TRUE(shop_->command({"status"}).json.at("held").is_null());
+  EXPECT_EQ(shop_->cross("rollback").exit_code, 0);
+}
+
 TEST_F(HoldCommand, BeyondTheTimeoutItIsUndoneWithSeven) {
   ASSERT_EQ(shop_->command({"hold"}).exit_code, 0);
   const auto answer = shop_->command({"switch", "--confirm", "shop", "--timeout", "20s"});
