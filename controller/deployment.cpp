@@ -145,6 +145,7 @@ void Deployment::recall_facts() {
   facts_.target_identity = to_identity(first.at("identity").at(target));
   facts_.marker_floor = first.value("marker_floor", std::int64_t{0});
   facts_.was_green_there = first.value("green_answers", false);
+  facts_.was_reverse_enabled = first.value("reverse_enabled", true);
   if (standing.open->is_committed) facts_.line = Lsn::parse(standing.open->committed.value("line", "0/0"));
 }
 

@@ -161,12 +161,12 @@ void PgBouncerTraffic::wait_for_calm(Deadline deadline) {
 }
 
 void PgBouncerTraffic::pause(Deadline deadline) {
+  times_ = PauseTimes{};  // those of an attempt before are over
   closed_backends_.clear();
   std::vector<int> backends;
   for (const auto& instance : instances_) instance->note_backends(backends, deadline);
   wait_for_calm(deadline);
   const Deadline limit = Deadline::after(pause_timeout_).or_earlier(deadline);
-  times_ = PauseTimes{};
   times_.first_pause_sent = std::chrono::steady_clock::now();
   on_all(instances_, [&](PgBouncerInstance& instance) {
     instance.send_pause(limit);

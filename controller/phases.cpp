@@ -116,11 +116,12 @@ Permission require_allowed(const Standing& standing, std::string_view command) {
     const auto& open = transition_of(standing.open->command);
     const bool continues = open.command == command && open.plan != PlanKind::cutover && open.plan != PlanKind::emergency;
     const bool abandons = command == "abandon" && open.plan == PlanKind::prepare;
-    if (continues || abandons) return Permission::run;
+    // Undone but for green, which it had closed and which died then: begun anew it is the only way to open blue.
+    const bool is_forced_anew = command == kForcedRollback && open.plan == PlanKind::emergency && standing.open->is_undone;
+    if (continues || abandons || is_forced_anew) return Permission::run;
     const bool has_line = open.plan == PlanKind::cutover || open.plan == PlanKind::emergency;
     throw Refused("phase.interrupted", "a " + standing.open->command + " was begun and is not complete",
-                  has_line ? "Run: verdigris recover"
-                                                 : "Run: verdigris " + standing.open->command);
+                  has_line ? "Run: verdigris recover" : "Run: verdigris " + standing.open->command);
   }
   if (standing.is_left_behind && (command == "prepare" || command == "switch"))
     throw Refused("phase.left-behind", std::string(command) + " is not possible: green was left behind by a forced rollback and holds what blue never got",

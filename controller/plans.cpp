@@ -138,7 +138,7 @@ Plan emergency_plan(Deployment& d, const AcceptedLoss& accepted) {
       .then<HoldTraffic>(d.traffic(), d.endpoint("blue"))
       .then<LeaveGreen>(green, d.playbook().fence.lock_timeout, d.roles_to_keep("green"), d.facts())
       .then<DrainLeft>(green, blue, back, accepted)
-      .then<StopReverse>(blue, back)
+      .then<StopReverse>(blue, back, d.facts())
       .then<RaiseSequences>(green, blue)
       .point_of_no_return()
       .then<MoveTraffic>(d.traffic(), d.endpoint("blue"))

@@ -13,6 +13,7 @@
 #include "controller/plans.hpp"
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
+#include "replication/subscription.hpp"
 
 namespace verdigris {
 namespace {
@@ -27,6 +28,11 @@ void connect_what_is_there(Deployment& d, const Invocation& invocation, Deadline
   try {
     d.green().connect(Deadline::after(kLogin).or_earlier(deadline), invocation.dry_run);
   } catch (const CannotConnect& error) {
+    // It refuses us, and lets others in: what it acknowledges from now on would be lost, and nobody could close it. One
+    // that starts up or shuts down (57P03) lets nobody in.
+    if (!error.sqlstate().empty() && error.sqlstate() != "57P03")
+      throw Refused("force.answers", std::string(error.what()) + ": green answers, so it would go on taking writes beside blue",
+                    "Correct the controller's login on green, or take that server off the net first.");
     output.warning(std::string(error.what()) + ": green cannot be closed; should it come back, it is open until recover closes it",
                    "Keep it off the net, or run verdigris recover as soon as it answers.");
     d.green().give_up();
@@ -54,6 +60,14 @@ Json to_json(const Loss& loss) {
 void require_loss_accepted(Deployment& d, const Loss& loss, const AcceptedLoss& accepted) {
   const bool is_drained_first = !d.green().is_given_up() && (accepted.bytes || accepted.seconds);
   if (!is_drained_first) require_accepted(loss, accepted);
+}
+
+// Begun anew, an undone one says how it was before.
+bool is_reverse_enabled(Deployment& d, Deadline deadline) {
+  const auto standing = d.standing();
+  if (standing.open) return standing.open->first_record.value("reverse_enabled", true);
+  const auto state = subscription_brief(d.blue().control(), Stream::reverse(d.name()), deadline);
+  return state.exists && state.is_enabled;
 }
 
 int print_steps(const Plan& plan, const Loss& loss, Output& output) {
@@ -121,6 +135,7 @@ int run_forced_rollback(const Invocation& invocation, Output& output) {
   require_confirmation(invocation, d.name(), output);
   auto first = d.plan_entry(std::string(kForcedRollback), "blue", deadline);
   first.detail["green_answers"] = !d.green().is_given_up();
+  first.detail["reverse_enabled"] = is_reverse_enabled(d, deadline);
   d.journal().open_emergency(first, deadline);
   d.recall_facts();
   open_blue_with_decision(d);

@@ -17,9 +17,10 @@ std::string HoldTraffic::describe() const {
 // Never Done: a pause that somebody else made would be resumed by the undo all the same, and the file is to be laid.
 Readiness HoldTraffic::check(Deadline) { return Ready{}; }
 
+// A pooler that is gone keeps nothing from going on; what could not be staged is written when clients are moved.
 std::string HoldTraffic::apply(Deadline deadline) {
-  traffic_.stage(to_, deadline);
   try {
+    traffic_.stage(to_, deadline);
     traffic_.pause(Deadline::after(kPatience).or_earlier(deadline));
     return traffic_.abilities().can_hold_clients ? traffic_.describe() + " held" : "nobody is held";
   } catch (const Error& error) {

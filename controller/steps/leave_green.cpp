@@ -42,7 +42,8 @@ std::string LeaveGreen::apply(Deadline deadline) {
 void LeaveGreen::undo(Deadline deadline) {
   if (!facts_.was_green_there) return;
   if (!green_->is_connected())
-    throw Error("green.unreachable", "green does not answer, and was closed", "Bring it back, then run: verdigris recover");
+    throw Error("green.unreachable", "green does not answer, and was closed; if it is lost: verdigris rollback --force again",
+                "Bring it back, then run: verdigris recover");
   Transaction transaction(green_->control(), deadline);
   set_fence(transaction, FenceState::open);
   set_marker_fence(transaction, FenceState::open);

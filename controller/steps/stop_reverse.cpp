@@ -15,7 +15,9 @@ std::string StopReverse::apply(Deadline deadline) {
   return "subscription " + back_.name + " is disabled, its worker is gone";
 }
 
+// One that was off already, because the way back had been given up, would apply what it never should.
 void StopReverse::undo(Deadline deadline) {
+  if (!facts_.was_reverse_enabled) return;
   if (subscription_brief(blue_->control(), back_, deadline).exists) enable_subscription(blue_->control(), back_, deadline);
 }
 

@@ -2,6 +2,7 @@
 // would otherwise overwrite what blue has acknowledged since (faults M33).
 #pragma once
 
+#include "controller/cutover_facts.hpp"
 #include "controller/step.hpp"
 #include "replication/server.hpp"
 #include "replication/stream.hpp"
@@ -10,7 +11,7 @@ namespace verdigris {
 
 class StopReverse final : public Step {
  public:
-  StopReverse(Target blue, Stream back) : blue_(blue), back_(std::move(back)) {}
+  StopReverse(Target blue, Stream back, const CutoverFacts& facts) : blue_(blue), back_(std::move(back)), facts_(facts) {}
   std::string_view name() const override { return "stop_reverse"; }
   std::string describe() const override { return "stop what blue applies of green: " + back_.name; }
   Readiness check(Deadline deadline) override;
@@ -20,6 +21,7 @@ class StopReverse final : public Step {
  private:
   Target blue_;
   Stream back_;
+  const CutoverFacts& facts_;
 };
 
 }  // namespace verdigris

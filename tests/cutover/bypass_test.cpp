@@ -1,5 +1,7 @@
 // Sessions beside the pooler that could write: refused before clients are held, waited for, or ended behind the fence, as
 // the playbook says. None of them may write once the fence stands.
+#include <csignal>
+
 #include <thread>
 
 #include "tests/support/pgbouncer_driver.hpp"
@@ -30,10 +32,10 @@ class BypassPolicies : public SharedShop {
   Connection direct() {
     return Connection::open_plain(shop_->server("blue").conninfo("postgres", "shop"), {"blue", "etl", false, {}}, soon());
   }
-  ChildProcess start() {
+  ChildProcess start(const Environment& environment = {}) {
     for (const char* name : {"bypass.out", "bypass.err"}) std::filesystem::remove(shop_->dir() / name);  // of another run
     return ChildProcess::start({.argv = shop_->program({"switch", "--confirm", "shop"}),
-                                .environment = shop_->with_points(),
+                                .environment = shop_->with_points(environment),
                                 .output = shop_->dir() / "bypass.out",
                                 .errors = shop_->dir() / "bypass.err"});
   }
@@ -81,9 +83,10 @@ TEST_F(BypassPolicies, WaitWaitsBeforeClientsAreHeld) {
 
 TEST_F(BypassPolicies, WaitUndoesWhenOneComesLateAndStays) {
   choose("wait");
-  auto crossing = start();
-  shop_->wait_for_point("after:apply:ask_guardrails");
+  auto crossing = start({{"VERDIGRIS_STOP", "after:apply:stand_ready"}});
+  shop_->wait_for_point("after:apply:stand_ready");
   auto etl = direct();
+  crossing.send(SIGCONT);
   ASSERT_TRUE(crossing.wait_end(Deadline::after(60s))) << errors();
   EXPECT_EQ(crossing.exit_code(), 5) << errors();
   EXPECT_NE(read(shop_->dir() / "bypass.out").find("fence.bypass"), std::string::npos) << read(shop_->dir() / "bypass.out");

@@ -92,6 +92,54 @@ TEST_F(ForcedRollback, GreenIsKilledUnderWrites) {
   EXPECT_EQ(ask("blue", "SELECT count(*) FROM pg_replication_slots"), "0");
 }
 
+// Refusing our login it still lets others in: blue beside it would make two sides that take writes.
+TEST_F(ForcedRollback, GreenThatOnlyRefusesUsIsNotLost) {
+  {
+    auto green = admin(shop_->server("green"));
+    run(green, "ALTER ROLE verdigris NOLOGIN");
+  }
+  const auto refused = force("1h");
+  EXPECT_EQ(refused.exit_code, 3) << refused.json << refused.errors;
+  EXPECT_NE(refused.errors.find("green answers"), std::string::npos) << refused.errors;
+  EXPECT_EQ(fence_of("blue"), FenceState::closed);
+  EXPECT_EQ(fence_of("green"), FenceState::open);
+  {
+    auto green = admin(shop_->server("green"));
+    run(green, "ALTER ROLE verdigris LOGIN");
+  }
+  EXPECT_EQ(shop_->command({"status"}).json.value("serves", "?"), "green");
+}
+
+// A way back that had been given up is off for a reason: it would apply on blue what it never should.
+TEST_F(ForcedRollback, UndoneItLeavesAStreamOffThatWasOff) {
+  {
+    auto blue = admin(shop_->server("blue"));
+    run(blue, "ALTER SUBSCRIPTION verdigris_shop_rev DISABLE");
+  }
+  const auto killed = force("1h", {{"VERDIGRIS_CRASH", "after:apply:stop_reverse"}});
+  ASSERT_EQ(killed.exit_code, kKilled) << killed.errors;
+  const auto recovered = shop_->command({"recover", "--yes"});
+  EXPECT_EQ(recovered.exit_code, 0) << recovered.errors;
+  EXPECT_EQ(shop_->scene().serves, "green");
+  EXPECT_EQ(ask("blue", "SELECT subenabled FROM pg_subscription WHERE subname = 'verdigris_shop_rev'"), "f");
+}
+
+// Closed already, it cannot be opened again: neither side would serve but for a second forced rollback.
+TEST_F(ForcedRollback, GreenDiesInTheMidstOfIt) {
+  const auto killed = force("0", {{"VERDIGRIS_CRASH", "before:begin:drain_left"}});
+  ASSERT_EQ(killed.exit_code, kKilled) << killed.errors;
+  shop_->server("green").stop_immediate();
+  const auto recovered = shop_->command({"recover", "--yes"});
+  EXPECT_EQ(recovered.exit_code, 6) << recovered.errors;
+  EXPECT_NE(recovered.errors.find("rollback --force again"), std::string::npos) << recovered.errors;
+  const auto forced = force("1h");
+  ASSERT_EQ(forced.exit_code, 0) << forced.errors;
+  EXPECT_EQ(forced.json.value("serves", "?"), "blue") << forced.json;
+  EXPECT_EQ(fence_of("blue"), FenceState::open);
+  shop_->server("green").start();
+  EXPECT_EQ(fence_of("green"), FenceState::closed);
+}
+
 TEST_F(ForcedRollback, GreenThatAnswersIsClosedAndDrainedFirst) {
   shop_->start_load();
   const auto forced = force("0");

@@ -1,5 +1,7 @@
 // A controller in the window loses its sessions, and the target is not the one it was, or gone: clients get the source
 // back without it.
+#include <csignal>
+
 #include <thread>
 
 #include "replication/fence.hpp"
@@ -17,11 +19,12 @@ class LiveUndo : public SharedShop {
   ChildProcess hold_switch() {
     // In the fence's way until green is locked; a lock any earlier would keep the quiet moment from coming.
     auto crossing = ChildProcess::start({.argv = shop_->program({"switch", "--confirm", "shop"}),
-                                         .environment = shop_->with_points(),
+                                         .environment = shop_->with_points({{"VERDIGRIS_STOP", "after:apply:stand_ready"}}),
                                          .output = shop_->dir() / "switch.out",
                                          .errors = shop_->dir() / "switch.err"});
-    shop_->wait_for_point("after:apply:wait_for_quiet_moment");  // until then it would be waited for
+    shop_->wait_for_point("after:apply:stand_ready");  // until then it would be waited for
     auto late = Connection::open_plain(shop_->server("blue").conninfo("postgres", "shop"), {"blue", "late", false, {}}, soon());
+    crossing.send(SIGCONT);
     shop_->wait_for_point("after:begin:fence_source");
     green_.emplace(admin(shop_->server("green")));
     run(*green_, "BEGIN");

@@ -1,5 +1,7 @@
 // Tests of the tests: a safety act is left out (VERDIGRIS_MUTANT), and the scenario that guards it must turn red; with
 // the act in place the same scenario holds. One scenario alone: mutants_test --gtest_filter='*no_fence*'
+#include <csignal>
+
 #include <atomic>
 #include <fstream>
 #include <thread>
@@ -80,13 +82,16 @@ Outcome nothing_echoes(Shop& shop, const Environment& environment) {
 Outcome the_last_row_is_waited_for(Shop& shop, const Environment& environment) {
   Outcome outcome;
   auto green = admin(shop.server("green"));
+  auto with_stop = environment;
+  with_stop.emplace_back("VERDIGRIS_STOP", "after:apply:stand_ready");
   auto crossing = ChildProcess::start({.argv = shop.program({"switch", "--confirm", "shop"}),
-                                       .environment = shop.with_points(environment),
+                                       .environment = shop.with_points(with_stop),
                                        .output = shop.dir() / "late.out",
                                        .errors = shop.dir() / "late.err"});
-  shop.wait_for_point("after:apply:wait_for_quiet_moment");  // until then it would be waited for
+  shop.wait_for_point("after:apply:stand_ready");  // until then it would be waited for
   auto client = Connection::open_plain(shop.server("blue").conninfo("postgres", "shop"),
                                        {"blue", "late client", false, {}}, soon());
+  crossing.send(SIGCONT);
   shop.wait_for_point("after:begin:fence_source");  // it waits there until this client has gone
   run(green, "BEGIN");
   run(green, "LOCK TABLE public.ledger_a IN EXCLUSIVE MODE");
