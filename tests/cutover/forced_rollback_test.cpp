@@ -94,19 +94,14 @@ TEST_F(ForcedRollback, GreenIsKilledUnderWrites) {
 
 // Refusing our login it still lets others in: blue beside it would make two sides that take writes.
 TEST_F(ForcedRollback, GreenThatOnlyRefusesUsIsNotLost) {
-  {
-    auto green = admin(shop_->server("green"));
-    run(green, "ALTER ROLE verdigris NOLOGIN");
-  }
+  auto other = Connection::open_plain(shop_->server("green").conninfo("postgres", "shop"), {"green", "other", false, {}}, soon());
+  run(other, "ALTER ROLE verdigris NOLOGIN");
   const auto refused = force("1h");
+  run(other, "ALTER ROLE verdigris LOGIN");
   EXPECT_EQ(refused.exit_code, 3) << refused.json << refused.errors;
   EXPECT_NE(refused.errors.find("green answers"), std::string::npos) << refused.errors;
   EXPECT_EQ(fence_of("blue"), FenceState::closed);
   EXPECT_EQ(fence_of("green"), FenceState::open);
-  {
-    auto green = admin(shop_->server("green"));
-    run(green, "ALTER ROLE verdigris LOGIN");
-  }
   EXPECT_EQ(shop_->command({"status"}).json.value("serves", "?"), "green");
 }
 
