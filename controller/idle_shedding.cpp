@@ -1,7 +1,5 @@
 #include "controller/idle_shedding.hpp"
 
-#include <utility>
-
 namespace verdigris {
 namespace {
 
@@ -20,9 +18,8 @@ void IdleShedding::begin(PgBouncerConsole& console, Deadline deadline) {
 }
 
 void IdleShedding::end(PgBouncerConsole& console, const std::function<std::string()>& configured, Deadline deadline) {
-  const auto was = std::exchange(was_, std::nullopt);
-  if (console.config(deadline)[kSetting] != kShort) return;
-  console.set(kSetting, was ? *was : configured(), deadline);
+  if (console.config(deadline)[kSetting] == kShort) console.set(kSetting, was_ ? *was_ : configured(), deadline);
+  was_.reset();  // not before: a session that is lost here is opened anew, and this said again
 }
 
 }  // namespace verdigris

@@ -22,17 +22,8 @@ bool is_about_streams(const std::string& line) {
   return line.find("publication") != std::string::npos || line.find("subscribed") != std::string::npos;
 }
 
-class Attempts : public SharedShop {
+class Attempts : public SharedShopWithPlaybook {
  protected:
-  void SetUp() override {
-    SharedShop::SetUp();
-    if (IsSkipped()) return;
-    original_ = read(shop_->playbook());
-  }
-  void TearDown() override {
-    if (!original_.empty()) write(shop_->playbook(), original_);
-  }
-
   void allow(int attempts, const std::string& backoff) {
     const auto keys = "  pause: { timeout: 900ms, attempts: " + std::to_string(attempts) + ", backoff: " + backoff + " }\n";
     const auto text = replaced(original_, "max_pause: 10s", "max_pause: 1s");
@@ -92,7 +83,6 @@ class Attempts : public SharedShop {
 
   void expect_second_attempt_succeeds(const std::string& command, const std::string& from, const std::string& to);
 
-  std::string original_;
 };
 
 void Attempts::expect_second_attempt_succeeds(const std::string& command, const std::string& from, const std::string& to) {

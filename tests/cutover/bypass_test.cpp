@@ -1,9 +1,9 @@
 // Sessions beside the pooler that could write: refused before clients are held, waited for, or ended behind the fence, as
 // the playbook says. None of them may write once the fence stands.
 #include <csignal>
-
 #include <thread>
 
+#include "controller/bypass.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
 #include "tests/support/shared_shop.hpp"
 
@@ -12,17 +12,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class BypassPolicies : public SharedShop {
+class BypassPolicies : public SharedShopWithPlaybook {
  protected:
-  void SetUp() override {
-    SharedShop::SetUp();
-    if (IsSkipped()) return;
-    original_ = read(shop_->playbook());
-  }
   void TearDown() override {
-    if (original_.empty()) return;
-    write(shop_->playbook(), original_);
-    if (shop_->serving() == "green") {
+    SharedShopWithPlaybook::TearDown();
+    if (!IsSkipped() && shop_->serving() == "green") {
       EXPECT_EQ(shop_->cross("rollback").exit_code, 0);
     }
   }
@@ -43,7 +37,6 @@ class BypassPolicies : public SharedShop {
   bool has_come_to(const std::string& point) const {
     return std::filesystem::exists(shop_->dir() / "points") && read(shop_->dir() / "points").find(point) != std::string::npos;
   }
-  std::string original_;
 };
 
 TEST_F(BypassPolicies, RefuseNamesThemBeforeClientsAreHeld) {
@@ -109,6 +102,27 @@ TEST_F(BypassPolicies, TerminateEndsThemBehindTheFence) {
   auto blue = admin(shop_->server("blue"));
   EXPECT_EQ(value(blue, "SELECT count(*) FROM public.ledger_a WHERE writer = 77"), "0");
   EXPECT_EQ(shop_->difference_after_marker("green", "blue"), "");
+}
+
+// What the pause has closed is left to end by itself; but a transaction that goes on, or a stranger, is waited for.
+TEST_F(BypassPolicies, OnlyIdleBackendsOfAClosedPoolAreLeftToEnd) {
+  Server blue("blue", "shop", shop_->server("blue").conninfo("verdigris", "shop"));
+  blue.connect(soon());
+  auto backend = direct();
+  std::vector<int> closed;
+  for (const auto& one : foreign_sessions(blue.control(), "shop", soon())) closed.push_back(one.pid);
+  const auto look = [&](const std::vector<int>& backends) {
+    return error_of([&] { wait_for_no_foreign_session(blue, {BypassPolicy::wait, backends}, Deadline::after(100ms), soon()); });
+  };
+  EXPECT_EQ(look(closed), "accepted");
+  EXPECT_EQ(look({}), "fence.bypass") << "a stranger";
+  run(backend, "BEGIN");
+  EXPECT_EQ(look(closed), "fence.bypass") << "idle in a transaction";
+  run(backend, "ROLLBACK");
+  backend.send(Sql("SELECT pg_sleep(1)"), soon());
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(look(closed), "fence.bypass") << "in the midst of a statement";
+  backend.receive(soon());
 }
 
 }  // namespace

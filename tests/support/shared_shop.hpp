@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "tests/support/pgbouncer_driver.hpp"
 #include "tests/support/shop.hpp"
 
 namespace verdigris::test {
@@ -22,6 +23,21 @@ class SharedShop : public testing::Test {
   }
 
   inline static std::unique_ptr<Shop> shop_;
+};
+
+// Each test may change the playbook; the next one finds it as it was.
+class SharedShopWithPlaybook : public SharedShop {
+ protected:
+  void SetUp() override {
+    SharedShop::SetUp();
+    if (IsSkipped()) return;
+    original_ = read(shop_->playbook());
+  }
+  void TearDown() override {
+    if (!original_.empty()) write(shop_->playbook(), original_);
+  }
+
+  std::string original_;
 };
 
 }  // namespace verdigris::test
