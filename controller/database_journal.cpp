@@ -181,7 +181,7 @@ void DatabaseJournal::insert(Transaction& transaction, const std::vector<Record>
 void DatabaseJournal::insert_alone(Connection& on, const std::vector<Record>& records, Flush flush, Deadline deadline) {
   const std::string is_synchronous = flush == Flush::at_once ? "on" : "off";
   insert_unless_taken(on, records, [&](const Sql& sql) {
-    on.commit_alone(sql, {deployment_, rows_of(records), is_synchronous}, deadline);
+    on.commit_prepared(sql, {deployment_, rows_of(records), is_synchronous}, deadline);
   });
 }
 

@@ -192,7 +192,10 @@ void PgBouncerTraffic::note_release() {
 }
 
 void PgBouncerTraffic::point_to(const Endpoint& target, Deadline deadline) {
-  on_all(instances_, [&](PgBouncerInstance& instance) { instance.point_to(target, deadline); });
+  on_all(instances_, [&](PgBouncerInstance& instance) {
+    instance.point_to(target, deadline);
+    instance.settle();
+  });
 }
 
 void PgBouncerTraffic::move(const Endpoint& target, Deadline deadline) {
@@ -201,6 +204,7 @@ void PgBouncerTraffic::move(const Endpoint& target, Deadline deadline) {
     on_all(instances_, [&](PgBouncerInstance& instance) {
       instance.point_to(target, limit);
       instance.resume(limit);
+      instance.settle();
     });
   } catch (...) {
     note_release();

@@ -349,6 +349,9 @@ void PgBouncerInstance::move_file(const Endpoint& target) {
   }
 }
 
+// Clients do not wait for the disk: a machine that crashes before this comes up with a plan that is still open.
+void PgBouncerInstance::settle() { file().settle(); }
+
 void PgBouncerInstance::point_to(const Endpoint& target, Deadline deadline) {
   identify(deadline);
   reload_error_.clear();
@@ -373,6 +376,7 @@ bool PgBouncerInstance::has_file_for(const Endpoint& target) {
 }
 
 bool PgBouncerInstance::has_moved(const Endpoint& target, Deadline deadline) {
+  settle();  // whoever moved it may not have come so far
   return runs_with(target, deadline) && on_control(deadline, [&](PgBouncerConsole& console) {
     return paused_aliases(console, deadline).empty() && stranded(console, deadline) == 0;
   });

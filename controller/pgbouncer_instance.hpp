@@ -42,6 +42,8 @@ class PgBouncerInstance {
   // Throws nothing that leaves A open: a console that waits in PAUSE is of no use any more.
   void resume(Deadline deadline);
   void point_to(const Endpoint& target, Deadline deadline);
+  // Makes what point_to() did to the file durable.
+  void settle();
   // Whether the file names the target; false too if that cannot be told without asking the process.
   bool has_file_for(const Endpoint& target);
   // Whether the process leads there, no alias is paused, and no client waits without a server connection.

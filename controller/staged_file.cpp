@@ -198,8 +198,9 @@ void StagedFile::move_into_place() {
   crash_point("before:pooler-rename");
   if (::rename(beside(kStaged).c_str(), file_.c_str()) != 0) fail(file_, "cannot rename the staged file over it");
   crash_point("after:pooler-rename");
-  sync_directory(file_.parent_path());
 }
+
+void StagedFile::settle() const { sync_directory(file_.parent_path()); }
 
 void StagedFile::require_unedited() const {
   if (!staged_) return;

@@ -28,10 +28,13 @@ class StagedFile {
   // the caller made bytes from; throws Refused "pooler.foreign-edit" if the file holds something else by now.
   // Idempotent; nothing to do if the file holds bytes already.
   void stage(const std::string& original, const std::string& bytes);
-  // Renames the staged file over the file and fsyncs the directory; success if the file holds the staged bytes already.
+  // Renames the staged file over the file; success if the file holds the staged bytes already. Until settle() a crash of
+  // the machine may bring the old one back.
   // Throws Refused "pooler.foreign-edit" if the file is not what stage() saw, Error "pooler.file" if nothing was
   // staged.
   void move_into_place();
+  // Makes the rename durable: fsyncs the directory. Throws Error "pooler.file".
+  void settle() const;
   // Throws Refused "pooler.foreign-edit" if the file is neither what stage() saw nor what it laid ready.
   void require_unedited() const;
   // Forgets what was staged, also by an earlier run; a backup is removed if it says nothing that the file does not.

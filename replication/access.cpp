@@ -121,16 +121,16 @@ Sql opening_access_statement() { return Sql("SELECT verdigris.open_access($1)");
 
 bool is_access_closed(Connection& on, const std::string& deployment, Deadline deadline) {
   return on
-      .query(Sql(R"(
+      .query_prepared(Sql(R"(
         SELECT datconnlimit = 0 AND EXISTS (SELECT FROM verdigris.saved WHERE deployment = $1 AND key = 'access')
         FROM pg_database WHERE datname = current_database())"),
-             {deployment}, deadline)
+                      {deployment}, deadline)
       .one_row(1)
       .boolean(0);
 }
 
-std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline) {
-  const auto result = on.query(Sql(R"(
+void send_foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline) {
+  on.send_prepared(Sql(R"(
     SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(host(client_addr), ''),
            coalesce(state, 'unknown'), coalesce(extract(epoch FROM clock_timestamp() - state_change), 0)::float8,
            coalesce(to_char(query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), '')
@@ -138,12 +138,21 @@ std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& 
     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
       AND NOT (starts_with(application_name, 'verdigris/' || $1 || '/') AND usename = session_user)
     ORDER BY backend_start)"),
-                               {deployment}, deadline);
+                   {deployment}, deadline);
+}
+
+std::vector<ForeignSession> receive_foreign_sessions(Connection& on, Deadline deadline) {
+  const auto result = on.receive(deadline);
   std::vector<ForeignSession> out;
   for (const auto& row : result.rows(7))
     out.push_back({static_cast<int>(row.integer(0)), row.text(1), row.text(2), row.text(3), row.text(4), row.real(5),
                    row.text(6)});
   return out;
+}
+
+std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline) {
+  send_foreign_sessions(on, deployment, deadline);
+  return receive_foreign_sessions(on, deadline);
 }
 
 void terminate_sessions(Connection& on, const std::vector<ForeignSession>& sessions, Deadline deadline) {

@@ -33,6 +33,9 @@ bool is_access_closed(Connection& on, const std::string& deployment, Deadline de
 
 // Client sessions of this database that are not the controller's, oldest first.
 std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline);
+// Its halves, to ask while something else is waited for.
+void send_foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline);
+std::vector<ForeignSession> receive_foreign_sessions(Connection& on, Deadline deadline);
 // Ends these sessions, as far as they are still there. Throws ServerError if our role may not.
 Sql terminate_statement();  // $1 is the pid
 void terminate_sessions(Connection& on, const std::vector<ForeignSession>& sessions, Deadline deadline);

@@ -66,6 +66,14 @@ Conninfo with_keepalives(Conninfo conninfo) {
   return conninfo;
 }
 
+// As libpq takes them; they point into `params`.
+std::vector<const char*> texts_of(const Params& params) {
+  std::vector<const char*> values;
+  values.reserve(params.size());
+  for (const auto& param : params) values.push_back(param ? param->c_str() : nullptr);
+  return values;
+}
+
 }  // namespace
 
 std::string text_array(const std::vector<std::string>& values) {
@@ -202,11 +210,29 @@ void Connection::send(const Sql& sql, Deadline deadline) {
 
 void Connection::send(const Sql& sql, const Params& params, Deadline deadline) {
   require_open();
-  std::vector<const char*> values;
-  values.reserve(params.size());
-  for (const auto& param : params) values.push_back(param ? param->c_str() : nullptr);
+  const auto values = texts_of(params);
   if (PQsendQueryParams(connection_.get(), sql.text().c_str(), static_cast<int>(values.size()), nullptr, values.data(),
                         nullptr, nullptr, 0) == 0)
+    fail_lost();
+  flush(deadline);
+}
+
+const std::string& Connection::prepared(const Sql& sql, Deadline deadline) {
+  const auto found = prepared_.find(sql.text());
+  if (found != prepared_.end()) return found->second;
+  const std::string name = "verdigris_" + std::to_string(prepared_.size() + 1);
+  require_open();
+  if (PQsendPrepare(connection_.get(), name.c_str(), sql.text().c_str(), 0, nullptr) == 0) fail_lost();
+  flush(deadline);
+  receive(deadline);
+  return prepared_.emplace(sql.text(), name).first->second;
+}
+
+void Connection::send_prepared(const Sql& sql, const Params& params, Deadline deadline) {
+  const std::string& name = prepared(sql, deadline);
+  const auto values = texts_of(params);
+  if (PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()), values.data(), nullptr, nullptr,
+                          0) == 0)
     fail_lost();
   flush(deadline);
 }
@@ -256,6 +282,11 @@ Result Connection::query(const Sql& sql, const Params& params, Deadline deadline
   return receive(deadline);
 }
 
+Result Connection::query_prepared(const Sql& sql, const Params& params, Deadline deadline) {
+  send_prepared(sql, params, deadline);
+  return receive(deadline);
+}
+
 // What is lost on the way to a commit may stand or not; a WARNING means that a wait for a synchronous standby was
 // cancelled, and the commit stands here only.
 template <class Act>
@@ -283,6 +314,11 @@ Result Connection::commit_alone(const Sql& sql, Deadline deadline) {
 
 Result Connection::commit_alone(const Sql& sql, const Params& params, Deadline deadline) {
   return committed([&] { return query(sql, params, deadline); });
+}
+
+Result Connection::commit_prepared(const Sql& sql, const Params& params, Deadline deadline) {
+  prepared(sql, deadline);  // lost here, nothing is doubtful
+  return committed([&] { return query_prepared(sql, params, deadline); });
 }
 
 std::vector<std::string> Connection::take_notices() { return std::exchange(*notices_, {}); }

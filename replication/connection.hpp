@@ -6,6 +6,7 @@
 
 #include <libpq-fe.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,15 +49,21 @@ class Connection {
   Result query(const Sql& sql, const Params& params, Deadline deadline);
   void execute(const Sql& sql, Deadline deadline) { query(sql, deadline); }
 
+  // As query(), but parsed once in this session, which costs a round trip of its own the first time: for what is asked
+  // again where every millisecond is waited for. Only for statements whose result keeps its columns.
+  Result query_prepared(const Sql& sql, const Params& params, Deadline deadline);
+
   // A transaction of its own in one round trip, judged as Transaction::commit() judges. Several statements without
   // parameters are one transaction, too: SET LOCAL and LOCK TABLE work in it.
   Result commit_alone(const Sql& sql, Deadline deadline);
   Result commit_alone(const Sql& sql, const Params& params, Deadline deadline);
+  Result commit_prepared(const Sql& sql, const Params& params, Deadline deadline);
 
   // The halves of query(): send on several connections, then collect from each. One question under way at a time.
   void send(const Sql& sql, Deadline deadline);
   void send(const Sql& sql, const Params& params, Deadline deadline);
   Result receive(Deadline deadline);
+  void send_prepared(const Sql& sql, const Params& params, Deadline deadline);
   // Whether receive() has something to return already; waits for nothing.
   bool has_answer();
 
@@ -82,6 +89,7 @@ class Connection {
   void wait_readable(Deadline deadline, const char* during);
   void flush(Deadline deadline);
   void require_open() const;
+  const std::string& prepared(const Sql& sql, Deadline deadline);
   [[noreturn]] void fail_lost();
   template <class Act>
   Result committed(Act act);
@@ -89,6 +97,7 @@ class Connection {
 
   std::string server_;
   std::unique_ptr<std::vector<std::string>> notices_;
+  std::map<std::string, std::string> prepared_;  // names of statements, by their text
   std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
 };
 

@@ -80,11 +80,11 @@ std::string_view to_text(FenceState state) {
 }
 
 Fences fences(Connection& on, Deadline deadline) {
-  const auto result = on.query(Sql(R"(
+  const auto result = on.query_prepared(Sql(R"(
     SELECT f.prosrc, coalesce(pg_get_userbyid(f.proowner), ''), m.prosrc, coalesce(pg_get_userbyid(m.proowner), '')
     FROM (SELECT to_regprocedure('verdigris.fence()') AS f, to_regprocedure('verdigris.marker_fence()') AS m) AS wanted
     LEFT JOIN pg_proc f ON f.oid = wanted.f LEFT JOIN pg_proc m ON m.oid = wanted.m)"),
-                               deadline);
+                                        {}, deadline);
   const auto row = result.one_row(4);
   return {state_of(row.text_or_null(0), row.text(1)), state_of(row.text_or_null(2), row.text(3))};
 }

@@ -73,10 +73,10 @@ FinalMarker write_final_marker(Connection& on, const std::string& side, Deadline
 std::optional<Lsn> progress_past_marker(Connection& on, std::int64_t id, unsigned subscription_oid, Deadline deadline) {
   // Not asked before the row is there: asking flushes.
   return on
-      .query(Sql(R"(
+      .query_prepared(Sql(R"(
         SELECT CASE WHEN EXISTS (SELECT FROM verdigris.marker WHERE id = $1)
                     THEN pg_replication_origin_progress($2, true) END)"),
-             {std::to_string(id), origin_name(subscription_oid)}, deadline)
+                      {std::to_string(id), origin_name(subscription_oid)}, deadline)
       .one_row(1)
       .lsn_or_null(0);
 }

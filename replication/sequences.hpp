@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
 #include <vector>
 
 #include "replication/connection.hpp"
@@ -19,14 +22,15 @@ struct SequencePosition {
   bool operator==(const SequencePosition&) const = default;
 };
 
-// All user sequences (owned, free, identity), ordered by name. One statement for all positions.
+// All user sequences (owned, free, identity), ordered by name.
 std::vector<SequencePosition> sequence_positions(Connection& on, Deadline deadline);
 
-// Reads them again and again in one round trip: the statement is prepared on the control session, anew after that session
-// was replaced and when sequences came or went. `server` must outlive it.
+// Reads them again and again in one round trip: the statement is prepared on the session, anew after that was replaced and
+// when sequences came or went.
 class SequenceReader {
  public:
-  explicit SequenceReader(Server& server);
+  explicit SequenceReader(Server& server);  // on its control session; `server` must outlive it
+  explicit SequenceReader(std::function<Connection&()> session);
   void prepare(Deadline deadline);
   std::vector<SequencePosition> read(Deadline deadline) {
     send(deadline);
@@ -37,20 +41,30 @@ class SequenceReader {
   std::vector<SequencePosition> receive(Deadline deadline);
 
  private:
-  Server& server_;
-  Identifier statement_;                 // its own: an earlier reader's may still be on the session
-  std::vector<SequencePosition> known_;  // names and definitions; positions as last read
-  std::int64_t catalog_sum_ = 0;         // of the sequences' oids: tells whether known_ is all there is
-  int backend_pid_ = 0;                  // of the session that the statement is prepared on
+  std::optional<std::int64_t> fill(const Result& result, Deadline deadline);
+  std::function<Connection&()> session_;
+  Identifier statement_;                          // its own: an earlier reader's may still be on the session
+  std::vector<SequencePosition> known_;           // names and definitions; positions as last read
+  std::map<std::int64_t, std::size_t> places_;    // in known_, by oid
+  std::int64_t catalog_sum_ = 0;                  // of the sequences' oids: tells whether known_ is all there is
+  int backend_pid_ = 0;                           // of the session that the statement is prepared on
 };
 
-// Both sides at the same time.
-struct SequencePair {
+// Both sides at the same time. What was last read and raised on the target is kept: while it is closed nothing moves there.
+class SequencePair {
+ public:
   SequenceReader source, target;
   SequencePair(Server& of_source, Server& of_target) : source(of_source), target(of_target) {}
   void prepare(Deadline deadline);
   // As outgrown(); `all` gets the number of the source's sequences.
   std::vector<SequencePosition> outgrown_ones(Deadline deadline, std::size_t* all = nullptr);
+  // The same for positions of the source read by somebody else, and the target's as they were left.
+  std::vector<SequencePosition> outgrown_since(const std::vector<SequencePosition>& there, Deadline deadline);
+  // set_sequences() on the target, remembered.
+  void raise(Connection& on, const std::vector<SequencePosition>& positions, Deadline deadline);
+
+ private:
+  std::optional<std::vector<SequencePosition>> raised_;  // the target's
 };
 
 // Those of `source` whose next value the target could hand out a second time, or that the target lacks. A cycling

@@ -30,7 +30,7 @@ bool create_once(Connection& on, const Stream& stream, Deadline deadline) {
 }  // namespace
 
 SlotState slot_state(Connection& on, const Stream& stream, Deadline deadline) {
-  const Result answer = on.query(Sql(R"(
+  const Result answer = on.query_prepared(Sql(R"(
     SELECT active, coalesce(active_pid, 0), restart_lsn, confirmed_flush_lsn, coalesce(wal_status, 'lost')
     FROM pg_replication_slots WHERE slot_name = $1)"),
                                  {stream.name}, deadline);

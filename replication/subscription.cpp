@@ -94,7 +94,7 @@ SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadl
 }
 
 SubscriptionBrief subscription_brief(Connection& on, const Stream& stream, Deadline deadline) {
-  const Result answer = on.query(Sql(R"(
+  const Result answer = on.query_prepared(Sql(R"(
     SELECT s.oid, s.subenabled,
            (SELECT min(w.pid) FROM pg_stat_subscription w
             WHERE w.subid = s.oid AND w.relid IS NULL AND to_jsonb(w) ->> 'leader_pid' IS NULL),

@@ -1,5 +1,7 @@
 #include "controller/steps/copy_sequences.hpp"
 
+#include <utility>
+
 #include "replication/sequences.hpp"
 #include "replication/test_switches.hpp"
 
@@ -14,8 +16,17 @@ SequencePair& sequences_of(CutoverFacts& facts, Source source, Target target) {
   return *facts.sequences;
 }
 
+// As they were read while the target drained, or now.
+std::vector<SequencePosition> CopySequences::ahead(Deadline deadline) {
+  auto& pair = sequences_of(facts_, source_, target_);
+  const auto read = std::exchange(facts_.source_positions, std::nullopt);
+  if (!read) return pair.outgrown_ones(deadline, &all_);
+  all_ = read->size();
+  return pair.outgrown_since(*read, deadline);
+}
+
 Readiness CopySequences::check(Deadline deadline) {
-  ahead_ = sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all_);
+  ahead_ = ahead(deadline);
   if (ahead_->empty()) return Done{};
   return Ready{};
 }
@@ -30,10 +41,9 @@ Sql raising_of_any() {
 
 std::string CopySequences::apply(Deadline deadline) {
   if (is_mutant("sequences_not_copied")) return "left out";
-  const auto ahead = ahead_ ? *ahead_ : sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all_);
-  ahead_.reset();
-  set_sequences(target_->control(), ahead, deadline);
-  return std::to_string(all_) + " read, " + std::to_string(ahead.size()) + " set on " + target_->color();
+  const auto outgrown = ahead_ ? *std::exchange(ahead_, std::nullopt) : ahead(deadline);
+  sequences_of(facts_, source_, target_).raise(target_->control(), outgrown, deadline);
+  return std::to_string(all_) + " read, " + std::to_string(outgrown.size()) + " set on " + target_->color();
 }
 
 }  // namespace verdigris

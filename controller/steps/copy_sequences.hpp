@@ -25,6 +25,7 @@ class CopySequences final : public Step {
   std::string apply(Deadline deadline) override;
 
  private:
+  std::vector<SequencePosition> ahead(Deadline deadline);
   Source source_;
   Target target_;
   CutoverFacts& facts_;

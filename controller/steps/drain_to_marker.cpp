@@ -3,6 +3,8 @@
 #include <thread>
 
 #include "controller/bypass.hpp"
+#include "controller/source_look.hpp"
+#include "controller/steps/copy_sequences.hpp"
 #include "controller/steps/stand_ready.hpp"
 #include "replication/fence.hpp"
 #include "replication/test_switches.hpp"
@@ -42,11 +44,11 @@ PlannedActs DrainToMarker::statements(Deadline) {
   return {{source_->color(), final_marker_statement(Sql("<id>"), source_->color()).text()}};
 }
 
-std::string DrainToMarker::apply(Deadline deadline) {
-  auto& [subscription, watch] = watched_apply(facts_, target_, stream_, deadline);
+// Meanwhile the source, which has nothing to do any more, says who is left there and how far its sequences are.
+void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline deadline) {
+  SourceLook look(source_, sequences_of(facts_, source_, target_).source);
+  if (!is_mutant("no_fence")) look.begin(deadline);
   auto next_look = Deadline::after(kLookEvery);
-  // Repeated, it waits for the marker that stands: behind its closed fence there cannot be another.
-  if (!is_written(deadline)) facts_.marker = write_final_marker(source_->control(), source_->color(), deadline);
   while (!is_mutant("marker_not_awaited") && !is_drained(subscription, deadline)) {
     if (deadline.has_passed())
       throw DeadlinePassed(target_->color() + ": the last marker of " + source_->color() + " was not applied in time",
@@ -55,9 +57,19 @@ std::string DrainToMarker::apply(Deadline deadline) {
       watch.require_applying(deadline);
       next_look = Deadline::after(kLookEvery);
     }
+    look.advance(deadline);
     std::this_thread::sleep_for(std::chrono::microseconds(300));
   }
-  if (!is_mutant("no_fence"))
+  facts_.source_positions = look.finish(deadline);
+}
+
+std::string DrainToMarker::apply(Deadline deadline) {
+  auto& [subscription, watch] = watched_apply(facts_, target_, stream_, deadline);
+  // Repeated, it waits for the marker that stands: behind its closed fence there cannot be another.
+  if (!is_written(deadline)) facts_.marker = write_final_marker(source_->control(), source_->color(), deadline);
+  drain(subscription, watch, deadline);
+  // Somebody was left when the look was taken: most often a server process whose pooler has closed its connection.
+  if (!facts_.source_positions && !is_mutant("no_fence"))
     wait_for_no_foreign_session(*source_, {fence_.bypass}, Deadline::after(fence_.lock_timeout).or_earlier(deadline), deadline);
   return "marker " + std::to_string(facts_.marker->id) + " on " + target_->color() + ", origin flushed past " +
          facts_.marker->position.text();

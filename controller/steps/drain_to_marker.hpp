@@ -24,6 +24,7 @@ class DrainToMarker final : public Step {
  private:
   bool is_written(Deadline deadline);
   bool is_drained(unsigned subscription, Deadline deadline);
+  void drain(unsigned subscription, ApplyWatch& watch, Deadline deadline);
   Source source_;
   Target target_;
   Stream stream_;

@@ -3,7 +3,10 @@
 #include "controller/steps/copy_sequences.hpp"
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
+#include "replication/identity.hpp"
+#include "replication/marker.hpp"
 #include "replication/rehearsal.hpp"
+#include "replication/slot.hpp"
 #include "replication/subscription.hpp"
 #include "replication/test_switches.hpp"
 
@@ -44,16 +47,35 @@ PlannedActs StandReady::statements(Deadline) {
   return out;
 }
 
+// What the window asks is asked once, so that it is parsed and planned: most of what such a question takes. Functions are
+// planned for any value the first time, not the sixth.
+void StandReady::plan_questions(Deadline deadline) {
+  for (Server* server : {&*source_, &*target_}) {
+    auto& on = server->control();
+    on.execute(Sql("SET plan_cache_mode = force_generic_plan"), deadline);
+    fences(on, deadline);
+    is_access_closed(on, server->deployment(), deadline);
+    server_identity(on, server->deployment(), deadline);
+  }
+  foreign_sessions(source_->control(), source_->deployment(), deadline);
+  progress_past_marker(target_->control(), 0, facts_.apply->subscription, deadline);
+  const Stream back = Stream::leaving(target_->color(), target_->deployment());
+  slot_state(target_->control(), back, deadline);
+  subscription_brief(source_->control(), back, deadline);
+}
+
 std::string StandReady::apply(Deadline deadline) {
   traffic_.shed_idle(deadline);
   facts_.tables_to_lock = fenced_tables(source_->control(), deadline);
   facts_.apply.reset();
+  facts_.source_positions.reset();
   watched_apply(facts_, target_, there_, deadline);
+  plan_questions(deadline);
   std::size_t all = 0;
   rehearse_closing(source_->control(), source_->deployment(), keep_, deadline);
   rehearse_opening(target_->control(), target_->deployment(), deadline);
   const auto ahead = sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all);
-  if (!is_mutant("sequences_not_copied")) set_sequences(target_->control(), ahead, deadline);
+  if (!is_mutant("sequences_not_copied")) sequences_of(facts_, source_, target_).raise(target_->control(), ahead, deadline);
   return std::to_string(facts_.tables_to_lock.size()) + " tables to lock, " + std::to_string(ahead.size()) + " of " +
          std::to_string(all) + " sequences raised on " + target_->color();
 }

@@ -26,6 +26,7 @@ class StandReady final : public Step {
   void undo(Deadline deadline) override;
 
  private:
+  void plan_questions(Deadline deadline);
   Source source_;
   Target target_;
   Stream there_;
