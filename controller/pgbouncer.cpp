@@ -6,6 +6,7 @@
 #include <future>
 #include <limits>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "controller/pgbouncer_instance.hpp"
@@ -142,30 +143,32 @@ void PgBouncerTraffic::keep_idle(Deadline deadline) {
 
 // Clients wait for the longest of the transactions that are open when PAUSE comes. How many there are changes within
 // milliseconds, so an instant with few is chosen: as few as were seen in the time of observation, later one more, ...
-void PgBouncerTraffic::wait_for_calm(Deadline deadline) {
+// Returns the server processes that were seen; a pool that is short of connections makes new ones all the time.
+std::vector<int> PgBouncerTraffic::wait_for_calm(Deadline deadline) {
+  std::set<int> backends;
+  const auto all = [&] { return std::vector<int>(backends.begin(), backends.end()); };
   const Deadline patience = Deadline::after(std::min(kCalmPatience, deadline.remaining() / 10));
   const Deadline observing = Deadline::after(kObservation).or_earlier(patience);
   int fewest = std::numeric_limits<int>::max();
   try {
     while (!patience.has_passed()) {
       int open = 0;
-      for (const auto& instance : instances_) open += instance->transactions(patience);
-      if (open == 0) return;
+      for (const auto& instance : instances_) open += instance->transactions(backends, patience);
+      if (open == 0) return all();
       if (!observing.has_passed()) fewest = std::min(fewest, open);
-      else if (open <= fewest + (kCalmPatience - kObservation - patience.remaining()) / kOneMoreEach) return;
+      else if (open <= fewest + (kCalmPatience - kObservation - patience.remaining()) / kOneMoreEach) return all();
       std::this_thread::sleep_for(kGlance);
     }
   } catch (const Error&) {
     // A courtesy: PAUSE itself says what is wrong with a pooler.
   }
+  return all();
 }
 
 void PgBouncerTraffic::pause(Deadline deadline) {
   times_ = PauseTimes{};  // those of an attempt before are over
   closed_backends_.clear();
-  std::vector<int> backends;
-  for (const auto& instance : instances_) instance->note_backends(backends, deadline);
-  wait_for_calm(deadline);
+  auto backends = wait_for_calm(deadline);
   const Deadline limit = Deadline::after(pause_timeout_).or_earlier(deadline);
   times_.first_pause_sent = std::chrono::steady_clock::now();
   on_all(instances_, [&](PgBouncerInstance& instance) {

@@ -49,7 +49,7 @@ class PgBouncerTraffic final : public Traffic {
  private:
   void require_different_processes() const;
   int idle_servers(Deadline deadline);
-  void wait_for_calm(Deadline deadline);
+  std::vector<int> wait_for_calm(Deadline deadline);
   void note_release();
   std::vector<std::unique_ptr<PgBouncerInstance>> instances_;
   std::vector<std::string> aliases_;

@@ -110,6 +110,17 @@ PooledDatabase PgBouncerConsole::database(const std::string& alias, Deadline dea
               "Put its line back into PgBouncer's file and run RELOAD on the console.");
 }
 
+std::vector<PooledServer> PgBouncerConsole::servers(Deadline deadline) {
+  const Table table(connection_.query(Sql("SHOW SERVERS"), deadline));
+  std::vector<PooledServer> result;
+  for (int row = 0; row < table.rows(); ++row) {
+    const auto state = table.text(row, "state");
+    result.push_back({table.text(row, "database"), table.number(row, "remote_pid"),
+                      state == "active" || state == "tested" || state == "login"});
+  }
+  return result;
+}
+
 std::vector<PooledSession> PgBouncerConsole::sessions(const std::string& alias, Deadline deadline) {
   const Table servers(connection_.query(Sql("SHOW SERVERS"), deadline));
   std::vector<PooledSession> result;

@@ -28,6 +28,13 @@ struct PooledSession {
   std::string client;  // "app@10.0.0.7:5310 (worker)"; empty if none is linked
 };
 
+// A server connection.
+struct PooledServer {
+  std::string alias;
+  int backend_pid = 0;   // 0 while it logs in
+  bool is_busy = false;  // PAUSE would wait for it
+};
+
 struct PoolCounts {
   int waiting_clients = 0;
   int stranded_clients = 0;  // of these, at a pool without any server connection
@@ -55,6 +62,8 @@ class PgBouncerConsole {
   std::vector<PooledDatabase> databases(Deadline deadline);
   // Throws Error("pooler.alias-gone") if the process does not know the alias.
   PooledDatabase database(const std::string& alias, Deadline deadline);
+  // All aliases'; costs less than sessions(), which names the clients too.
+  std::vector<PooledServer> servers(Deadline deadline);
   std::vector<PooledSession> sessions(const std::string& alias, Deadline deadline);
   PoolCounts pools(const std::string& alias, Deadline deadline);
   std::map<std::string, std::string> config(Deadline deadline);

@@ -1,4 +1,6 @@
 // What PgBouncerInstance knows and does of the server connections before a pause, and what it reads of its file for it.
+#include <algorithm>
+
 #include "controller/ini_file.hpp"
 #include "controller/pgbouncer_instance.hpp"
 
@@ -33,10 +35,15 @@ int PgBouncerInstance::idle_servers(Deadline deadline) {
   return all;
 }
 
-void PgBouncerInstance::note_backends(std::vector<int>& pids, Deadline deadline) {
-  on_control(deadline, [&](PgBouncerConsole& console) {
-    for (const auto& alias : aliases_)
-      for (const auto& session : console.sessions(alias, deadline)) pids.push_back(session.backend_pid);
+int PgBouncerInstance::transactions(std::set<int>& backends, Deadline deadline) {
+  return on_control(deadline, [&](PgBouncerConsole& console) {
+    int busy = 0;
+    for (const auto& server : console.servers(deadline)) {
+      if (std::ranges::find(aliases_, server.alias) == aliases_.end()) continue;
+      if (server.backend_pid != 0) backends.insert(server.backend_pid);
+      if (server.is_busy) ++busy;
+    }
+    return busy;
   });
 }
 

@@ -146,12 +146,6 @@ void PgBouncerInstance::require_unedited() {
   if (staged_for_) file().require_unedited();
 }
 
-int PgBouncerInstance::transactions(Deadline deadline) {
-  int all = 0;
-  for (const auto& alias : aliases_) all += control(deadline).pools(alias, deadline).busy_servers;
-  return all;
-}
-
 void PgBouncerInstance::send_pause(Deadline deadline) {
   release_seen_.reset();
   open_holders(deadline);

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,10 +33,9 @@ class PgBouncerInstance {
   void shed_idle(Deadline deadline);
   void keep_idle(Deadline deadline);
   int idle_servers(Deadline deadline);
-  // Transactions that PAUSE would have to wait for now, over all aliases.
-  int transactions(Deadline deadline);
-  // Adds the server processes behind the server connections of now.
-  void note_backends(std::vector<int>& pids, Deadline deadline);
+  // Transactions that PAUSE would have to wait for now, over all aliases; adds the server processes behind the server
+  // connections of now.
+  int transactions(std::set<int>& backends, Deadline deadline);
   // The halves of a pause: all aliases at once; after the second no server connection of them is left.
   void send_pause(Deadline deadline);
   void finish_pause(Deadline deadline);
