@@ -32,18 +32,18 @@ WatchedApply& watched_apply(CutoverFacts& facts, Target target, const Stream& th
 // Closing and opening are rehearsed, each in a transaction that is rolled back.
 PlannedActs StandReady::statements(Deadline) {
   const std::string here = source_->color(), there = target_->color();
-  PlannedActs out = traffic_.shed_commands();
-  const PlannedActs rehearsal{{here, "BEGIN"},
-                              {here, closing_access_statement().text(), {source_->deployment(), text_array(keep_)}},
-                              {here, fence_statement(FenceState::closed).text()},
-                              {here, "ROLLBACK"},
-                              {there, "BEGIN"},
-                              {there, fence_statement(FenceState::open).text()},
-                              {there, marker_fence_statement(FenceState::open).text()},
-                              {there, opening_access_statement().text(), {target_->deployment()}},
-                              {there, "ROLLBACK"},
-                              {there, raising_of_any().text()}};
-  out.insert(out.end(), rehearsal.begin(), rehearsal.end());
+  PlannedActs out{{here, "BEGIN"},
+                  {here, closing_access_statement().text(), {source_->deployment(), text_array(keep_)}},
+                  {here, fence_statement(FenceState::closed).text()},
+                  {here, "ROLLBACK"},
+                  {there, "BEGIN"},
+                  {there, fence_statement(FenceState::open).text()},
+                  {there, marker_fence_statement(FenceState::open).text()},
+                  {there, opening_access_statement().text(), {target_->deployment()}},
+                  {there, "ROLLBACK"}};
+  const auto shedding = traffic_.shed_commands();
+  out.insert(out.end(), shedding.begin(), shedding.end());
+  out.push_back({there, raising_of_any().text()});
   return out;
 }
 
@@ -65,7 +65,6 @@ void StandReady::plan_questions(Deadline deadline) {
 }
 
 std::string StandReady::apply(Deadline deadline) {
-  traffic_.shed_idle(deadline);
   facts_.tables_to_lock = fenced_tables(source_->control(), deadline);
   facts_.apply.reset();
   facts_.source_positions.reset();
@@ -74,6 +73,8 @@ std::string StandReady::apply(Deadline deadline) {
   std::size_t all = 0;
   rehearse_closing(source_->control(), source_->deployment(), keep_, deadline);
   rehearse_opening(target_->control(), target_->deployment(), deadline);
+  // Behind all that takes the servers' time: while they are busy with it, poolers open more connections.
+  traffic_.shed_idle(deadline);
   const auto ahead = sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all);
   if (!is_mutant("sequences_not_copied")) sequences_of(facts_, source_, target_).raise(target_->control(), ahead, deadline);
   return std::to_string(facts_.tables_to_lock.size()) + " tables to lock, " + std::to_string(ahead.size()) + " of " +
