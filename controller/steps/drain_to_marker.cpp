@@ -5,11 +5,13 @@
 #include "controller/bypass.hpp"
 #include "controller/steps/stand_ready.hpp"
 #include "replication/fence.hpp"
+#include "replication/standbys.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
 
+constexpr std::chrono::milliseconds kLeftForUndo{50};
 constexpr std::chrono::milliseconds kLookEvery{100};  // at the worker: a marker takes a few
 
 }  // namespace
@@ -42,6 +44,21 @@ PlannedActs DrainToMarker::statements(Deadline) {
   return {{source_->color(), final_marker_statement(Sql("<id>"), source_->color()).text()}};
 }
 
+// The marker was committed behind the fence. One that follows the target is none of the source's.
+void DrainToMarker::wait_for_standbys(Deadline deadline) {
+  auto names = promotable_;
+  if (names.empty()) return;
+  for (const auto& other : physical_standbys(target_->control(), deadline)) std::erase(names, other.name);
+  for (;;) {
+    const auto behind = standbys_behind(source_->control(), names, facts_.marker->position, deadline);
+    if (behind.empty()) return;
+    if (deadline.remaining() <= kLeftForUndo)
+      throw Error("fence.standby-behind", source_->color() + ": a standby does not have the fence and would be open if it were promoted: " + behind.front(),
+                  "Look what holds that standby up, or take it out of cutover.standbys.promotable and out of reach of your failover software.");
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
 std::string DrainToMarker::apply(Deadline deadline) {
   auto& [subscription, watch] = watched_apply(facts_, target_, stream_, deadline);
   auto next_look = Deadline::after(kLookEvery);
@@ -57,6 +74,7 @@ std::string DrainToMarker::apply(Deadline deadline) {
     }
     std::this_thread::sleep_for(std::chrono::microseconds(300));
   }
+  if (!is_mutant("standbys_not_awaited")) wait_for_standbys(deadline);
   if (!is_mutant("no_fence"))
     wait_for_no_foreign_session(*source_, {fence_.bypass}, Deadline::after(fence_.lock_timeout).or_earlier(deadline), deadline);
   return "marker " + std::to_string(facts_.marker->id) + " on " + target_->color() + ", origin flushed past " +
