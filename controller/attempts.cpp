@@ -35,17 +35,17 @@ bool may_end_otherwise(const RunResult& result) {
   return result.failure == Failure::failed || result.failure == Failure::timed_out;
 }
 
-Attempts cross_in_attempts(const AttemptLimits& limits, const std::function<RunResult(int)>& attempt, RunObserver& observer) {
-  Attempts all;
+void cross_in_attempts(const AttemptLimits& limits, const std::function<RunResult(int)>& attempt, RunObserver& observer,
+                       Attempts& all) {
   for (int number = 1;; ++number) {
     all.last = attempt(number);
     if (all.last.ending == Ending::undone) all.undone.push_back(all.last);
-    if (number >= limits.attempts || !may_end_otherwise(all.last)) return all;
+    if (number >= limits.attempts || !may_end_otherwise(all.last)) return;
     observer.remarked(fmt::format("undo: all is as before; attempt {} of {}, next in {}: {}", number, limits.attempts,
                                   duration_text(limits.backoff), all.last.reason));
     if (wait_out(limits.backoff)) continue;
     all.last = interrupted_between(std::move(all.last));
-    return all;
+    return;
   }
 }
 

@@ -25,9 +25,9 @@ struct Attempts {
   RunResult last;
 };
 
-// attempt: begins a new plan and carries it to an end; what it throws ends all. A signal while waiting ends with the
-// reason "interrupted" and window_was_open false: nothing is held then.
-Attempts cross_in_attempts(const AttemptLimits& limits, const std::function<RunResult(int number)>& attempt,
-                           RunObserver& observer);
+// attempt: begins a new plan and carries it to an end; what it throws ends all, and `all` says what had been by then. A
+// signal while waiting ends with the reason "interrupted" and window_was_open false: nothing is held then.
+void cross_in_attempts(const AttemptLimits& limits, const std::function<RunResult(int number)>& attempt, RunObserver& observer,
+                       Attempts& all);
 
 }  // namespace verdigris

@@ -126,13 +126,19 @@ void read_fence(Mapping& root, Playbook& playbook) {
   fence->refuse_unsupported({"leaders"});
   read_choice(*fence, "bypass", {"refuse", "wait", "terminate"},
               [&](std::size_t i) { playbook.fence.bypass = static_cast<BypassPolicy>(i); });
+  read_choice(*fence, "autovacuum", {"wait", "cancel"},
+              [&](std::size_t i) { playbook.fence.autovacuum = static_cast<AutovacuumPolicy>(i); });
   read_duration(*fence, "lock_timeout", playbook.fence.lock_timeout, milliseconds{1}, minutes{1});
   fence->close();
 }
 
 void read_limits(Mapping& root, Playbook& playbook) {
   if (auto cutover = root.mapping("cutover")) {
-    cutover->refuse_unsupported({"window", "standbys", "verify"});
+    cutover->refuse_unsupported({"window", "verify"});
+    if (auto standbys = cutover->mapping("standbys")) {
+      for (const auto& node : standbys->scalars("promotable")) playbook.cutover.promotable.push_back(node.text);
+      standbys->close();
+    }
     read_duration(*cutover, "max_pause", playbook.cutover.max_pause, milliseconds{100}, minutes{10});
     cutover->close();
   }

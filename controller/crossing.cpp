@@ -80,6 +80,14 @@ Json attempts_json(const std::vector<RunResult>& undone) {
   return list;
 }
 
+// An error ends them all: what clients were held for before it is said with it.
+void tell_undone(const std::vector<RunResult>& undone, Output& output) {
+  if (undone.empty()) return;
+  int number = 0;
+  for (const auto& one : undone) output.warning(fmt::format("attempt {} was undone: {}", ++number, one.reason), one.reason_hint);
+  output.with_error({{"attempts", undone.size() + 1}, {"undone_attempts", attempts_json(undone)}});
+}
+
 Json result_json(Deployment& d, const RunResult& result, const std::vector<RunResult>& undone) {
   const auto standing = d.standing();
   Json body;
@@ -230,12 +238,18 @@ int run_crossing(const Invocation& invocation, Output& output) {
   require_confirmation(invocation, d.name(), output);
   ConsoleObserver observer(output);
   const auto& pause = d.playbook().pooler;
-  const auto all = cross_in_attempts({pause.attempts, pause.backoff},
-                                     [&](int number) {
-                                       if (number > 1) come_back(d, source);
-                                       return attempt_crossing(d, source, invocation, observer);
-                                     },
-                                     observer);
+  Attempts all;
+  try {
+    cross_in_attempts({pause.attempts, pause.backoff},
+                      [&](int number) {
+                        if (number > 1) come_back(d, source);
+                        return attempt_crossing(d, source, invocation, observer);
+                      },
+                      observer, all);
+  } catch (const Error&) {
+    tell_undone(all.undone, output);
+    throw;
+  }
   return report_crossing(d, all.last, command, output, all.undone);
 }
 

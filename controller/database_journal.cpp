@@ -44,16 +44,21 @@ std::vector<Entry> with_last(std::vector<Entry> entries, Entry last) {
 
 int last_epoch(const std::vector<Record>& records) { return records.empty() ? 1 : records.back().epoch; }
 
-// Leaves the records of the newest epoch and returns the earlier ones: blue's, which is where an epoch begins. Green may
-// hold more of them, which nobody knew when it was left behind.
-std::vector<Record> take_earlier(std::map<std::string, std::vector<Record>>& found, int epoch) {
+// Leaves the records of the newest epoch and returns the earlier ones. Blue's count, which is where an epoch begins: green
+// may hold more of them, which nobody knew when it was left behind.
+std::map<std::string, std::vector<Record>> take_earlier(std::map<std::string, std::vector<Record>>& found, int epoch) {
   std::map<std::string, std::vector<Record>> earlier;
   for (auto& [color, records] : found) {
     const auto begin = std::ranges::find_if(records, [&](const Record& r) { return r.epoch == epoch; });
     earlier[color].assign(records.begin(), begin);
     records.erase(records.begin(), begin);
   }
-  return earlier["blue"].empty() ? earlier["green"] : earlier["blue"];
+  return earlier;
+}
+
+// Of one that was left behind in the midst of a plan: what it lacks of the epoch before is still to be written there.
+bool is_strict_prefix(const std::vector<Record>& some, const std::vector<Record>& all) {
+  return some.size() < all.size() && std::ranges::equal(some, std::vector(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(some.size())), is_same);
 }
 
 // The name of a point at which a test may kill the controller: what is being written.
@@ -97,7 +102,8 @@ void DatabaseJournal::load(Deadline deadline) {
     count_[server->color()] = found[server->color()].size();
   }
   const int epoch = std::max(last_epoch(found["blue"]), last_epoch(found["green"]));
-  const auto before = take_earlier(found, epoch);
+  auto earlier = take_earlier(found, epoch);
+  const auto before = earlier["blue"].empty() ? earlier["green"] : earlier["blue"];
   const auto& blue = found["blue"];
   const auto& green = found["green"];
   const auto [at_blue, at_green] = std::ranges::mismatch(blue, green, is_same);
@@ -109,7 +115,7 @@ void DatabaseJournal::load(Deadline deadline) {
   outdated_.reset();
   for (auto& [color, count] : count_) {
     if (epoch > 1 && count > 0 && found[color].empty()) outdated_ = color;
-    if (count > 0) count = before.size() + found[color].size();
+    if (count > 0 && !is_strict_prefix(earlier[color], before)) count = before.size() + found[color].size();
   }
   records_ = before;
   const auto& longer = blue.size() >= green.size() ? blue : green;

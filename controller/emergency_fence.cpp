@@ -31,6 +31,31 @@ void print_parting(const std::vector<Record>& blue, const std::vector<Record>& g
   print("green", at_green, green.end());
 }
 
+const Json* named_by(const std::vector<Record>& records, const std::string& color) {
+  const Json* found = nullptr;
+  for (const auto& record : records)
+    if (record.event == "plan" && record.detail.contains("identity")) found = &record.detail.at("identity").at(color);
+  return found;
+}
+
+// By its own journal any server is the one it speaks of: the other side's must mean it, too. A promoted standby or a
+// backup that was restored is meant, whatever its timeline.
+bool is_meant(Deployment& d, Server& server, const std::vector<Record>& by_other, Deadline deadline, Output& output) {
+  std::string why;
+  try {
+    const auto now = server_identity(server.control(), d.name(), deadline);
+    const Json* then = named_by(by_other, server.color());
+    if (then == nullptr) return true;
+    if (then->value("system_identifier", "") == now.system_identifier && then->value("token", "") == now.token) return true;
+    why = "system " + now.system_identifier + ", and " + other_side(server.color()) + "'s journal names system " + then->value("system_identifier", "");
+  } catch (const Refused& error) {  // a standby takes no writes
+    why = error.what();
+  }
+  output.warning(server.color() + " (" + server.endpoint() + "): another server answers there (" + why + "); it is left as it is",
+                 "Point clusters." + server.color() + " of the playbook at the right server, then run verdigris recover.");
+  return false;
+}
+
 }  // namespace
 
 bool fence_if_open(Deployment& d, Server& server, bool is_dry_run, Output& output) {
@@ -82,8 +107,10 @@ void fence_contradicting_sides(Deployment& d, bool is_dry_run, Output& output) {
   print_parting(blue, green, output);
   const auto by_blue = serving_by(blue);
   const bool is_agreed = by_blue && by_blue == serving_by(green);
-  for (Server* server : {&d.blue(), &d.green()})
-    if (!is_agreed || server->color() != *by_blue) fence_if_open(d, *server, is_dry_run, output);
+  for (Server* server : {&d.blue(), &d.green()}) {
+    if (is_agreed && server->color() == *by_blue) continue;
+    if (is_meant(d, *server, server->color() == "blue" ? green : blue, deadline, output)) fence_if_open(d, *server, is_dry_run, output);
+  }
 }
 
 }  // namespace verdigris

@@ -24,14 +24,26 @@ std::optional<std::int64_t> bytes_behind(Server& green, Server& blue, const Stre
 }  // namespace
 
 std::string Loss::text() const {
-  const std::string age = seconds ? fmt::format("the last marker of green on blue is of {}, {:.0f} s ago", *marker_at, std::ceil(*seconds))
-                                  : std::string("no marker of green is on blue, so the seconds are unknown");
+  const std::string age =
+      !seconds     ? std::string("no marker of green is on blue, so the seconds are unknown")
+      : decided_at ? fmt::format("no marker of green is on blue since the switch was decided, {}, {:.0f} s ago", *decided_at, std::ceil(*seconds))
+                   : fmt::format("the last marker of green on blue is of {}, {:.0f} s ago", *marker_at, std::ceil(*seconds));
   const std::string size = bytes ? fmt::format("{} bytes of green's WAL are behind what blue has applied", *bytes)
                                  : std::string("the distance in WAL is unknown");
   return age + "; " + size;
 }
 
-Loss measure_loss(Server& green, Server& blue, const Stream& back, Deadline deadline) {
+std::optional<std::string> last_switch_decided(const std::vector<Record>& records) {
+  std::optional<std::string> at;
+  bool is_switch = false;
+  for (const auto& record : records) {
+    if (record.event == "plan") is_switch = record.detail.value("command", "") == "switch";
+    if (record.event == "committed" && is_switch) at = record.at;
+  }
+  return at;
+}
+
+Loss measure_loss(Server& green, Server& blue, const Stream& back, const std::optional<std::string>& decided_at, Deadline deadline) {
   Loss loss;
   const auto answer = blue.control().query(Sql(R"(
     SELECT at::text, extract(epoch FROM clock_timestamp() - at)::float8 FROM verdigris.marker
@@ -40,6 +52,16 @@ Loss measure_loss(Server& green, Server& blue, const Stream& back, Deadline dead
   if (const auto row = answer.at_most_one_row(2)) {
     loss.marker_at = row->text(0);
     loss.seconds = row->real(1);
+  }
+  if (decided_at) {
+    const auto age = blue.control()
+                         .query(Sql("SELECT extract(epoch FROM clock_timestamp() - $1::timestamptz)::float8"), {*decided_at}, deadline)
+                         .one_row(1)
+                         .real(0);
+    if (!loss.seconds || age < *loss.seconds) {
+      loss.decided_at = decided_at;
+      loss.seconds = age;
+    }
   }
   loss.bytes = bytes_behind(green, blue, back, deadline);
   return loss;

@@ -48,6 +48,7 @@ CheckSettings crossing_settings(const Deployment& d) {
   CheckSettings settings{.deployment = d.name(),
                          .tables = {playbook.replication.include, playbook.replication.exclude},
                          .our_roles = our_roles(d)};
+  settings.promotable = playbook.cutover.promotable;
   for (const auto& waiver : playbook.waivers) settings.waivers.push_back({waiver.id, waiver.reason});
   return settings;
 }

@@ -109,10 +109,14 @@ void Output::error(const Error& error) {
   const std::string head = tinted(fmt::format("error[{}]:", error.id()), Tint::red);
   print_message(fmt::format("{} {}\n{}", head, printable(error.what()), hint_line(error.hint())));
   if (!style_.json) return;
-  print_document({{"schema", schema_},
-                  {"result", outcome_of(error.failure()).word},
-                  {"error", error_body(error.id(), error.what(), error.hint())}});
+  nlohmann::ordered_json body{{"schema", schema_},
+                              {"result", outcome_of(error.failure()).word},
+                              {"error", error_body(error.id(), error.what(), error.hint())}};
+  body.update(with_error_);
+  print_document(body);
 }
+
+void Output::with_error(nlohmann::ordered_json members) { with_error_ = std::move(members); }
 
 void Output::error(const PlaybookErrors& errors) {
   std::string text;

@@ -59,6 +59,8 @@ class Output {
   // unless the command has printed its own.
   void error(const Error& error);
   void error(const PlaybookErrors& errors);
+  // Further members for that document, if an error comes.
+  void with_error(nlohmann::ordered_json members);
 
  private:
   enum class Tint { red, green, yellow };
@@ -74,6 +76,7 @@ class Output {
   WallClock now_;
   std::mutex mutex_;
   bool is_document_printed_ = false;
+  nlohmann::ordered_json with_error_ = nlohmann::ordered_json::object();
 };
 
 }  // namespace verdigris

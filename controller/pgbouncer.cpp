@@ -135,6 +135,9 @@ void PgBouncerTraffic::keep_idle(Deadline deadline) {
   on_all(instances_, [&](PgBouncerInstance& instance) {
     try {
       instance.keep_idle(Deadline::after(kKeeping).or_earlier(deadline));
+    } catch (const NoAnswer& error) {
+      throw Error("pooler.idle-kept", std::string(error.what()) + ": it may go on closing server connections after 0.3 s",
+                  "When it answers again: verdigris recover, or RELOAD on its console.");
     } catch (const CannotConnect&) {
       // The process is gone, and what it was told with it.
     }

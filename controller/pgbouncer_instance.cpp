@@ -218,11 +218,14 @@ std::vector<std::string> PgBouncerInstance::paused_aliases(PgBouncerConsole& con
 
 // Of the file, because a killed run may have left 0 in the process.
 std::string PgBouncerInstance::configured_login_retry(PgBouncerConsole& console, Deadline deadline) {
-  if (const auto found = config_.find(kLoginRetry); found != config_.end() && !is_zero(found->second))
-    return found->second;
-  const std::string running = console.config(deadline)[kLoginRetry];
-  if (!is_zero(running)) return running;
+  if (const auto found = config_.find(kLoginRetry); found != config_.end() && !is_zero(found->second)) return found->second;
+  if (const std::string running = console.config(deadline)[kLoginRetry]; !is_zero(running)) return running;
   return setting_of_file(kLoginRetry, "15", deadline);
+}
+
+// Whether a killed run has left it at 0: right behind RESUME it is to be put back.
+bool PgBouncerInstance::has_left_login_retry(PgBouncerConsole& console, Deadline deadline) {
+  return is_zero(console.config(deadline)[kLoginRetry]) && !is_zero(setting_of_file(kLoginRetry, "15", deadline));
 }
 
 void PgBouncerInstance::release(PgBouncerConsole& console, const std::vector<std::string>& paused, Deadline deadline) {
@@ -285,8 +288,9 @@ void PgBouncerInstance::resume(Deadline deadline) {
     wait_until_back(deadline);
     on_control(deadline, [&](PgBouncerConsole& console) {
       const auto paused = paused_aliases(console, deadline);
-      if (paused.empty()) return wake(console, deadline);
-      release(console, paused, deadline);
+      if (!paused.empty()) return release(console, paused, deadline);
+      wake(console, deadline);
+      if (has_left_login_retry(console, deadline)) console.set(kLoginRetry, setting_of_file(kLoginRetry, "15", deadline), deadline);
     });
   } catch (...) {
     holders_.clear();
@@ -372,7 +376,7 @@ bool PgBouncerInstance::has_file_for(const Endpoint& target) {
 bool PgBouncerInstance::has_moved(const Endpoint& target, Deadline deadline) {
   settle();  // whoever moved it may not have come so far
   return runs_with(target, deadline) && on_control(deadline, [&](PgBouncerConsole& console) {
-    return paused_aliases(console, deadline).empty() && stranded(console, deadline) == 0;
+    return paused_aliases(console, deadline).empty() && stranded(console, deadline) == 0 && !has_left_login_retry(console, deadline);
   });
 }
 

@@ -89,6 +89,7 @@ class PgBouncerInstance {
   int stranded(PgBouncerConsole& console, Deadline deadline);
   void wake(PgBouncerConsole& console, Deadline deadline);
   void wait_until_back(Deadline deadline);
+  bool has_left_login_retry(PgBouncerConsole& console, Deadline deadline);
   std::string configured_login_retry(PgBouncerConsole& console, Deadline deadline);
   std::string setting_of_file(const char* name, const char* otherwise, Deadline deadline);
 

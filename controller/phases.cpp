@@ -1,6 +1,7 @@
 #include "controller/phases.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "replication/errors.hpp"
 #include "replication/side.hpp"
@@ -67,11 +68,17 @@ const Transition& transition_of(std::string_view command) {
   return *found;
 }
 
+bool ends_only_with_green(const OpenPlan& open) {
+  return transition_of(open.command).plan == PlanKind::cutover && (open.source == "blue") == open.is_committed;
+}
+
 Standing standing_of(const std::vector<Record>& records) {
   Standing standing;
+  std::optional<OpenPlan> beneath;  // the crossing that a forced rollback was begun over
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto& record = records[i];
     if (record.event == "plan") {
+      if (standing.open && transition_of(standing.open->command).plan == PlanKind::cutover) beneath = std::move(standing.open);
       standing.open = OpenPlan{record.detail.at("command"), record.detail.at("source"), record.detail,
                                false, false, false, {}, i};
       if (transition_of(standing.open->command).plan == PlanKind::cutover) standing.given_up.clear();
@@ -85,7 +92,7 @@ Standing standing_of(const std::vector<Record>& records) {
     } else if (record.event == "undone") {
       standing.open->is_undone = true;
     } else if (record.event == "finished" && standing.open->is_undone) {
-      standing.open.reset();
+      standing.open = std::exchange(beneath, std::nullopt);
     } else if (record.event == "finished") {
       const auto& transition = transition_of(standing.open->command);
       standing.phase = transition.to;
@@ -99,6 +106,7 @@ Standing standing_of(const std::vector<Record>& records) {
       if (transition.plan == PlanKind::finish) standing.is_blue_open |= standing.open->first_record.value("open_blue", false);
       if (transition.plan == PlanKind::cutover) standing.serves = other_side(standing.open->source);
       standing.open.reset();
+      beneath.reset();
     }
   }
   return standing;
@@ -118,7 +126,8 @@ Permission require_allowed(const Standing& standing, std::string_view command) {
     const bool abandons = command == "abandon" && open.plan == PlanKind::prepare;
     // Undone but for green, which it had closed and which died then: begun anew it is the only way to open blue.
     const bool is_forced_anew = command == kForcedRollback && open.plan == PlanKind::emergency && standing.open->is_undone;
-    if (continues || abandons || is_forced_anew) return Permission::run;
+    const bool is_forced_over = command == kForcedRollback && ends_only_with_green(*standing.open);
+    if (continues || abandons || is_forced_anew || is_forced_over) return Permission::run;
     const bool has_line = open.plan == PlanKind::cutover || open.plan == PlanKind::emergency;
     throw Refused("phase.interrupted", "a " + standing.open->command + " was begun and is not complete",
                   has_line ? "Run: verdigris recover" : "Run: verdigris " + standing.open->command);

@@ -50,6 +50,10 @@ struct Standing {
   std::optional<OpenPlan> open;
 };
 
+// A crossing that only green could end: a switch that is decided, a rollback that is not. If green is lost for good, a
+// forced rollback may be begun over it; undone itself, it leaves the crossing open as it was.
+bool ends_only_with_green(const OpenPlan& open);
+
 // Whether the records of the open plan are led by blue whatever was decided: green is lost or left.
 inline bool is_emergency(const Standing& standing) {
   return standing.open && transition_of(standing.open->command).plan == PlanKind::emergency;

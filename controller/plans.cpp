@@ -1,5 +1,6 @@
 #include "controller/plans.hpp"
 
+#include "controller/forced_loss.hpp"
 #include "controller/guardrails.hpp"
 #include "controller/steps/analyze_target.hpp"
 #include "controller/steps/ask_guardrails.hpp"
@@ -108,13 +109,13 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
       .then<StageTraffic>(d.traffic(), from, to, max_pause.value_or(d.playbook().cutover.max_pause))
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), d.facts())
       .waits_here()
-      .then<WaitForQuietMoment>(source, target, there, kQuietPatience, bypass_of(d))
+      .then<WaitForQuietMoment>(source, target, there, kQuietPatience, bypass_of(d), d.playbook().fence.autovacuum)
       .then<AskGuardrails>(source, target, there, crossing_settings(d), kQuietPatience, bypass_of(d), d.facts())
       .then<StandReady>(source, target, there, d.roles_to_keep(source->color()), d.traffic(), d.facts())
       .window_opens()
       .then<PauseTraffic>(source, d.traffic())
       .then<FenceSource>(source, d.playbook().fence, d.roles_to_keep(source->color()), d.traffic(), d.facts())
-      .then<DrainToMarker>(source, target, there, d.playbook().fence, d.facts())
+      .then<DrainToMarker>(source, target, there, d.playbook().fence, d.playbook().cutover.promotable, d.facts())
       .then<CopySequences>(source, target, d.facts())
       .then<ProveParity>(source, target, there, filter_of(d), d.facts())
       .then<ConfirmPause>(d.traffic())
@@ -137,13 +138,15 @@ Plan emergency_plan(Deployment& d, const AcceptedLoss& accepted) {
   plan.window_opens()
       .then<HoldTraffic>(d.traffic(), d.endpoint("blue"))
       .then<LeaveGreen>(green, d.playbook().fence.lock_timeout, d.roles_to_keep("green"), d.facts())
-      .then<DrainLeft>(green, blue, back, accepted)
+      .then<DrainLeft>(green, blue, back, accepted, last_switch_decided(d.journal().records()))
       .then<StopReverse>(blue, back, d.facts())
       .then<RaiseSequences>(green, blue)
       .point_of_no_return()
       .then<MoveTraffic>(d.traffic(), d.endpoint("blue"))
       .window_closes()
-      .then<DropStream>(*green, *blue, back, DropStream::Publication::keep);
+      .then<DropStream>(*green, *blue, back, DropStream::Publication::keep)
+      // There only if a crossing was not complete: its slot would keep blue's WAL for a green that never asks for it.
+      .then<DropStream>(*blue, *green, stream_from(*blue), DropStream::Publication::keep);
   return plan;
 }
 

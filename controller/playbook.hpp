@@ -66,13 +66,19 @@ struct PoolerSettings {
   std::chrono::milliseconds backoff{15'000};
 };
 
+// An autovacuum worker that holds a table which the fence must lock. cancel: at once, as the server itself does after
+// deadlock_timeout; it begins anew later. One against wraparound gives way to nobody.
+enum class AutovacuumPolicy { wait, cancel };
+
 struct FenceSettings {
   BypassPolicy bypass = BypassPolicy::wait;  // terminate where no PgBouncer drains clients, unless it is written
+  AutovacuumPolicy autovacuum = AutovacuumPolicy::cancel;
   std::chrono::milliseconds lock_timeout{500};
 };
 
 struct CutoverSettings {
   std::chrono::milliseconds max_pause{5000};
+  std::vector<std::string> promotable;  // application_name of physical standbys that may be promoted
 };
 
 struct RollbackSettings {

@@ -25,7 +25,7 @@ namespace bp = boost_process;
 using namespace std::chrono_literals;
 
 constexpr auto kPollInterval = 5ms;
-constexpr auto kTermGrace = 2s;     // between TERM and KILL
+constexpr auto kTermGrace = 2s;     // what has to end by itself has this long
 constexpr auto kPipeGrace = 500ms;  // a grandchild may keep our pipes open after the child's end
 constexpr std::size_t kErrorsLimit = 64 * 1024;
 
@@ -120,9 +120,9 @@ bool wait_until_ended(bp::child& child, Deadline deadline) {
   return true;
 }
 
-void end_group(bp::child& child, pid_t group) {
+void end_group(bp::child& child, pid_t group, std::chrono::milliseconds grace) {
   ::kill(-group, SIGTERM);
-  wait_until_ended(child, Deadline::after(kTermGrace));
+  wait_until_ended(child, Deadline::after(grace));
   ::kill(-group, SIGKILL);  // also for those of the group that outlived their leader
   wait_until_ended(child, Deadline::after(kTermGrace));
 }
@@ -231,7 +231,7 @@ ToolResult run_tool(const ToolRun& run, Deadline deadline) {
     else
       std::this_thread::sleep_for(kPollInterval);
     if (deadline.has_passed()) {
-      end_group(child, group);
+      end_group(child, group, run.grace);
       throw DeadlinePassed(base_name(run.argv.front()) + " did not end in time");
     }
     if (!last_bytes && !is_alive(child)) last_bytes = Deadline::after(kPipeGrace);

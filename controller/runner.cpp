@@ -133,8 +133,25 @@ void Runner::note_window(bool opens, Deadline deadline) {
   journal_.write(take_pending(), deadline);
 }
 
+// Nothing has been touched for clients, and everything is looked at again behind the wait: a session that is lost meanwhile
+// is opened anew, and the waiting goes on. Another controller that came between ends it (reopen).
+std::optional<std::string> Runner::obstacle_after_all() {
+  const auto patience = Deadline::after(limits_.before_window);
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return gate_->obstacle(Deadline::after(kGateAnswer));
+    } catch (const Error& error) {
+      if (!is_about_connection(error) || patience.has_passed()) throw;
+      observer_.remarked(std::string("waits: ") + error.what() + "; trying again");
+    }
+    if (was_interrupted()) throw Interrupted();
+    wait_a_moment(attempt);
+    is_reopened(Deadline::after(kGateAnswer));
+  }
+}
+
 void Runner::wait_at_gate(const std::string& why) {
-  for (std::optional<std::string> now = why; now; now = gate_->obstacle(Deadline::after(kGateAnswer))) {
+  for (std::optional<std::string> now = why; now; now = obstacle_after_all()) {
     observer_.remarked(*now);
     const auto again = Deadline::after(kAskGate);
     while (!again.has_passed()) {
@@ -271,6 +288,7 @@ void Runner::undo_steps() {
 
 RunResult Runner::back_out(const Error& error) {
   if (error.failure() == Failure::busy) throw error;  // whoever has the lease decides
+  if (error.id() == "identity.changed") throw error;  // nothing is decided on a server that is not the one it was
   observer_.remarked(std::string("undo: ") + error.what());
   result_.ending = Ending::undone;
   result_.reason = error.what();

@@ -77,6 +77,7 @@ class Runner {
   Deadline come_to_the_line();
   bool passes_gate(std::size_t i, Deadline deadline);
   void wait_at_gate(const std::string& why);
+  std::optional<std::string> obstacle_after_all();
   void note_window(bool opens, Deadline deadline);
   void carry_out_step(std::size_t i, Deadline deadline);
   void forward_step(std::size_t i, Deadline deadline);

@@ -13,6 +13,7 @@
 namespace verdigris {
 namespace {
 
+constexpr std::chrono::milliseconds kMostGrace{2'000};
 constexpr std::size_t kMostOutput = std::size_t{64} * 1024;
 constexpr const char* kContract = "Run it by hand as this user; what it must do is in playbooks/other_traffic.md.";
 
@@ -96,16 +97,21 @@ std::string CommandTraffic::effect_on_clients() const {
 
 std::string CommandTraffic::describe() const { return "the command " + commands_.set_target.argv.front(); }
 
-// Its own timeout or what is left of the step's time, whichever is shorter.
+// Its own timeout or what is left of the step's time, whichever is shorter. One that does not hear TERM is killed before
+// that time is over: half of what is left then is for whoever puts things back, since clients may be waiting.
 std::string CommandTraffic::run(const std::string& name, const CommandLine& line, const Endpoint& target,
                                 Deadline deadline) const {
+  require_own_program(name, line);  // each time: who could change it meanwhile would have our rights
   auto argv = line.argv;
   for (auto& argument : argv) argument = fill_placeholders(argument, target);
   const std::string who = "command " + name + " (" + in_one_line(argv) + ")";
-  const auto limit = std::min(line.timeout, deadline.remaining());
+  const auto left = deadline.remaining();
+  const auto limit = std::min(line.timeout, left);
+  const auto grace = std::min(kMostGrace, (left - limit) / 2);
   ToolResult result;
   try {
-    result = run_tool({.argv = argv, .environment = {}, .input = {}, .most_output = kMostOutput}, Deadline::after(limit));
+    result = run_tool({.argv = argv, .environment = {}, .input = {}, .most_output = kMostOutput, .grace = grace},
+                      Deadline::after(limit));
   } catch (const DeadlinePassed&) {
     throw Error("pooler.command-timeout", who + ": did not end within " + duration_text(limit) + " and was killed", kContract);
   } catch (const Error& error) {

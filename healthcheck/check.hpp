@@ -53,6 +53,7 @@ struct CheckSettings {
   bool ends_sessions = false;                           // fence.bypass: terminate
   std::vector<std::string> our_roles = {};              // the controller's and replication's
   std::vector<CheckWaiver> waivers = {};
+  std::vector<std::string> promotable = {};             // physical standbys that may be promoted: they wait for the fence
 };
 
 // Both control sessions are open, and read only if nothing else is to be done with them.

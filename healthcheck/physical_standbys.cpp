@@ -1,21 +1,40 @@
+#include <algorithm>
+
 #include "healthcheck/questions.hpp"
+#include "replication/standbys.hpp"
 
 namespace verdigris::questions {
+namespace {
 
-// A standby that is promoted without the fence takes writes while green serves.
-Findings physical_standbys(const CheckContext& context) {
-  const Result answer = context.source.control().query(Sql(R"(
-    SELECT r.application_name || coalesce(' (' || r.client_addr::text || ')', '')
-    FROM pg_stat_replication r
-    WHERE r.state <> 'backup' AND NOT EXISTS (
-      SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical')
-    ORDER BY 1)"),
-                                                     context.deadline);
+std::vector<std::string> names_of(const std::vector<Standby>& standbys) {
   std::vector<std::string> names;
-  for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
-  if (names.empty()) return {pass("fence.standbys", context.source.color() + " has no physical standby")};
-  return {fail("fence.standbys", context.source.color() + ": physical standbys follow it and could be promoted unfenced: " + some_of(names),
-               "Take them out of reach of your failover software, then waive fence.standbys by name.")};
+  for (const auto& one : standbys) names.push_back(one.name);
+  return names;
+}
+
+}  // namespace
+
+// A standby that is promoted without the fence takes writes while the other side serves. One that the playbook names is
+// waited for in the window, so it has to be there; it may be the other side's.
+Findings physical_standbys(const CheckContext& context) {
+  const auto& known = context.settings.promotable;
+  const auto here = verdigris::physical_standbys(context.source.control(), context.deadline);
+  std::vector<std::string> unknown;
+  for (const auto& one : here)
+    if (std::ranges::find(known, one.name) == known.end()) unknown.push_back(one.describe());
+  const auto& color = context.source.color();
+  if (!unknown.empty())
+    return {fail("fence.standbys", color + ": physical standbys follow it and could be promoted unfenced: " + some_of(unknown),
+                 "Name those that may be promoted in cutover.standbys.promotable (by application_name), and take the others out of reach of your failover software.")};
+  if (known.empty()) return {pass("fence.standbys", color + " has no physical standby")};
+  auto there = names_of(here);
+  for (const auto& name : names_of(verdigris::physical_standbys(context.target.control(), context.deadline))) there.push_back(name);
+  std::vector<std::string> away;
+  for (const auto& name : known)
+    if (std::ranges::find(there, name) == there.end()) away.push_back(name);
+  if (away.empty()) return {pass("fence.standbys", color + ": the fence is waited for by " + some_of(known))};
+  return {fail("fence.standbys", color + ": standbys of cutover.standbys.promotable do not follow, so they would not have the fence: " + some_of(away),
+               "Bring them back, or take them out of the playbook and out of reach of your failover software.")};
 }
 
 }  // namespace verdigris::questions

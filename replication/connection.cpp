@@ -119,7 +119,7 @@ Connection Connection::open_plain(const Conninfo& conninfo, const SessionOptions
       throw CannotConnect(options.server, why, sqlstate_of(why), connect_hint(why));
     }
     if (!wait_socket(PQsocket(raw), next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
-      throw CannotConnect(options.server, "no answer in time", {}, connect_hint({}));
+      throw NoAnswer(options.server, connect_hint({}));
     next = PQconnectPoll(raw);
   }
   PQsetnonblocking(raw, 1);

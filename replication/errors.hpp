@@ -53,6 +53,12 @@ class CannotConnect : public Error {
   std::string sqlstate_;
 };
 
+// Whoever is there has not answered in time: unlike one that refuses, it may be alive and answer later.
+class NoAnswer : public CannotConnect {
+ public:
+  NoAnswer(const std::string& server, std::string hint) : CannotConnect(server, "no answer in time", {}, std::move(hint)) {}
+};
+
 // The deadline of a call passed. Its connection is closed: an answer that comes late must not meet a later question.
 class DeadlinePassed : public Error {
  public:

@@ -154,18 +154,32 @@ Sql marker_fence_statement(FenceState state) { return replacement_of("marker_fen
 namespace {
 
 constexpr auto kPrepared = BasicSqlText<>(
-    "SELECT gid, owner FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared LIMIT 1");
+    "SELECT gid, owner, to_char(prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), "
+    "extract(epoch FROM clock_timestamp() - prepared)::float8 "
+    "FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared");
 
-std::optional<PreparedTransaction> prepared_in(const Result& result) {
-  const auto row = result.at_most_one_row(2);
-  if (!row) return std::nullopt;
-  return PreparedTransaction{row->text(0), row->text(1)};
+std::vector<PreparedTransaction> prepared_in(const Result& result) {
+  std::vector<PreparedTransaction> out;
+  for (const auto& row : result.rows(4)) out.push_back({row.text(0), row.text(1), row.text(2), row.real(3)});
+  return out;
+}
+
+std::optional<PreparedTransaction> oldest_of(const std::vector<PreparedTransaction>& all) {
+  return all.empty() ? std::nullopt : std::optional(all.front());
 }
 
 }  // namespace
 
-std::optional<PreparedTransaction> prepared_transaction(Connection& on, Deadline deadline) {
+std::string PreparedTransaction::describe() const {
+  return "\"" + gid + "\" of " + owner + ", prepared " + since + ", " + std::to_string(static_cast<long>(seconds)) + " s ago";
+}
+
+std::vector<PreparedTransaction> prepared_transactions(Connection& on, Deadline deadline) {
   return prepared_in(on.query(Sql(kPrepared), deadline));
+}
+
+std::optional<PreparedTransaction> prepared_transaction(Connection& on, Deadline deadline) {
+  return oldest_of(prepared_transactions(on, deadline));
 }
 
 std::vector<QualifiedName> fenced_tables(Connection& on, Deadline deadline) {
@@ -190,7 +204,7 @@ namespace {
 ClosedFence close_these(Connection& on, milliseconds lock_timeout, Deadline deadline, Flush flush,
                         const std::vector<QualifiedName>& tables) {
   const auto result = on.commit_alone(closing_statement(lock_timeout, flush, tables), deadline);
-  return {static_cast<int>(tables.size()), {}, prepared_in(result)};
+  return {static_cast<int>(tables.size()), {}, oldest_of(prepared_in(result))};
 }
 
 }  // namespace

@@ -45,9 +45,13 @@ Sql marker_fence_statement(FenceState state);
 
 struct PreparedTransaction {
   std::string gid, owner;
+  std::string since;  // UTC
+  double seconds = 0;
+  std::string describe() const;  // "\"gid\" of owner, prepared 2026-01-01 10:00:00Z, 12 s ago"
 };
 // The oldest of this database.
 std::optional<PreparedTransaction> prepared_transaction(Connection& on, Deadline deadline);
+std::vector<PreparedTransaction> prepared_transactions(Connection& on, Deadline deadline);  // oldest first
 
 // Every table that the fence is for, with our trigger or without.
 std::vector<QualifiedName> fenced_tables(Connection& on, Deadline deadline);

@@ -2,6 +2,7 @@
 // controller hands them an implementation. argv[0] is an absolute path; no shell is involved.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -16,6 +17,7 @@ struct ToolRun {
   std::vector<std::pair<std::string, std::string>> environment;  // added to a clean one; secrets travel as PGPASSFILE
   std::string input;                                             // standard input, may be empty
   std::size_t most_output = std::string::npos;                   // what goes beyond it is read and dropped
+  std::chrono::milliseconds grace{2'000};  // from TERM, sent at the deadline, to KILL
 };
 
 struct ToolResult {

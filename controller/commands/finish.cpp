@@ -4,6 +4,7 @@
 #include "controller/confirmation.hpp"
 #include "controller/crossing.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/hold.hpp"
 #include "controller/lost_side.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
@@ -44,6 +45,15 @@ void require_no_client_on(Server& left_behind, Deadline deadline) {
   throw Refused("finish.clients", left_behind.color() + ": " + std::to_string(sessions.size()) +
                                       " client(s) are still connected: " + sessions.front().describe(),
                 "Move them to the serving side first.");
+}
+
+// Nothing is left that could be held.
+void lift_holds(Deployment& d, Deadline deadline, Output& output) {
+  const auto hold = any_hold(d.blue(), d.green(), deadline);
+  if (!hold) return;
+  for (Server* server : {&d.blue(), &d.green()})
+    if (server->is_connected() && has_control_schema(server->control(), deadline)) lift_hold(*server, deadline);
+  output.note("no longer held by " + describe(*hold) + ": nothing is left to be switched");
 }
 
 bool is_done(const Plan& plan, Deadline deadline) {
@@ -119,12 +129,14 @@ int run_finish(const Invocation& invocation, Output& output) {
   const bool opens_blue = invocation.open_blue || was_opening;
   const Plan plan = finish_plan(d, Source(d.green()), Target(d.blue()), {opens_blue});
   const bool has_work = !is_again || !is_done(plan, deadline) || opens_blue != was_opening;
+  if (is_again) lift_holds(d, deadline, output);  // what an earlier version left
   if (!has_work && !invocation.purge) return say_nothing_to_do(standing, output);
   if (!standing.open) {
     if (!is_again) require_first_finish_allowed(d, invocation, deadline);
     require_confirmation(invocation, d.name(), output);
   }
   if (has_work) carry_out(d, plan, opens_blue, invocation, deadline, output);
+  lift_holds(d, deadline, output);
   if (invocation.purge) remove_control_schema(d.green().control(), deadline);
   if (invocation.purge && opens_blue && !d.blue().is_given_up()) remove_control_schema(d.blue().control(), deadline);
   return report_finished(d, opens_blue, output);

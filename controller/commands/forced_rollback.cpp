@@ -52,8 +52,17 @@ void give_up_if_unknown(Deployment& d, bool is_dry_run, Deadline deadline, Outpu
 
 Json to_json(const Loss& loss) {
   return {{"marker_at", loss.marker_at ? Json(*loss.marker_at) : Json(nullptr)},
+          {"decided_at", loss.decided_at ? Json(*loss.decided_at) : Json(nullptr)},
           {"seconds", loss.seconds ? Json(*loss.seconds) : Json(nullptr)},
           {"bytes", loss.bytes ? Json(*loss.bytes) : Json(nullptr)}};
+}
+
+// What only waits for green is ended with it, and loses nothing; without it this is the only way on.
+void require_lost_in_crossing(Deployment& d) {
+  const auto open = d.standing().open;
+  if (!open || !ends_only_with_green(*open) || d.green().is_given_up()) return;
+  throw Refused("force.recover-first", "a " + open->command + " was begun and is not complete, and green answers: it can be completed or undone with it",
+                "Run: verdigris recover, and then, if green is to be left: verdigris rollback --force. If green cannot be used, take that server off the net first.");
 }
 
 // One that answers is drained behind its fence: what is lost is known only then, and refused there.
@@ -65,7 +74,7 @@ void require_loss_accepted(Deployment& d, const Loss& loss, const AcceptedLoss& 
 // Begun anew, an undone one says how it was before.
 bool is_reverse_enabled(Deployment& d, Deadline deadline) {
   const auto standing = d.standing();
-  if (standing.open) return standing.open->first_record.value("reverse_enabled", true);
+  if (is_emergency(standing)) return standing.open->first_record.value("reverse_enabled", true);
   const auto state = subscription_brief(d.blue().control(), Stream::reverse(d.name()), deadline);
   return state.exists && state.is_enabled;
 }
@@ -101,7 +110,8 @@ int report(Deployment& d, const RunResult& result, Output& output) {
   if (!is_done) body["reason"] = result.reason;
   output.document(body);
   if (!is_done) {
-    output.result(fmt::format("UNDONE. {} serves by the journal, blue stays closed: {}", standing.serves, result.reason));
+    const std::string who = standing.open ? "a " + standing.open->command + " waits for green as before" : standing.serves + " serves by the journal";
+    output.result(fmt::format("UNDONE. {}, blue stays closed: {}", who, result.reason));
     if (!result.reason_hint.empty()) output.result("HINT:  " + result.reason_hint);
     return result.failure == Failure::refused ? kRefused : kUndone;
   }
@@ -126,7 +136,8 @@ int run_forced_rollback(const Invocation& invocation, Output& output) {
   }
   d.require_known_server(d.blue(), deadline);
   give_up_if_unknown(d, invocation.dry_run, deadline, output);
-  const auto loss = measure_loss(d.green(), d.blue(), Stream::reverse(d.name()), deadline);
+  require_lost_in_crossing(d);
+  const auto loss = measure_loss(d.green(), d.blue(), Stream::reverse(d.name()), last_switch_decided(d.journal().records()), deadline);
   output.result("What blue has not received: " + loss.text());
   const Plan plan = emergency_plan(d, invocation.accept_loss);
   if (invocation.dry_run) return print_steps(plan, loss, output);

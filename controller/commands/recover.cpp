@@ -20,9 +20,10 @@ using std::chrono::milliseconds;
 
 enum class Verdict { nothing, continue_command, undo, forward };
 
-[[noreturn]] void need_human(const std::string& id, const std::string& what) {
+[[noreturn]] void need_human(const std::string& id, const std::string& what, const OpenPlan& open) {
   throw NeedsHuman(id, what,
-                   "Bring the server back and run verdigris recover; both sides stay closed until then.");
+                   std::string("Bring the server back and run verdigris recover; both sides stay closed until then.") +
+                       (ends_only_with_green(open) ? " If green is lost for good: verdigris rollback --force" : ""));
 }
 
 // The decision that a reachable source lacks although the target has it: the source lost history (faults, F24).
@@ -52,10 +53,10 @@ Verdict verdict_of(Deployment& d, const OpenPlan& open, const Invocation& invoca
                      target.color() + " holds the data; take " + source.color() + " out of reach, then run verdigris recover.");
   }
   if (open.is_committed) {
-    if (!target.is_connected()) need_human("target.unreachable", target.color() + " does not answer, and the line is crossed");
+    if (!target.is_connected()) need_human("target.unreachable", target.color() + " does not answer, and the line is crossed", open);
     return Verdict::forward;
   }
-  if (!source.is_connected()) need_human("source.unreachable", source.color() + " does not answer, and nothing was decided");
+  if (!source.is_connected()) need_human("source.unreachable", source.color() + " does not answer, and nothing was decided", open);
   if (!open.is_undone && !target.is_connected() && !invocation.source_not_restored && was_source_restarted(d, open))
     throw NeedsHuman("source.restarted", source.color() + " was restarted and " + target.color() + " does not answer, so it cannot be told whether it lost history",
                      "If it was not restored from a backup, run: verdigris recover --source-not-restored");
@@ -70,7 +71,8 @@ void require_dispensable(const OpenPlan& open, const Invocation& invocation) {
   throw Refused("without.recover",
                 "this " + open.command + " cannot be ended without " + invocation.without +
                     (open.is_committed ? ": clients are on their way to it" : ": nothing was decided yet"),
-                "Bring it back and run verdigris recover.");
+                std::string("Bring it back and run verdigris recover.") +
+                    (invocation.without == "green" && ends_only_with_green(open) ? " If it is lost for good: verdigris rollback --force" : ""));
 }
 
 int say_nothing_to_do(Deployment& d, Output& output, const std::string& text) {

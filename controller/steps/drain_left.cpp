@@ -31,7 +31,7 @@ std::string DrainLeft::apply(Deadline deadline) {
     return progress && *progress >= marker.position;
   });
   if (is_drained) return "everything up to " + marker.position.text() + " of green is on blue: nothing is lost";
-  const auto loss = measure_loss(*green_, *blue_, back_, deadline);
+  const auto loss = measure_loss(*green_, *blue_, back_, decided_at_, deadline);
   require_accepted(loss, accepted_);
   return "could not be drained; left behind: " + loss.text();
 }

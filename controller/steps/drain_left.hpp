@@ -11,8 +11,9 @@ namespace verdigris {
 
 class DrainLeft final : public Step {
  public:
-  DrainLeft(Source green, Target blue, Stream back, AcceptedLoss accepted)
-      : green_(green), blue_(blue), back_(std::move(back)), accepted_(accepted) {}
+  // decided_at: last_switch_decided().
+  DrainLeft(Source green, Target blue, Stream back, AcceptedLoss accepted, std::optional<std::string> decided_at)
+      : green_(green), blue_(blue), back_(std::move(back)), accepted_(accepted), decided_at_(std::move(decided_at)) {}
   std::string_view name() const override { return "drain_left"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -24,6 +25,7 @@ class DrainLeft final : public Step {
   Target blue_;
   Stream back_;
   AcceptedLoss accepted_;
+  std::optional<std::string> decided_at_;
 };
 
 }  // namespace verdigris

@@ -7,11 +7,13 @@
 #include "controller/steps/copy_sequences.hpp"
 #include "controller/steps/stand_ready.hpp"
 #include "replication/fence.hpp"
+#include "replication/standbys.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
 
+constexpr std::chrono::milliseconds kLeftForUndo{50};
 constexpr std::chrono::milliseconds kLookEvery{100};  // at the worker: a marker takes a few
 
 }  // namespace
@@ -44,6 +46,21 @@ PlannedActs DrainToMarker::statements(Deadline) {
   return {{source_->color(), final_marker_statement(Sql("<id>"), source_->color()).text()}};
 }
 
+// The marker was committed behind the fence. One that follows the target is none of the source's.
+void DrainToMarker::wait_for_standbys(Deadline deadline) {
+  auto names = promotable_;
+  if (names.empty()) return;
+  for (const auto& other : physical_standbys(target_->control(), deadline)) std::erase(names, other.name);
+  for (;;) {
+    const auto behind = standbys_behind(source_->control(), names, facts_.marker->position, deadline);
+    if (behind.empty()) return;
+    if (deadline.remaining() <= kLeftForUndo)
+      throw Error("fence.standby-behind", source_->color() + ": a standby does not have the fence and would be open if it were promoted: " + behind.front(),
+                  "Look what holds that standby up, or take it out of cutover.standbys.promotable and out of reach of your failover software.");
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
 // Meanwhile the source, which has nothing to do any more, says who is left there and how far its sequences are.
 void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline deadline) {
   SourceLook look(source_, sequences_of(facts_, source_, target_).source);
@@ -68,6 +85,7 @@ std::string DrainToMarker::apply(Deadline deadline) {
   // Repeated, it waits for the marker that stands: behind its closed fence there cannot be another.
   if (!is_written(deadline)) facts_.marker = write_final_marker(source_->control(), source_->color(), deadline);
   drain(subscription, watch, deadline);
+  if (!is_mutant("standbys_not_awaited")) wait_for_standbys(deadline);
   // Somebody was left when the look was taken: most often a server process whose pooler has closed its connection.
   if (!facts_.source_positions && !is_mutant("no_fence"))
     wait_for_no_foreign_session(*source_, {fence_.bypass}, Deadline::after(fence_.lock_timeout).or_earlier(deadline), deadline);

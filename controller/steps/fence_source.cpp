@@ -1,11 +1,19 @@
 #include "controller/steps/fence_source.hpp"
 
+#include <algorithm>
+
 #include "controller/bypass.hpp"
+#include "controller/config_values.hpp"
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
+namespace {
+
+constexpr std::chrono::milliseconds kUnhindered{30};  // all locks are had by then unless somebody holds one
+
+}  // namespace
 
 std::string FenceSource::describe() const {
   return "close " + source_->color() + " for connections and writes" +
@@ -34,18 +42,39 @@ void FenceSource::require_no_prepared_transaction(Deadline deadline) {
 
 void FenceSource::throw_prepared(const PreparedTransaction& prepared) const {
   throw Error("fence.prepared",
-              source_->color() + ": prepared transaction \"" + prepared.gid + "\" of " + prepared.owner +
-                  " could still commit behind the fence",
-              "Commit it or roll it back.");
+              source_->color() + ": prepared transaction " + prepared.describe() + ", could still commit behind the fence",
+              "Commit it or roll it back: COMMIT PREPARED or ROLLBACK PREPARED in that database.");
 }
 
+void FenceSource::throw_locked(const std::vector<LockHolder>& holders) const {
+  std::string who = holders.empty() ? ", by a session that has ended meanwhile" : ": ";
+  for (std::size_t i = 0; i < holders.size(); ++i) who += (i == 0 ? "" : "; ") + holders[i].describe();
+  const bool is_wraparound = std::ranges::any_of(holders, [](const LockHolder& one) { return one.kind == "autovacuum worker" && !one.gives_way; });
+  throw Error("fence.lock", source_->color() + ": not all tables could be closed within " + duration_text(lock_timeout_) + who,
+              is_wraparound ? "It works against wraparound and gives way to nobody: let it end first."
+                            : "Let it end, or end that session; autovacuum gives way with fence.autovacuum: cancel.");
+}
+
+// Whoever may be cancelled is looked for at once, and again: such a worker goes on with the next table that it has. Who is
+// waited for anyway is looked for only when time is up.
+std::chrono::milliseconds FenceSource::first_patience() const {
+  return autovacuum_ == AutovacuumPolicy::cancel ? std::min(kUnhindered, lock_timeout_) : lock_timeout_;
+}
+
+// One that is prepared keeps its locks, and whoever holds one is not named by the server: it only says that time ran out.
 ClosedFence FenceSource::close(Deadline deadline) {
-  try {
-    return close_fence(source_->control(), lock_timeout_, deadline, Flush::later, facts_.tables_to_lock);
-  } catch (const ServerError& error) {
-    // One that is prepared keeps its locks: the fence itself would only say that it timed out.
-    if (error.sqlstate() == "55P03") require_no_prepared_transaction(deadline);
-    throw;
+  const auto until = Deadline::after(lock_timeout_).or_earlier(deadline);
+  for (auto patience = first_patience();;) {
+    try {
+      return close_fence(source_->control(), patience, deadline, Flush::later, facts_.tables_to_lock);
+    } catch (const ServerError& error) {
+      if (error.sqlstate() != "55P03") throw;
+    }
+    require_no_prepared_transaction(deadline);
+    const auto holders = fence_lock_holders(source_->control(), Writers::count, deadline);
+    if (until.has_passed()) throw_locked(holders);
+    const bool has_cancelled = autovacuum_ == AutovacuumPolicy::cancel && cancel_those_that_give_way(source_->control(), holders, deadline);
+    patience = has_cancelled ? std::min(kUnhindered, until.remaining()) : until.remaining();
   }
 }
 
@@ -55,7 +84,7 @@ PlannedActs FenceSource::statements(Deadline deadline) {
   if (bypass_ == BypassPolicy::terminate)
     out.push_back({here, terminate_statement().text(), {"<pid of each session past the pooler>"}});
   const auto tables = fenced_tables(source_->control(), deadline);
-  out.push_back({here, closing_statement(lock_timeout_, Flush::later, tables).text()});
+  out.push_back({here, closing_statement(first_patience(), Flush::later, tables).text()});
   return out;
 }
 

@@ -39,11 +39,14 @@ std::string PauseTraffic::apply(Deadline deadline) {
 }
 
 // Who holds a server connection, as the server sees it: asked now, since later it may be over. It costs clients a
-// question, so nothing is waited for: what is not known is left out.
+// question, so nothing is waited for: what is not known is left out. On a session of its own: one whose answer is not
+// waited for is closed, and the lease must not go with it.
 std::string PauseTraffic::open_transactions() {
   std::string text;
   try {
-    for (const auto& session : foreign_sessions(source_->control(), source_->deployment(), Deadline::after(kCourtesy)))
+    const auto soon = Deadline::after(kCourtesy);
+    auto own = source_->open("blockers", soon, true);
+    for (const auto& session : foreign_sessions(own, source_->deployment(), soon))
       if (session.state != "idle") text += (text.empty() ? "; " + source_->color() + ": " : ", ") + session.describe();
   } catch (const Error&) {
     return {};

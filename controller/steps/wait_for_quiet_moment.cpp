@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "replication/lock_holders.hpp"
 #include "replication/marker.hpp"
 
 namespace verdigris {
@@ -14,6 +15,10 @@ constexpr int kRoundTrips = 5;                  // running, cutover.md "Before t
 constexpr milliseconds kFast{20};               // the aim
 constexpr milliseconds kTolerable{150};         // on a busy machine, once half of the patience is spent
 constexpr double kOldestWriterSeconds = 1.0;
+
+bool is_among(const std::vector<ForeignSession>& sessions, int pid) {
+  return std::ranges::any_of(sessions, [&](const ForeignSession& one) { return one.pid == pid; });
+}
 
 }  // namespace
 
@@ -33,35 +38,44 @@ std::optional<milliseconds> WaitForQuietMoment::round_trip(ApplyWatch& watch, De
 
 // The session that would hold up the window, described; nothing if there is none. One that the fence will end does not.
 std::optional<std::string> WaitForQuietMoment::blocker(Deadline deadline) {
+  const auto ended = bypass_.policy == BypassPolicy::terminate ? bypassing_sessions(*source_, bypass_, deadline)
+                                                               : std::vector<ForeignSession>{};
+  auto found = old_writer(ended, deadline);
+  return found ? found : lock_holder(ended, deadline);
+}
+
+std::optional<std::string> WaitForQuietMoment::old_writer(const std::vector<ForeignSession>& ended, Deadline deadline) {
   const auto result = source_->control().query(Sql(R"(
     SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), left(coalesce(a.query, ''), 60),
            extract(epoch FROM clock_timestamp() - a.xact_start)::float8
     FROM pg_stat_activity a
     WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
-      AND NOT starts_with(coalesce(a.application_name, ''), 'verdigris')
-      AND (a.backend_xid IS NOT NULL AND clock_timestamp() - a.xact_start > $1::float8 * interval '1 second'
-           OR EXISTS (SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-                      JOIN pg_namespace n ON n.oid = c.relnamespace
-                      WHERE l.pid = a.pid AND l.granted AND c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_'
-                        AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock',
-                                       'ExclusiveLock', 'AccessExclusiveLock')))
+      AND NOT starts_with(coalesce(a.application_name, ''), 'verdigris') AND a.backend_type <> 'autovacuum worker'
+      AND a.backend_xid IS NOT NULL AND clock_timestamp() - a.xact_start > $1::float8 * interval '1 second'
     ORDER BY a.xact_start)"),
                                                {std::to_string(kOldestWriterSeconds)}, deadline);
-  const auto rows = result.rows(5);
-  if (rows.empty()) return std::nullopt;
-  const auto ended = bypass_.policy == BypassPolicy::terminate ? bypassing_sessions(*source_, bypass_, deadline)
-                                                               : std::vector<ForeignSession>{};
-  for (const auto& row : rows) {
-    const auto is_it = [&](const ForeignSession& one) { return one.pid == row.integer(0); };
-    if (std::ranges::any_of(ended, is_it)) continue;
+  for (const auto& row : result.rows(5)) {
+    if (is_among(ended, static_cast<int>(row.integer(0)))) continue;
     return "pid " + std::to_string(row.integer(0)) + " (" + row.text(1) + ", \"" + row.text(2) + "\") in \"" +
            row.text(3) + "\" for " + std::to_string(static_cast<long>(row.real(4))) + " s";
   }
   return std::nullopt;
 }
 
+// Autovacuum that gives way is told to now, while nobody waits for it.
+std::optional<std::string> WaitForQuietMoment::lock_holder(const std::vector<ForeignSession>& ended, Deadline deadline) {
+  auto holders = fence_lock_holders(source_->control(), Writers::do_not_count, deadline);
+  if (autovacuum_ == AutovacuumPolicy::cancel) cancel_those_that_give_way(source_->control(), holders, deadline);
+  std::erase_if(holders, [&](const LockHolder& one) { return is_among(ended, one.pid); });
+  if (holders.empty()) return std::nullopt;
+  return holders.front().describe();
+}
+
 PlannedActs WaitForQuietMoment::statements(Deadline) {
-  return {{source_->color(), marker_statement().text(), {"<id>", "quiet", source_->color()}}};
+  PlannedActs out{{source_->color(), marker_statement().text(), {"<id>", "quiet", source_->color()}}};
+  if (autovacuum_ == AutovacuumPolicy::cancel)
+    out.push_back({source_->color(), cancel_statement().text(), {"<pid of each autovacuum worker that holds a table, here or at the fence>"}});
+  return out;
 }
 
 std::string WaitForQuietMoment::apply(Deadline deadline) {

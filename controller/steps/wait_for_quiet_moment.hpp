@@ -16,8 +16,10 @@ namespace verdigris {
 
 class WaitForQuietMoment final : public Step {
  public:
-  WaitForQuietMoment(Source source, Target target, Stream stream, std::chrono::milliseconds patience, Bypass bypass)
-      : source_(source), target_(target), stream_(std::move(stream)), patience_(patience), bypass_(std::move(bypass)) {}
+  WaitForQuietMoment(Source source, Target target, Stream stream, std::chrono::milliseconds patience, Bypass bypass,
+                     AutovacuumPolicy autovacuum)
+      : source_(source), target_(target), stream_(std::move(stream)), patience_(patience), bypass_(std::move(bypass)),
+        autovacuum_(autovacuum) {}
   std::string_view name() const override { return "wait_for_quiet_moment"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -28,11 +30,14 @@ class WaitForQuietMoment final : public Step {
  private:
   std::optional<std::chrono::milliseconds> round_trip(ApplyWatch& watch, Deadline until, Deadline deadline);
   std::optional<std::string> blocker(Deadline deadline);
+  std::optional<std::string> old_writer(const std::vector<ForeignSession>& ended, Deadline deadline);
+  std::optional<std::string> lock_holder(const std::vector<ForeignSession>& ended, Deadline deadline);
   Source source_;
   Target target_;
   Stream stream_;
   std::chrono::milliseconds patience_;
   Bypass bypass_;
+  AutovacuumPolicy autovacuum_;
 };
 
 }  // namespace verdigris

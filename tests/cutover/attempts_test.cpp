@@ -38,10 +38,10 @@ class Attempts : public SharedShopWithPlaybook {
     return client;
   }
 
-  ChildProcess start(const std::string& command) {
+  ChildProcess start(const std::string& command, const Environment& environment = {}) {
     for (const char* name : {"attempts.out", "attempts.err"}) std::filesystem::remove(shop_->dir() / name);  // of another run
     return ChildProcess::start({.argv = shop_->program({command, "--confirm", "shop"}),
-                                .environment = shop_->with_points(),
+                                .environment = shop_->with_points(environment),
                                 .output = shop_->dir() / "attempts.out",
                                 .errors = shop_->dir() / "attempts.err"});
   }
@@ -160,6 +160,75 @@ TEST_F(Attempts, WhatWasRefusedIsNotTriedAgain) {
   EXPECT_EQ(answer.exit_code, 3) << answer.json << answer.errors;
   EXPECT_EQ(answer.json.value("attempts", 0), 1) << answer.json;
   console.resume("shop", soon());
+}
+
+// It came too late for the first: then it is for the second.
+TEST_F(Attempts, AHoldGivenInTheWindowOfOneIsHeededByTheNext) {
+  allow(2, "1s");
+  auto report = open_transaction();
+  auto crossing = start("switch", {{"VERDIGRIS_STOP", "before:begin:pause_traffic"}});
+  shop_->wait_for_point("before:begin:pause_traffic");
+  auto hold = ChildProcess::start({.argv = shop_->program({"hold"}), .output = shop_->dir() / "hold.out", .errors = shop_->dir() / "hold.err"});
+  while (hold.is_running() && shop_->command({"status"}).json.at("held").is_null()) std::this_thread::sleep_for(5ms);
+  EXPECT_TRUE(hold.is_running()) << "nothing is decided yet";
+  crossing.send(SIGCONT);
+  ASSERT_TRUE(hold.wait_end(Deadline::after(30s)));
+  EXPECT_EQ(hold.exit_code(), 0) << read(shop_->dir() / "hold.err");
+  EXPECT_NE(read(shop_->dir() / "hold.err").find("was undone"), std::string::npos) << read(shop_->dir() / "hold.err") << read(shop_->dir() / "hold.out") << errors();
+  run(report, "COMMIT");
+  for (const auto deadline = Deadline::after(30s); errors().find("held by") == std::string::npos; std::this_thread::sleep_for(10ms))
+    ASSERT_TRUE(crossing.is_running() && !deadline.has_passed()) << errors();
+  std::this_thread::sleep_for(1s);
+  EXPECT_TRUE(crossing.is_running()) << errors();
+  EXPECT_TRUE(shop_->scene().is_blue_open);
+  crossing.send(SIGTERM);
+  ASSERT_TRUE(crossing.wait_end(Deadline::after(30s))) << errors();
+  EXPECT_EQ(shop_->command({"release"}).json.value("result", ""), "done");
+  expect_nothing_left("blue");
+}
+
+// Clients were held for it: however it ends, it is said.
+TEST_F(Attempts, AnErrorBetweenThemStillTellsOfTheOneBefore) {
+  allow(2, "3s");
+  auto report = open_transaction();
+  auto crossing = start("switch");
+  ASSERT_NO_FATAL_FAILURE(wait_for_backoff(crossing));
+  auto green = admin(shop_->server("green"));
+  run(green, "ALTER SUBSCRIPTION verdigris_shop_fwd DISABLE");
+  const bool has_ended = crossing.wait_end(Deadline::after(60s));
+  run(green, "ALTER SUBSCRIPTION verdigris_shop_fwd ENABLE");
+  ASSERT_TRUE(has_ended) << errors();
+  EXPECT_NE(crossing.exit_code(), 0) << errors();
+  const auto json = result();
+  EXPECT_TRUE(json.contains("error")) << json;
+  EXPECT_EQ(json.value("attempts", 0), 2) << json;
+  ASSERT_EQ(json.value("undone_attempts", nlohmann::json::array()).size(), 1U) << json;
+  EXPECT_EQ(json.at("undone_attempts").at(0).at("reason_id"), "pooler.pause-timeout");
+  EXPECT_NE(errors().find("attempt 1 was undone: "), std::string::npos) << errors();
+  expect_nothing_left("blue");
+  report.close();
+  for (const auto deadline = Deadline::after(30s); shop_->command({"status"}).json.value("can_switch", false) == false;)
+    ASSERT_FALSE(deadline.has_passed()) << shop_->command({"status"}).json;
+}
+
+// Whoever answers late costs the names, not the session that holds the lease.
+TEST_F(Attempts, AServerThatDoesNotSayWhoBlocksCostsNoSession) {
+  allow(1, "1s");
+  auto report = open_transaction();
+  auto crossing = start("switch", {{"VERDIGRIS_STOP", "after:window"}});
+  shop_->wait_for_point("after:window");
+  auto blue = admin(shop_->server("blue"));
+  run(blue, "BEGIN");
+  run(blue, "LOCK TABLE pg_catalog.pg_authid IN ACCESS EXCLUSIVE MODE");  // pg_stat_activity cannot be read, and nobody logs in
+  crossing.send(SIGCONT);
+  const bool has_ended = crossing.wait_end(Deadline::after(20s));
+  run(blue, "ROLLBACK");
+  crossing.wait_end(Deadline::after(60s));
+  const auto said = errors();
+  EXPECT_TRUE(has_ended) << "it needed a new session: " << said;
+  EXPECT_EQ(crossing.exit_code(), 5) << said;
+  EXPECT_EQ(said.find("trying again"), std::string::npos) << said;
+  expect_nothing_left("blue");
 }
 
 TEST_F(Attempts, ASwitchOverBudgetCostsNoErrorAndTheNextOneSucceeds) {

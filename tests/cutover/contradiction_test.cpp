@@ -1,6 +1,7 @@
 // The journals of both sides contradict each other: `recover` acts on nothing they say, but leaves no second side open.
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
+#include "tests/support/pgbouncer_driver.hpp"
 #include "tests/support/shop.hpp"
 
 namespace verdigris::test {
@@ -48,6 +49,26 @@ TEST_F(Contradiction, OfUndoneAndCommittedClosesBothSides) {
     EXPECT_EQ(fence_of("blue"), FenceState::closed);
     EXPECT_EQ(fence_of("green"), FenceState::closed);
   }
+}
+
+// The address of green leads to another shop's green, which serves there: nobody of this deployment meant it, and by what
+// it says nothing of ours is closed either.
+TEST_F(Contradiction, LeavesAnotherServerBehindTheAddressAlone) {
+  Shop other;
+  ASSERT_EQ(other.cross("switch").exit_code, 0);
+  auto elsewhere = admin(other.server("green"));
+  ASSERT_EQ(fence_state(elsewhere, soon()), FenceState::open);
+  const auto playbook = read(shop_->playbook());
+  write(shop_->playbook(), replaced(playbook, "green: { conninfo: \"host=" + shop_->server("green").dir().string(),
+                                    "green: { conninfo: \"host=" + other.server("green").dir().string()));
+  const auto answer = shop_->command({"recover", "--yes"});
+  write(shop_->playbook(), playbook);
+  EXPECT_EQ(answer.exit_code, 6) << answer.errors;
+  EXPECT_NE(answer.errors.find("another server answers there"), std::string::npos) << answer.errors;
+  EXPECT_NE(answer.errors.find("clusters.green"), std::string::npos) << answer.errors;
+  EXPECT_EQ(fence_state(elsewhere, soon()), FenceState::open) << "its clients have no server now";
+  EXPECT_EQ(fence_of("blue"), FenceState::open);
+  EXPECT_EQ(other.command({"status"}).json.value("serves", "?"), "green");
 }
 
 // One record was altered, but both say that blue serves: no outage for that.

@@ -128,6 +128,38 @@ TEST_F(Haproxy, AHoldThatFailsOrHangsIsUndone) {
   }
 }
 
+// It hears no TERM either: the budget is that of the clients.
+TEST_F(Haproxy, AHoldThatIsDeafKeepsTheBudget) {
+  const auto playbook = read(shop_->playbook());
+  write(shop_->playbook(), replaced(playbook, "max_pause: 10s", "max_pause: 1500ms"));
+  choose_pooler(*shop_, command_section(*haproxy_, "5s",
+                                        "    hold: { argv: " + haproxy_->lead({"hold"}) + ", timeout: 1s }\n" +
+                                            "    release: { argv: [/bin/true], timeout: 1s }\n    can_hold_clients: true\n"));
+  haproxy_->misbehave("deaf", "hold");
+  const auto answer = shop_->command({"switch", "--confirm", "shop"});
+  write(shop_->playbook(), playbook);
+  EXPECT_EQ(answer.exit_code, 5) << answer.json << answer.errors;
+  EXPECT_NE(answer.json.value("reason", "").find("did not end within 1s"), std::string::npos) << answer.json;
+  EXPECT_LT(answer.json.at("undone_attempts").at(0).value("pause_ms", 1e9), 1700) << answer.json;
+  EXPECT_EQ(written_to("refused: "), "blue");
+}
+
+// recover runs it with our rights as well.
+TEST_F(Haproxy, AScriptThatOthersMayChangeIsNotRunByRecover) {
+  const auto script = haproxy_->dir() / "faulty";
+  const auto killed = shop_->command({"switch", "--confirm", "shop"}, {{"VERDIGRIS_CRASH", "after:apply:open_target"}});
+  ASSERT_EQ(killed.exit_code, kKilled) << killed.errors;
+  std::filesystem::permissions(script, std::filesystem::perms::group_write, std::filesystem::perm_options::add);
+  const auto refused = shop_->command({"recover", "--yes"});
+  std::filesystem::permissions(script, std::filesystem::perms::group_write, std::filesystem::perm_options::remove);
+  EXPECT_EQ(refused.exit_code, 6) << refused.json << refused.errors;
+  EXPECT_NE(refused.errors.find("is writable by group or others"), std::string::npos) << refused.errors;
+  EXPECT_EQ(shown(), "blue\n") << "it was run all the same";
+  const auto recovered = shop_->command({"recover", "--yes"});
+  EXPECT_EQ(recovered.exit_code, 0) << recovered.json << recovered.errors;
+  EXPECT_EQ(written_to("refused: "), "green");
+}
+
 TEST_F(Haproxy, BelowTheLineAScriptIsRunAgainUntilItLeadsThere) {
   choose_pooler(*shop_, command_section(*haproxy_, "1s"));
   for (const auto& [how, says] : {std::pair{"fail", "no, thanks"}, std::pair{"hang", "was killed"},

@@ -49,6 +49,24 @@ class HoldCommand : public SharedShop {
     ASSERT_TRUE(crossing.wait_end(Deadline::after(60s))) << errors();
     EXPECT_EQ(crossing.exit_code(), exit_code) << errors();
   }
+  ChildProcess start_hold(const Environment& environment = {}) {
+    for (const char* name : {"hold.out", "hold.err"}) std::filesystem::remove(shop_->dir() / name);
+    return ChildProcess::start({.argv = shop_->program({"hold"}),
+                                .environment = environment,
+                                .output = shop_->dir() / "hold.out",
+                                .errors = shop_->dir() / "hold.err"});
+  }
+  void expect_too_late(ChildProcess& hold) {
+    ASSERT_TRUE(hold.wait_end(Deadline::after(60s)));
+    EXPECT_EQ(hold.exit_code(), 3) << read(shop_->dir() / "hold.err");
+    EXPECT_NE(read(shop_->dir() / "hold.out").find("hold.too-late"), std::string::npos) << read(shop_->dir() / "hold.out");
+  }
+  void end_sessions_of_ours() {
+    for (const char* color : {"blue", "green"}) {
+      auto session = admin(shop_->server(color));
+      run(session, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'verdigris/shop/%'");
+    }
+  }
   // Held while it stands at that point of its way, then let go on.
   Answer hold_at(const std::string& point, ChildProcess& crossing) {
     shop_->wait_for_point(point);
@@ -102,11 +120,30 @@ TEST_F(HoldCommand, ToldHeldRightBeforeTheRecordOfTheWindowItIsHeld) {
   EXPECT_EQ(shop_->command({"release"}).exit_code, 0);
 }
 
-TEST_F(HoldCommand, RightBehindThatRecordItIsTooLateAndNothingStays) {
+// The controller looks for a hold behind its record: it sees this one, which waits to see how that ends.
+TEST_F(HoldCommand, RightBehindThatRecordItIsHeldToo) {
   auto crossing = start("switch", {{"VERDIGRIS_STOP", "after:window"}});
-  const auto answer = hold_at("after:window", crossing);
-  EXPECT_EQ(answer.exit_code, 3) << answer.json;
-  EXPECT_EQ(answer.json.at("error").value("id", ""), "hold.too-late");
+  shop_->wait_for_point("after:window");
+  auto hold = start_hold();
+  while (hold.is_running() && shop_->command({"status"}).json.at("held").is_null()) std::this_thread::sleep_for(5ms);
+  EXPECT_TRUE(hold.is_running()) << read(shop_->dir() / "hold.err");
+  crossing.send(SIGCONT);
+  ASSERT_TRUE(hold.wait_end(Deadline::after(60s)));
+  EXPECT_EQ(hold.exit_code(), 0) << read(shop_->dir() / "hold.err");
+  wait_for_word("held by", crossing);
+  expect_running_as_before("blue");
+  crossing.send(SIGTERM);
+  expect_ends(crossing, 143);
+  EXPECT_EQ(shop_->command({"release"}).exit_code, 0);
+}
+
+TEST_F(HoldCommand, BehindItsLastLookItIsTooLateAndNothingStays) {
+  auto crossing = start("switch", {{"VERDIGRIS_STOP", "before:begin:pause_traffic"}});
+  shop_->wait_for_point("before:begin:pause_traffic");
+  auto hold = start_hold();
+  while (hold.is_running() && shop_->command({"status"}).json.at("held").is_null()) std::this_thread::sleep_for(5ms);
+  crossing.send(SIGCONT);
+  expect_too_late(hold);
   expect_ends(crossing, 0);
   expect_running_as_before("green");
   EXPECT_TRUE(shop_->command({"status"}).json.at("held").is_null());
@@ -115,17 +152,14 @@ TEST_F(HoldCommand, RightBehindThatRecordItIsTooLateAndNothingStays) {
 
 // The window is opened between the first look of hold and its word.
 TEST_F(HoldCommand, OvertakenByTheRecordItIsTooLateToo) {
-  auto hold = ChildProcess::start({.argv = shop_->program({"hold"}),
-                                   .environment = shop_->with_points({{"VERDIGRIS_STOP", "before:hold"}}),
-                                   .output = shop_->dir() / "hold.out",
-                                   .errors = shop_->dir() / "hold.err"});
+  auto hold = start_hold(shop_->with_points({{"VERDIGRIS_STOP", "before:hold"}}));
   shop_->wait_for_point("before:hold");
-  auto crossing = start("switch", {{"VERDIGRIS_STOP", "after:window"}});
-  shop_->wait_for_point("after:window");
+  auto crossing = start("switch", {{"VERDIGRIS_STOP", "before:begin:pause_traffic"}});
+  shop_->wait_for_point("before:begin:pause_traffic");
   hold.send(SIGCONT);
-  ASSERT_TRUE(hold.wait_end(Deadline::after(30s)));
-  EXPECT_EQ(hold.exit_code(), 3) << read(shop_->dir() / "hold.err");
+  while (hold.is_running() && shop_->command({"status"}).json.at("held").is_null()) std::this_thread::sleep_for(5ms);
   crossing.send(SIGCONT);
+  expect_too_late(hold);
   expect_ends(crossing, 0);
   EXPECT_TRUE(shop_->command({"status"}).json.at("held").is_null());
   EXPECT_EQ(shop_->cross("rollback").exit_code, 0);
@@ -158,12 +192,75 @@ TEST_F(HoldCommand, ASignalEndsTheWaitAndLeavesNothingBehind) {
   EXPECT_EQ(shop_->command({"release"}).exit_code, 0);
 }
 
+// Nothing is touched yet: the sessions are opened anew, with the leases, and everything is looked at again.
+TEST_F(HoldCommand, SessionsThatAreLostMeanwhileAreOpenedAnew) {
+  ASSERT_EQ(shop_->command({"hold"}).exit_code, 0);
+  auto crossing = start("switch");
+  wait_for_word("held by", crossing);
+  end_sessions_of_ours();
+  wait_for_word("trying again", crossing);
+  shop_->server("blue").stop_immediate();
+  std::this_thread::sleep_for(1s);
+  shop_->server("blue").start();
+  std::this_thread::sleep_for(2s);
+  ASSERT_TRUE(crossing.is_running()) << errors();
+  expect_running_as_before("blue");
+  EXPECT_EQ(shop_->command({"status"}).json.value("activity", ""), "switch");
+  EXPECT_EQ(shop_->command({"release"}).exit_code, 0);
+  expect_ends(crossing, 0);
+  expect_running_as_before("green");
+  EXPECT_EQ(shop_->cross("rollback").exit_code, 0);
+}
+
+// Somebody else's plan came between: it is not gone on with.
+TEST_F(HoldCommand, WhoeverLostItsSessionsToAnotherControllerDoesNothingMore) {
+  ASSERT_EQ(shop_->command({"hold"}).exit_code, 0);
+  auto crossing = start("switch", {}, {"--timeout", "60s"});
+  wait_for_word("held by", crossing);
+  crossing.send(SIGSTOP);
+  end_sessions_of_ours();
+  EXPECT_EQ(shop_->command({"recover", "--yes"}).exit_code, 0);
+  const auto before = shop_->scene().text;
+  crossing.send(SIGCONT);
+  expect_ends(crossing, 8);
+  EXPECT_EQ(shop_->scene().text, before);
+  EXPECT_EQ(shop_->command({"release"}).exit_code, 0);
+}
+
+// Undecided it is undone by recover, and the next one is held; decided it can only be completed.
+TEST_F(HoldCommand, OfACrossingWhoseControllerDiedItPointsToRecover) {
+  auto killed = shop_->cross("switch", {{"VERDIGRIS_CRASH", "after:apply:pause_traffic"}});
+  ASSERT_EQ(killed.exit_code, kKilled) << killed.errors;
+  const auto held = shop_->command({"hold"});
+  EXPECT_EQ(held.exit_code, 0) << held.json << held.errors;
+  EXPECT_NE(held.errors.find("Run verdigris recover"), std::string::npos) << held.errors;
+  EXPECT_EQ(shop_->command({"recover", "--yes"}).exit_code, 0);
+  EXPECT_FALSE(shop_->command({"status"}).json.at("held").is_null());
+  expect_running_as_before("blue");
+  EXPECT_EQ(shop_->command({"release"}).exit_code, 0);
+
+  killed = shop_->cross("switch", {{"VERDIGRIS_CRASH", "after:apply:open_target"}});
+  ASSERT_EQ(killed.exit_code, kKilled) << killed.errors;
+  const auto late = shop_->command({"hold"});
+  EXPECT_EQ(late.exit_code, 3) << late.json;
+  EXPECT_NE(late.json.at("error").value("hint", "").find("verdigris recover"), std::string::npos) << late.json;
+  EXPECT_EQ(shop_->command({"recover", "--yes"}).exit_code, 0);
+  EXPECT_TRUE(shop_->command({"status"}).json.at("held").is_null());
+  EXPECT_EQ(shop_->cross("rollback").exit_code, 0);
+}
+
 TEST_F(HoldCommand, WhenThereIsNothingToComeThereIsNothingToHold) {
   ASSERT_EQ(shop_->cross("switch").exit_code, 0);
+  ASSERT_EQ(shop_->command({"hold"}).exit_code, 0);
   ASSERT_EQ(shop_->command({"finish", "--now", "--confirm", "shop"}).exit_code, 0);
   const auto answer = shop_->command({"hold"});
   EXPECT_EQ(answer.exit_code, 3) << answer.json;
   EXPECT_EQ(answer.json.at("error").value("id", ""), "hold.nothing");
+  EXPECT_TRUE(shop_->command({"status"}).json.at("held").is_null()) << "finish leaves no hold behind";
+  for (const char* color : {"blue", "green"}) {
+    auto session = admin(shop_->server(color));
+    EXPECT_EQ(value(session, "SELECT count(*) FROM verdigris.saved WHERE key = 'hold'"), "0") << color;
+  }
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // Server connections that nobody uses are closed before the pause, and the pooler is left with its own setting whatever
 // happens to us.
+#include <csignal>
+
 #include "tests/support/pgbouncer_driver.hpp"
 
 namespace verdigris {
@@ -93,6 +95,27 @@ TEST_F(PgBouncerIdle, APoolWithALeastSizeIsLeftAlone) {
   traffic.shed_idle(soon());
   EXPECT_EQ(timeout(0), "600");
   EXPECT_GE(servers(0), kMany);
+}
+
+// Unlike one that is gone it would go on closing connections when it answers again.
+TEST_F(PgBouncerIdle, AFrozenPoolerIsReportedAndPutRightWhenItAnswers) {
+  start();
+  fill_pool(0);
+  {
+    PgBouncerTraffic first(settings());
+    first.require_ready(blue(), 5s, soon());
+    first.shed_idle(soon());
+  }
+  EXPECT_NE(timeout(0), "600");
+  ::kill(poolers_[0].pid(), SIGSTOP);
+  PgBouncerTraffic second(settings());
+  std::string text;
+  const auto id = test::error_of([&] { second.keep_idle(soon()); }, &text);
+  ::kill(poolers_[0].pid(), SIGCONT);
+  EXPECT_EQ(id, "pooler.idle-kept");
+  EXPECT_NE(text.find("no answer in time"), std::string::npos) << text;
+  second.keep_idle(soon());
+  EXPECT_EQ(timeout(0), "600");
 }
 
 TEST_F(PgBouncerIdle, APoolerThatIsGoneIsNoError) {

@@ -55,7 +55,12 @@ std::string document() {
          "keeps its leases meanwhile; a signal ends it there (exit code 130 or 143).\n\n"
          "`switch --at` and `verdigris hold` keep it before `" + std::string(plan[plan.gate()].name()) + "`: what comes before is prepared by then. Behind a wait it begins\n"
          "with the first step again, because what was true may not be any more. Right before clients are held it looks for a hold once\n"
-         "more, behind a record of its own: whoever is told \"held\" can rely on it.\n";
+         "more, behind a record of its own: whoever is told \"held\" can rely on it. A hold that comes later waits to see how that attempt\n"
+         "ends: undone, a further one heeds it; decided, it is too late. A session that is lost while a switch waits is opened anew.\n\n"
+         "Before the tables are closed nobody but the controller can log in any more. Whoever holds one all the same is named: sessions\n"
+         "are waited for or ended as `fence.bypass` says, autovacuum is cancelled unless `fence.autovacuum: wait`, and a prepared\n"
+         "transaction undoes the attempt. When `drain_to_marker` is done, the physical standbys of `cutover.standbys.promotable` have\n"
+         "the fence, too.\n";
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ if [ -e "$here/fault" ]; then
         case $how in
           fail) echo "no, thanks" >&2; exit 3 ;;
           hang) sleep 600 ;;
+          deaf) trap '' TERM; sleep 600 ;;
           nothing) exit 0 ;;
           elsewhere) echo elsewhere:1; exit 0 ;;
         esac

@@ -23,7 +23,7 @@ class HaproxyProcess {
   // Runs the script, without the faults of misbehave().
   ToolResult run_lead(std::vector<std::string> arguments) const;
 
-  // From now on what the script is asked is met so, as often as said: "fail", "hang", "nothing" (success without an act),
+  // From now on what the script is asked is met so, as often as said: "fail", "hang", "deaf" (and no TERM heard), "nothing" (success without an act),
   // "elsewhere" (a made-up answer). `when` are its last words: "set green", "show".
   void misbehave(const std::string& how, const std::string& when, int times = 1'000'000) const;
   void behave() const;

@@ -74,6 +74,8 @@ const Case kScalars[] = {
      "value: \"verdigris/v2\" is not one of verdigris/v1; did you mean \"verdigris/v1\"?"},
     {replaced("kind: Cutover\n", ""), "missing-key: \"kind\" is missing"},
     {with_line("fence: { bypass: terminate }"), "accepted"},
+    {with_line("fence: { autovacuum: wait }"), "accepted"},
+    {with_line("cutover: { standbys: { promotable: [db1b, db1c] } }"), "accepted"},
     {with_line("fence: { bypass: terminat }"),
      "value: \"terminat\" is not one of refuse, wait, terminate; did you mean \"terminate\"?"},
     {with_attempts("attempts: 5, backoff: 15s"), "accepted"},

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "controller/phases.hpp"
 #include "controller/runner.hpp"
 #include "tests/support/memory_journal.hpp"
 
@@ -16,13 +17,17 @@ struct FakeGate : Gate {
   std::optional<std::string> obstacle(Deadline) override {
     log += "look ";
     if (looks++ < first_closed || closed <= 0) return std::nullopt;
+    if (lost > 0 && looks > 2) {
+      --lost;
+      throw ConnectionLost("blue", "gone");
+    }
     --closed;
     if (give_up) throw DeadlinePassed("held by ann, for longer than --timeout 1s", "Run verdigris release.");
     return "held by ann";
   }
   void opened(Deadline) override { log += "opened "; }
   std::string& log;
-  int looks = 0, first_closed = 0, closed = 0;
+  int looks = 0, first_closed = 0, closed = 0, lost = 0;
   bool give_up = false;
 };
 
@@ -66,10 +71,11 @@ class GateOfARun : public testing::Test {
     };
   }
   RunResult cross() {
-    return Runner(plan_, journal_, {}, observer_, [](Deadline) {}, &gate_).cross([] { return Json::object(); });
+    return Runner(plan_, journal_, {}, observer_, [this](Deadline) { reopen(); }, &gate_).cross([] { return Json::object(); });
   }
 
   std::string log_;
+  std::function<void()> reopen = [this] { log_ += "reopen "; };
   FakeGate gate_{log_};
   Plan plan_;
   MemoryJournal journal_;
@@ -94,6 +100,22 @@ TEST_F(GateOfARun, TheLastLookComesBehindTheRecordAndBeforeClientsAreHeld) {
   gate_.closed = 1;
   EXPECT_EQ(cross().ending, Ending::done);
   EXPECT_EQ(log_, "stage look quiet opens look closed undo:quiet look opened stage look quiet opens look pause open ");
+}
+
+TEST_F(GateOfARun, ASessionLostInTheWaitIsOpenedAnewAndTheWaitGoesOn) {
+  gate_.closed = 3;
+  gate_.lost = 2;
+  EXPECT_EQ(cross().ending, Ending::done);
+  EXPECT_EQ(log_, "stage look look look reopen look reopen look look opened stage look quiet opens look pause open ");
+}
+
+TEST_F(GateOfARun, NothingIsDecidedOnAServerThatIsNotTheOneItWas) {
+  gate_.closed = 3;
+  gate_.lost = 1;
+  reopen = [] { throw NeedsHuman("identity.changed", "blue: another server answers", "Look."); };
+  EXPECT_THROW(cross(), Error);
+  EXPECT_TRUE(standing_of(journal_.records()).open) << "it is left to recover";
+  EXPECT_FALSE(standing_of(journal_.records()).open->is_undone);
 }
 
 TEST_F(GateOfARun, ClosedForTooLongItIsUndoneAsAWaitThatRanOut) {

@@ -89,6 +89,35 @@ TEST(Phases, ForcedRollbackLeavesGreenBehindUntilAbandon) {
   EXPECT_EQ(require_allowed(standing, kForcedRollback), Permission::already_done);
 }
 
+// Undone, it leaves what it was begun over as it was: to be completed should green return.
+TEST(Phases, ForcedRollbackMayBeBegunOverACrossingThatWaitsForGreen) {
+  auto records = journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch"}});
+  EXPECT_THROW(require_allowed(standing_of(records), kForcedRollback), Refused) << "blue alone can undo it";
+  const auto add = [&](const char* event, const char* command) {
+    for (auto& record : journal({{event, command}})) records.push_back(record);
+  };
+  add("committed", "");
+  EXPECT_EQ(require_allowed(standing_of(records), kForcedRollback), Permission::run);
+  for (const auto& [event, command] : {std::pair{"plan", "rollback --force"}, std::pair{"undone", ""}}) add(event, command);
+  EXPECT_EQ(require_allowed(standing_of(records), kForcedRollback), Permission::run) << "begun anew";
+  add("finished", "");
+  ASSERT_TRUE(standing_of(records).open);
+  EXPECT_EQ(standing_of(records).open->command, "switch");
+  EXPECT_TRUE(standing_of(records).open->is_committed);
+  for (const auto& [event, command] : {std::pair{"plan", "rollback --force"}, std::pair{"committed", ""}, std::pair{"finished", ""}})
+    add(event, command);
+  EXPECT_FALSE(standing_of(records).open);
+  EXPECT_EQ(standing_of(records).serves, "blue");
+  EXPECT_TRUE(standing_of(records).is_left_behind);
+}
+
+TEST(Phases, ForcedRollbackMayBeBegunOverARollbackThatIsNotDecided) {
+  auto records = journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch"}, {"committed", ""}, {"finished", ""}, {"plan", "rollback"}});
+  EXPECT_EQ(require_allowed(standing_of(records), kForcedRollback), Permission::run);
+  for (auto& record : journal({{"committed", ""}})) records.push_back(record);
+  EXPECT_THROW(require_allowed(standing_of(records), kForcedRollback), Refused) << "blue alone can complete it";
+}
+
 TEST(Phases, EveryPhaseHasAWayOut) {
   for (const auto phase : {Phase::idle, Phase::ready, Phase::switched}) {
     bool has_way = false;

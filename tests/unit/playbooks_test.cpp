@@ -68,6 +68,8 @@ TEST(Playbooks, ReferenceShowsTheDefaults) {
   EXPECT_EQ(reference.pooler.backoff, defaults.pooler.backoff);
   EXPECT_EQ(reference.fence.bypass, defaults.fence.bypass);
   EXPECT_EQ(reference.fence.lock_timeout, defaults.fence.lock_timeout);
+  EXPECT_EQ(reference.fence.autovacuum, defaults.fence.autovacuum);
+  EXPECT_EQ(reference.cutover.promotable, defaults.cutover.promotable);
   EXPECT_EQ(reference.cutover.max_pause, defaults.cutover.max_pause);
   EXPECT_EQ(reference.rollback.keep, defaults.rollback.keep);
 }

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <signal.h>
+
 #include <fstream>
+#include <thread>
 
 #include "controller/sandbox/scratch_dir.hpp"
 #include "replication/errors.hpp"
@@ -143,6 +146,30 @@ TEST_F(CommandDriver, AProgramThatOthersMayChangeIsRefused) {
   fs::permissions(program_, fs::perms::owner_read);
   commands_.show_target.argv = {"/nowhere/lead"};
   EXPECT_NE(refusal().find("is not"), std::string::npos) << refusal();
+}
+
+// Whoever recovers has not asked whether it is ready.
+TEST_F(CommandDriver, AProgramThatOthersMayChangeIsNeverRun) {
+  let_it_hold(true);
+  fs::permissions(program_, fs::perms::owner_all | fs::perms::group_write);
+  for (const auto& act : std::vector<void (*)(Traffic&)>{[](Traffic& t) { t.resume(soon()); }, [](Traffic& t) { t.move(kGreen, soon()); },
+                                                         [](Traffic& t) { t.pause(soon()); }, [](Traffic& t) { t.state(soon()); }})
+    EXPECT_EQ(error_of(act).substr(0, 30), "pooler.command-file (refused):");
+  EXPECT_EQ(read("asked"), "");
+}
+
+// The program and a child of it, both deaf to TERM: clients wait for the whole of it.
+TEST_F(CommandDriver, AHoldThatIgnoresTermKeepsTheBudget) {
+  let_it_hold(false);
+  commands_.hold = {{"/bin/sh", "-c", "trap '' TERM; sleep 60 & echo $! >\"$0\"; wait; sleep 60", (dir_.path() / "child").string()}, 300ms};
+  const auto began = Deadline::Clock::now();
+  EXPECT_EQ(error_of([](Traffic& traffic) { traffic.pause(Deadline::after(500ms)); }).substr(0, 21), "pooler.pause-timeout:");
+  EXPECT_LT(Deadline::Clock::now() - began, 800ms);
+  const pid_t child = std::stoi(read("child"));
+  for (int i = 0; i < 100 && ::kill(child, 0) == 0; ++i) std::this_thread::sleep_for(5ms);
+  std::ifstream stat("/proc/" + std::to_string(child) + "/stat");
+  const std::string state(std::istreambuf_iterator<char>(stat), {});
+  EXPECT_TRUE(state.empty() || state.find(") Z ") != std::string::npos) << state;  // nobody reaps it in a container
 }
 
 TEST_F(CommandDriver, HoldsAndReleasesAndReadsBoth) {
