@@ -138,6 +138,7 @@ PoolCounts PgBouncerConsole::pools(const std::string& alias, Deadline deadline) 
   for (int row = 0; row < table.rows(); ++row) {
     if (table.text(row, "database") != alias) continue;
     counts.waiting_clients += table.number(row, "cl_waiting");
+    counts.clients += table.number(row, "cl_active") + table.number(row, "cl_waiting");
     counts.logins_in_flight += table.number(row, "sv_login");
     int servers = 0;
     for (const char* column : {"sv_active", "sv_idle", "sv_used", "sv_tested", "sv_login"})

@@ -29,6 +29,7 @@ struct PooledSession {
 };
 
 struct PoolCounts {
+  int clients = 0;          // logged in, waiting or not
   int waiting_clients = 0;
   int stranded_clients = 0;  // of these, at a pool without any server connection
   int logins_in_flight = 0;

@@ -19,6 +19,10 @@ class StagedFile {
   // rename there would go around whoever manages the link), Error "pooler.file" if the file cannot be found.
   explicit StagedFile(const std::filesystem::path& file);
 
+  // A file that is not there yet, with owner, group, mode and ACL of `like`, fsynced; its directory too if that is
+  // missing, like that of `like`. Throws Error "pooler.file", also if there is something of that name.
+  static void create(const std::filesystem::path& file, const std::string& bytes, const std::filesystem::path& like);
+
   // The file itself, links resolved.
   const std::filesystem::path& path() const { return file_; }
   // Throws Error "pooler.file".
