@@ -12,6 +12,8 @@
 #include "controller/commands/finish.hpp"
 #include "controller/commands/hold.hpp"
 #include "controller/commands/plan.hpp"
+#include "controller/commands/pooler_adopt.hpp"
+#include "controller/commands/pooler_show.hpp"
 #include "controller/commands/prepare.hpp"
 #include "controller/commands/recover.hpp"
 #include "controller/commands/release.hpp"
@@ -59,6 +61,9 @@ const std::vector<Command>& commands() {
       {"abandon", "Before a switch: remove what is ours; blue as it was found", abandon_options, run_abandon},
       {"recover", "After a crash: undo, or carry out the rest, as the journal decides", recover_options, run_recover},
       {"status", "Phase, who serves, lag, the way back", no_options, run_status},
+      {"pooler show", "Which file defines each database at PgBouncer, where it leads, who uses it", no_options, run_pooler_show},
+      {"pooler adopt", "Move the databases' lines out of PgBouncer's file into one of ours, once", pooler_adopt_options,
+       run_pooler_adopt},
       {"sandbox up", "Start two servers and a pooler, fill blue, and write a playbook for them", sandbox_up_options,
        run_sandbox_up},
       {"sandbox supervise", "Own the servers of a sandbox; started by \"sandbox up\"", sandbox_up_options,
@@ -74,6 +79,11 @@ const std::vector<Command>& commands() {
   return kCommands;
 }
 
+std::string purpose_of_group(const std::string& group) {
+  return group == "pooler" ? "The PgBouncer processes of the playbook, and their files"
+                           : "A local pair of servers with a pooler, for trying things out";
+}
+
 CLI::App& app_of(CLI::App& root, const Command& command) {
   const auto blank = command.name.find(' ');
   if (blank == std::string::npos) return *root.add_subcommand(command.name, command.purpose);
@@ -81,7 +91,7 @@ CLI::App& app_of(CLI::App& root, const Command& command) {
   const auto known = root.get_subcommands([&](const CLI::App* app) { return app->get_name() == group; });
   CLI::App* parent = known.empty() ? nullptr : known.front();
   if (parent == nullptr) {
-    parent = root.add_subcommand(group, "A local pair of servers with a pooler, for trying things out");
+    parent = root.add_subcommand(group, purpose_of_group(group));
     parent->require_subcommand(1);
   }
   return *parent->add_subcommand(command.name.substr(blank + 1), command.purpose);

@@ -156,6 +156,12 @@ void recover_options(CLI::App& app, Invocation& invocation) {
        "vouch that the source was restarted, not restored from a backup");
 }
 
+void pooler_adopt_options(CLI::App& app, Invocation& invocation) {
+  flag(app, "--dry-run", invocation.dry_run, "show the changes of the files, change nothing");
+  flag(app, "--include-only", invocation.include_only,
+       "write only the included file, and say what the template of the main file must say");
+}
+
 void sandbox_up_options(CLI::App& app, Invocation& invocation) {
   SandboxUpOptions& options = invocation.sandbox_up;
   majors(app, options.blue, options.green);

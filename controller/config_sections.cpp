@@ -45,6 +45,13 @@ std::string stem_of(const PoolerInstance& instance) {
   return instance.file.stem().string();
 }
 
+// "/etc/pgbouncer/verdigris/orders.ini"; of a main file of another name "orders-<its stem>.ini", since several processes
+// may have theirs in one directory.
+std::filesystem::path default_include(const std::filesystem::path& file, const std::string& deployment) {
+  const std::string more = file.filename() == "pgbouncer.ini" ? "" : "-" + file.stem().string();
+  return file.parent_path() / "verdigris" / (deployment + more + ".ini");
+}
+
 // Named by the file's stem while that tells them apart, else by number.
 void name_instances(std::vector<PoolerInstance>& instances) {
   std::map<std::string, int> uses;
@@ -64,6 +71,9 @@ void refuse_repeated(ConfigFaults& faults, Place at, const std::vector<PoolerIns
     if (address_of(each.admin) == address_of(it.admin))
       faults.add(at, "pooler-repeated", "two pooler instances have the same console");
     if (each.file == it.file) faults.add(at, "pooler-repeated", "two pooler instances have the same file");
+    else if (each.include == it.include)
+      faults.add(at, "pooler-repeated", "two pooler instances have the same included file",
+                 "Each process reads one of its own: name it with \"include\".");
   }
 }
 
@@ -75,9 +85,11 @@ std::optional<PoolerInstance> read_instance(Mapping& item, const Playbook& playb
   item.scalar("admin", [&](const YamlNode& node) { admin = read_conninfo(item.faults(), node, rules); });
   item.require("file");
   item.scalar("file", [&](const YamlNode& node) { file = beside(playbook, node.text); });
+  std::filesystem::path include = default_include(file, playbook.name);
+  item.scalar("include", [&](const YamlNode& node) { include = beside(playbook, node.text); });
   item.close();
   if (!admin || file.empty()) return std::nullopt;
-  return PoolerInstance{"", *admin, file};
+  return PoolerInstance{"", *admin, file, include};
 }
 
 void read_instances(Mapping& pooler, Playbook& playbook) {
@@ -95,6 +107,8 @@ void read_instances(Mapping& pooler, Playbook& playbook) {
     Mapping item(node, "pooler.instances[]", node.place, pooler.faults());
     const auto instance = read_instance(item, playbook);
     if (!instance) continue;
+    if (instance->include == instance->file)
+      pooler.faults().add(node.place, "value", "\"pooler.instances[].include\" names the main file");
     refuse_repeated(pooler.faults(), node.place, instances, *instance);
     instances.push_back(*instance);
   }

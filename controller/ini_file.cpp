@@ -80,18 +80,24 @@ void add_edit(std::vector<Edit>& edits, const std::vector<IniPair>& pairs, const
 
 }  // namespace
 
-IniFile IniFile::parse(std::string name, std::string bytes, const IncludeReader& read_include) {
+IniFile IniFile::parse(std::string name, std::string bytes, const IncludeReader& read_include, std::string managed) {
   IniFile result;
   result.name_ = std::move(name);
   result.bytes_ = std::move(bytes);
+  result.managed_ = std::move(managed);
+  const auto noting = [&](const std::string& included) {
+    auto text = read_include(included);
+    if (!result.managed_.empty() && included == result.managed_) result.managed_bytes_ = text;
+    return text;
+  };
   std::string section;
-  read_ini(result.name_, result.bytes_, read_include, 0, section, result.entries_);
+  read_ini(result.name_, result.bytes_, noting, 0, section, result.entries_);
   for (const auto& entry : result.entries_)
     if (entry.section == kDatabases) read_pairs(entry);  // one spoiled line spoils the whole file
   return result;
 }
 
-const IniEntry& IniFile::editable_entry(const std::string& alias) const {
+const IniEntry& IniFile::definition(const std::string& alias) const {
   const IniEntry* found = nullptr;
   const IniEntry* wildcard = nullptr;
   for (const auto& entry : entries_) {
@@ -111,15 +117,20 @@ const IniEntry& IniFile::editable_entry(const std::string& alias) const {
   if (found == nullptr)
     throw Refused("pooler.alias-absent", name_ + ": database \"" + alias + "\" is not defined",
                   "Correct pooler.databases in the playbook, or define the database in [databases].");
-  if (found->is_included)
+  if (!found->is_included) return *found;
+  if (!managed_bytes_ || found->file != managed_)
     throw Refused("pooler.alias-included",
-                  place(*found) + ": database \"" + alias + "\" is defined in an included file",
-                  "Move its line into " + name_ + " itself.");
+                  place(*found) + ": database \"" + alias + "\" is defined in an included file that is not ours",
+                  "Move its line into " + name_ + " itself; verdigris pooler adopt then moves it into a file of its own.");
+  if (!managed_bytes_->starts_with(kManagedHeader))
+    throw Refused("pooler.include-foreign",
+                  managed_ + ": the first line is not \"" + std::string(kManagedHeader) + "\", so the file is somebody else's",
+                  "Let include of the pooler in the playbook name another file, or move the line of the database into " + name_ + ".");
   return *found;
 }
 
 Endpoint IniFile::target(const std::string& alias) const {
-  const IniEntry& entry = editable_entry(alias);
+  const IniEntry& entry = definition(alias);
   const auto pairs = read_pairs(entry);
   const auto value = [&](const std::string& key) {
     const IniPair* pair = find_pair(pairs, key, entry);
@@ -130,7 +141,7 @@ Endpoint IniFile::target(const std::string& alias) const {
 }
 
 std::string IniFile::with_target(const std::string& alias, const Endpoint& target) const {
-  const IniEntry& entry = editable_entry(alias);
+  const IniEntry& entry = definition(alias);
   const auto pairs = read_pairs(entry);
   require_no_host_list(find_pair(pairs, "host", entry), entry);
   std::vector<Edit> edits;
@@ -141,7 +152,7 @@ std::string IniFile::with_target(const std::string& alias, const Endpoint& targe
   }
   // From the back, so that offsets stay right; the additions share one place and keep their order.
   std::stable_sort(edits.begin(), edits.end(), [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
-  std::string bytes = bytes_;
+  std::string bytes = entry.is_included ? *managed_bytes_ : bytes_;
   for (auto edit = edits.rbegin(); edit != edits.rend(); ++edit)
     bytes.replace(entry.value_offset + edit->begin, edit->end - edit->begin, edit->text);
   return bytes;

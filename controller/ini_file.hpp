@@ -14,6 +14,9 @@
 
 namespace verdigris {
 
+// The first line of an included file that verdigris made, and may edit.
+inline constexpr std::string_view kManagedHeader = "; managed by verdigris";
+
 // The text of an included file by the name that the directive gives, or nothing if it cannot be read.
 using IncludeReader = std::function<std::optional<std::string>(const std::string& name)>;
 
@@ -25,30 +28,41 @@ struct IniEntry {
   std::string file;   // the main file or the included one
   bool is_included = false;
   int line = 0;
+  std::size_t key_offset = 0;    // of the first byte of the entry in its file
   std::size_t value_offset = 0;  // of the first byte of value in its file
 };
 
 class IniFile {
  public:
-  // Throws Refused "pooler.ini-syntax" or "pooler.include-unreadable" where PgBouncer would stop reading.
-  static IniFile parse(std::string name, std::string bytes, const IncludeReader& read_include);
+  // managed: the name, as %include gives it, of the one included file that may be edited too; its first line must be
+  // kManagedHeader. Throws Refused "pooler.ini-syntax" or "pooler.include-unreadable" where PgBouncer would stop reading.
+  static IniFile parse(std::string name, std::string bytes, const IncludeReader& read_include, std::string managed = {});
 
+  // The entry of [databases] that decides. Throws Refused for an alias that cannot be edited: "pooler.alias-absent",
+  // "-wildcard", "-twice", "-included", "pooler.include-foreign".
+  const IniEntry& definition(const std::string& alias) const;
+  // Whether that is in the managed file.
+  bool is_adopted(const std::string& alias) const { return definition(alias).is_included; }
   // Where the file sends the alias; PgBouncer's defaults (port 5432, dbname as the alias) filled in, host empty if
   // absent. Throws Refused as with_target() does for an alias that cannot be edited.
   Endpoint target(const std::string& alias) const;
-  // The bytes of the main file with the alias sent elsewhere. Throws Refused: "pooler.alias-absent", "-wildcard",
-  // "-twice", "-included", "pooler.ini-comment", "pooler.ini-syntax", "pooler.host-list", "pooler.target-value".
+  // The bytes of the file that defines the alias, with the alias sent elsewhere. Throws Refused as definition() does, and
+  // "pooler.ini-comment", "pooler.ini-syntax", "pooler.host-list", "pooler.target-value".
   std::string with_target(const std::string& alias, const Endpoint& target) const;
   // A value of [pgbouncer]; the last one wins.
   std::optional<std::string> setting(const std::string& key) const;
 
   const std::vector<IniEntry>& entries() const { return entries_; }
+  const std::string& name() const { return name_; }
   const std::string& bytes() const { return bytes_; }
+  // Of the managed file; nothing if none is included.
+  const std::optional<std::string>& managed_bytes() const { return managed_bytes_; }
 
  private:
-  const IniEntry& editable_entry(const std::string& alias) const;
   std::string name_;
   std::string bytes_;
+  std::string managed_;
+  std::optional<std::string> managed_bytes_;
   std::vector<IniEntry> entries_;
 };
 

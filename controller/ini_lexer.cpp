@@ -110,6 +110,7 @@ class IniReader {
     result.file = name_;
     result.is_included = level_ > 0;
     result.line = line();
+    result.key_offset = at_;
     result.key = entry_name();
     skip_blanks();
     if (result.key.empty() || peek() != '=') fail("not \"name = value\"");

@@ -54,7 +54,7 @@ struct Invocation {
   std::string command;  // "switch", "sandbox up"
   std::filesystem::path playbook = "verdigris.yaml";
   bool json = false, no_color = false, quiet = false, verbose = false, yes = false;
-  bool dry_run = false;                                // switch, rollback, recover
+  bool dry_run = false;                                // switch, rollback, recover, pooler adopt
   std::optional<std::string> confirm;                  // switch, rollback, finish, abandon
   std::optional<std::chrono::milliseconds> timeout;    // how long a wait outside the window may take
   std::optional<std::chrono::system_clock::time_point> at;  // switch: not before
@@ -70,6 +70,7 @@ struct Invocation {
   bool offline = false;                                // check
   std::filesystem::path plan_file;                     // plan: empty: stdout
   bool detailed_exitcode = false;                      // plan
+  bool include_only = false;                           // pooler adopt
   SandboxUpOptions sandbox_up;
   SandboxLoadOptions sandbox_load;
   SandboxDownOptions sandbox_down;

@@ -7,42 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "controller/traffic.hpp"
+#include "controller/pgbouncer_replies.hpp"
 #include "replication/connection.hpp"
 
 namespace verdigris {
-
-struct PooledDatabase {
-  std::string alias;
-  Endpoint target;        // host empty: the directory of the pooler's own sockets
-  std::string pool_mode;  // empty: the setting pool_mode
-  bool is_paused = false;
-  bool is_disabled = false;
-  std::string definition;  // every column that only a RELOAD may change, to compare two readings
-};
-
-// A server connection of the pooler, with the client that is linked to it.
-struct PooledSession {
-  std::string alias, user, state, application;
-  int backend_pid = 0;
-  std::string client;  // "app@10.0.0.7:5310 (worker)"; empty if none is linked
-};
-
-// A server connection.
-struct PooledServer {
-  std::string alias;
-  int backend_pid = 0;   // 0 while it logs in
-  bool is_busy = false;  // PAUSE would wait for it
-};
-
-struct PoolCounts {
-  int waiting_clients = 0;
-  int stranded_clients = 0;  // of these, at a pool without any server connection
-  int logins_in_flight = 0;
-  int servers = 0;
-  int busy_servers = 0;  // of these, in a client's transaction, or being tested or logged in
-  std::vector<std::string> modes;  // of the alias' pools, e.g. "transaction"
-};
 
 inline constexpr const char* kLoginRetry = "server_login_retry";
 
@@ -87,8 +55,5 @@ class PgBouncerConsole {
   explicit PgBouncerConsole(Connection connection) : connection_(std::move(connection)) {}
   Connection connection_;
 };
-
-// 11800 for "PgBouncer 1.18.0"; 0 if it cannot be read.
-int pgbouncer_version(const std::string& text);
 
 }  // namespace verdigris

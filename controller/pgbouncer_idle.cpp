@@ -10,7 +10,7 @@ namespace verdigris {
 std::string PgBouncerInstance::setting_of_file(const char* name, const char* otherwise, Deadline deadline) {
   try {
     identify(deadline);
-    return read_file().setting(name).value_or(otherwise);
+    return files_.read().setting(name).value_or(otherwise);
   } catch (const Error&) {
     return otherwise;
   }

@@ -2,18 +2,15 @@
 
 #include <csignal>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
 #include "controller/ini_file.hpp"
+#include "controller/pgbouncer_probe.hpp"
 #include "controller/pgbouncer_readiness.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds kPoll{1};
 constexpr std::chrono::microseconds kNudge{300};
@@ -23,32 +20,12 @@ constexpr std::chrono::milliseconds kRestartWait{3000};
 constexpr std::chrono::milliseconds kWakeWait{2000};
 constexpr std::chrono::milliseconds kWakePoll{20};
 
-std::optional<std::string> read_include(const fs::path& cwd, const std::string& name) {
-  const fs::path file = fs::path(name).is_absolute() ? fs::path(name) : cwd / name;
-  if (!file.is_absolute()) return std::nullopt;
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-template <class Act>
-void refuse_unusable(Act act) {
-  try {
-    act();
-  } catch (const CannotConnect& error) {
-    throw Refused("pooler.unreachable", error.what(), "Start PgBouncer, or correct admin in the playbook.");
-  } catch (const Error& error) {
-    if (error.id() != "pooler.file") throw;
-    throw Refused(error.id(), error.what(), error.hint());
-  }
-}
-
 bool is_zero(const std::string& seconds) { return std::strtod(seconds.c_str(), nullptr) <= 0; }
 
 }  // namespace
 
 PgBouncerInstance::PgBouncerInstance(PoolerInstance settings, std::vector<std::string> aliases)
-    : settings_(std::move(settings)), aliases_(std::move(aliases)) {}
+    : settings_(std::move(settings)), aliases_(std::move(aliases)), files_(settings_, aliases_) {}
 
 PgBouncerConsole& PgBouncerInstance::control(Deadline deadline) {
   if (!control_ || !control_->is_open()) control_ = PgBouncerConsole::open(settings_.name, settings_.admin, deadline);
@@ -66,23 +43,13 @@ void PgBouncerInstance::open_holders(Deadline deadline) {
 
 void PgBouncerInstance::identify_on(PgBouncerConsole& console, Deadline deadline) {
   config_ = console.config(deadline);
-  process_ = identify_pooler(console, config_, file().path());
+  process_ = identify_pooler(console, config_, files_.path());
+  files_.read_relative_to(process_.cwd);
   is_identified_ = true;
 }
 
 void PgBouncerInstance::identify(Deadline deadline) {
   if (!is_identified_) on_control(deadline, [&](PgBouncerConsole& console) { identify_on(console, deadline); });
-}
-
-StagedFile& PgBouncerInstance::file() {
-  if (!file_) file_.emplace(settings_.file);
-  return *file_;
-}
-
-IniFile PgBouncerInstance::read_file() {
-  const fs::path cwd = process_.cwd;
-  return IniFile::parse(file().path().string(), file().read(),
-                        [cwd](const std::string& name) { return read_include(cwd, name); });
 }
 
 // All that can be asked without a RELOAD. Returns the file as it was read.
@@ -95,7 +62,8 @@ IniFile PgBouncerInstance::look(const Endpoint& current, std::chrono::millisecon
   require_running(console, settings_.name, aliases_, deadline);
   require_pool_mode(console, settings_.name, aliases_, config_, deadline);
   require_budget(settings_.name, config_, budget);
-  IniFile ini = read_file();
+  IniFile ini = files_.read();
+  files_.require_whole(ini);
   require_known_settings(settings_.name, ini, config_);
   for (const auto& alias : aliases_) {
     const Endpoint running = console.database(alias, deadline).target;
@@ -116,35 +84,22 @@ void PgBouncerInstance::require_ready(const Endpoint& current, std::chrono::mill
   refuse_unusable([&] {
     const IniFile ini = look(current, budget, deadline);
     require_noop_reload(control(deadline), settings_.name, ini, deadline);
+    if (files_.is_adopted(ini))
+      require_included_file_read(control(deadline), settings_.name, files_.included_name(), aliases_.front(), deadline);
     require_no_login(control(deadline), settings_.name, aliases_, deadline);
     holders_.clear();
     open_holders(deadline);
   });
 }
 
-std::string PgBouncerInstance::bytes_for(const Endpoint& target) {
-  IniFile ini = read_file();
-  for (const auto& alias : aliases_)
-    ini = IniFile::parse(file().path().string(), ini.with_target(alias, target),
-                         [this](const std::string& name) { return read_include(process_.cwd, name); });
-  return ini.bytes();
-}
-
 void PgBouncerInstance::stage(const Endpoint& target, Deadline deadline) {
   identify(deadline);
-  stage_now(target);
+  files_.stage(target);
 }
 
-// A file that cannot be found has nothing staged beside it.
-void PgBouncerInstance::discard_staged() {
-  staged_for_.reset();
-  std::error_code error;
-  if (file_ || fs::exists(settings_.file, error)) file().discard();
-}
+void PgBouncerInstance::discard_staged() { files_.discard(); }
 
-void PgBouncerInstance::require_unedited() {
-  if (staged_for_) file().require_unedited();
-}
+void PgBouncerInstance::require_unedited() { files_.require_unedited(); }
 
 void PgBouncerInstance::send_pause(Deadline deadline) {
   release_seen_.reset();
@@ -159,7 +114,7 @@ void PgBouncerInstance::finish_pause(Deadline deadline) {
       nudge_until_answered(console, deadline);
       tag = console.receive_tag(deadline);
     } catch (const DeadlinePassed&) {
-      fail_pause(alias, "transactions still run");
+      fail_pause("transactions still run");
     }
     if (tag != "PAUSE" && !is_mutant("pause_unproven"))
       throw Error("pooler.pause-lies",
@@ -182,27 +137,30 @@ void PgBouncerInstance::nudge_until_answered(PgBouncerConsole& holder, Deadline 
 void PgBouncerInstance::wait_until_empty(const std::string& alias, Deadline deadline) {
   if (is_mutant("pause_unproven")) return;
   while (!control(deadline).sessions(alias, deadline).empty()) {
-    if (deadline.has_passed()) fail_pause(alias, "server connections are left");
+    if (deadline.has_passed()) fail_pause("server connections are left");
     std::this_thread::sleep_for(kPoll);
   }
 }
 
-void PgBouncerInstance::fail_pause(const std::string& alias, const std::string& why) {
-  throw Error("pooler.pause-timeout",
-              "pooler " + settings_.name + ": no pause of \"" + alias + "\" in time, " + why + blockers(alias),
+// PAUSE of one alias waits for every other paused one, too: which of them is in the way, SHOW SERVERS says.
+void PgBouncerInstance::fail_pause(const std::string& why) {
+  std::string names;
+  for (const auto& alias : aliases_) names += (names.empty() ? "\"" : ", \"") + alias + "\"";
+  throw Error("pooler.pause-timeout", "pooler " + settings_.name + ": no pause of " + names + " in time, " + why + blockers(),
               "Let the transaction end or end it, then start again.");
 }
 
-std::string PgBouncerInstance::blockers(const std::string& alias) {
+std::string PgBouncerInstance::blockers() {
   std::string text;
   try {
     const Deadline soon = Deadline::after(kBlockerWait);
-    for (const auto& session : control(soon).sessions(alias, soon)) {
-      if (session.state != "active" && session.state != "tested" && session.state != "login") continue;
-      text +=
-          (text.empty() ? ": backend " : ", backend ") + std::to_string(session.backend_pid) + " of " + session.user;
-      if (!session.client.empty()) text += " for " + session.client;
-    }
+    for (const auto& alias : aliases_)
+      for (const auto& session : control(soon).sessions(alias, soon)) {
+        if (session.state != "active" && session.state != "tested" && session.state != "login") continue;
+        text += (text.empty() ? ": backend " : ", backend ") + std::to_string(session.backend_pid) + " of " + session.user;
+        if (aliases_.size() > 1) text += " at \"" + alias + "\"";
+        if (!session.client.empty()) text += " for " + session.client;
+      }
   } catch (const Error&) {
     return {};  // who blocks is a courtesy; that the pause failed is what counts
   }
@@ -330,33 +288,16 @@ bool PgBouncerInstance::hang_up_and_see(const Endpoint& target, Deadline deadlin
   return true;
 }
 
-void PgBouncerInstance::stage_now(const Endpoint& target) {
-  const std::string original = file().read();
-  file().stage(original, bytes_for(target));
-  staged_for_ = target;
-}
-
-void PgBouncerInstance::move_file(const Endpoint& target) {
-  if (staged_for_ != target) stage_now(target);
-  try {
-    file().move_into_place();
-  } catch (const Refused&) {
-    // Edited since it was staged. Clients wait and there is no way back: the edit is kept, and our line put into it.
-    stage_now(target);
-    file().move_into_place();
-  }
-}
-
 // Clients do not wait for the disk: a machine that crashes before this comes up with a plan that is still open.
-void PgBouncerInstance::settle() { file().settle(); }
+void PgBouncerInstance::settle() { files_.settle(); }
 
 void PgBouncerInstance::point_to(const Endpoint& target, Deadline deadline) {
   identify(deadline);
   reload_error_.clear();
-  if (staged_for_ != target && bytes_for(target) == file().read() && runs_with(target, deadline)) return;
-  move_file(target);
+  if (!files_.is_staged_for(target) && files_.holds(target) && runs_with(target, deadline)) return;
+  files_.move(target);
   if (reload_and_see(target, deadline)) return;
-  move_file(target);  // the same bytes again, should somebody have been there in between
+  files_.move(target);  // the same bytes again, should somebody have been there in between
   if (reload_and_see(target, deadline)) return;
   if (hang_up_and_see(target, deadline)) return;
   throw Error("pooler.not-rerouted",
@@ -365,13 +306,7 @@ void PgBouncerInstance::point_to(const Endpoint& target, Deadline deadline) {
               "See the log of PgBouncer, correct its file, run RELOAD, then \"verdigris recover\".");
 }
 
-bool PgBouncerInstance::has_file_for(const Endpoint& target) {
-  try {
-    return bytes_for(target) == file().read();
-  } catch (const Error&) {
-    return false;
-  }
-}
+bool PgBouncerInstance::has_file_for(const Endpoint& target) { return files_.holds(target); }
 
 bool PgBouncerInstance::has_moved(const Endpoint& target, Deadline deadline) {
   settle();  // whoever moved it may not have come so far

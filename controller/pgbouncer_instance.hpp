@@ -14,11 +14,9 @@
 #include "controller/pgbouncer_console.hpp"
 #include "controller/pgbouncer_identity.hpp"
 #include "controller/playbook.hpp"
-#include "controller/staged_file.hpp"
+#include "controller/pooler_files.hpp"
 
 namespace verdigris {
-
-class IniFile;
 
 class PgBouncerInstance {
  public:
@@ -72,18 +70,13 @@ class PgBouncerInstance {
   void open_holders(Deadline deadline);
   void identify(Deadline deadline);
   void identify_on(PgBouncerConsole& console, Deadline deadline);
-  StagedFile& file();
-  IniFile read_file();
-  std::string bytes_for(const Endpoint& target);
-  void stage_now(const Endpoint& target);
-  void move_file(const Endpoint& target);
   bool runs_with(const Endpoint& target, Deadline deadline);
   bool reload_and_see(const Endpoint& target, Deadline deadline);
   bool hang_up_and_see(const Endpoint& target, Deadline deadline);
   void nudge_until_answered(PgBouncerConsole& holder, Deadline deadline);
   void wait_until_empty(const std::string& alias, Deadline deadline);
-  [[noreturn]] void fail_pause(const std::string& alias, const std::string& why);
-  std::string blockers(const std::string& alias);
+  [[noreturn]] void fail_pause(const std::string& why);
+  std::string blockers();
   std::vector<std::string> paused_aliases(PgBouncerConsole& console, Deadline deadline);
   void release(PgBouncerConsole& console, const std::vector<std::string>& paused, Deadline deadline);
   int stranded(PgBouncerConsole& console, Deadline deadline);
@@ -97,8 +90,7 @@ class PgBouncerInstance {
   std::vector<std::string> aliases_;
   std::map<std::string, PgBouncerConsole> holders_;  // A, by alias
   std::optional<PgBouncerConsole> control_;          // B
-  std::optional<StagedFile> file_;
-  std::optional<Endpoint> staged_for_;
+  PoolerFiles files_;
   bool is_identified_ = false;
   PoolerProcess process_;
   std::map<std::string, std::string> config_;

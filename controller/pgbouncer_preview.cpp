@@ -7,7 +7,8 @@ namespace verdigris {
 
 PlannedActs PgBouncerInstance::file_changes(const Endpoint& target, Deadline deadline) {
   identify(deadline);
-  const std::string text = unified_diff(file().path().string(), file().read(), bytes_for(target));
+  const auto change = files_.change_to(target);
+  const std::string text = unified_diff(change.file, change.before, change.after);
   if (text.empty()) return {};
   return {{.on = "pooler " + settings_.name, .text = text, .is_diff = true}};
 }

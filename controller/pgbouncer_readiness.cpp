@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "controller/ini_adoption.hpp"
 #include "replication/errors.hpp"
 
 namespace verdigris {
@@ -18,6 +19,9 @@ std::string value_of(const PoolerConfig& config, const std::string& key) {
   const auto found = config.find(key);
   return found == config.end() ? std::string{} : found->second;
 }
+
+// Of a probe that was interrupted: it comes and goes with the next one.
+bool is_probe(const std::string& alias) { return alias.starts_with(kProbePrefix); }
 
 bool has_wildcard(const IniFile& file) {
   return std::any_of(file.entries().begin(), file.entries().end(),
@@ -37,17 +41,18 @@ void require_same_databases(const std::string& name, const IniFile& file, const 
   };
   const bool is_open_list = has_wildcard(file);
   for (const auto& database : before) {
+    if (is_probe(database.alias)) continue;
     const auto now = find(after, database.alias);
     if (now == after.end() && !is_open_list) refuse_stale(name, "RELOAD removed database \"" + database.alias + "\"");
     if (now != after.end() && now->definition != database.definition)
       refuse_stale(name, "RELOAD changed database \"" + database.alias + "\"");
   }
   for (const auto& database : after)
-    if (!is_open_list && find(before, database.alias) == before.end())
+    if (!is_open_list && !is_probe(database.alias) && find(before, database.alias) == before.end())
       refuse_stale(name, "RELOAD added database \"" + database.alias + "\"");
   // PgBouncer keeps quiet about a line it cannot read and goes on with what it had.
   for (const auto& entry : file.entries())
-    if (entry.section == "databases" && entry.key != "*" && find(after, entry.key) == after.end())
+    if (entry.section == "databases" && entry.key != "*" && !is_probe(entry.key) && find(after, entry.key) == after.end())
       refuse_stale(name, "database \"" + entry.key + "\" of the file is unknown to it, also after RELOAD");
 }
 

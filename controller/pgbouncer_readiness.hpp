@@ -10,10 +10,24 @@
 
 #include "controller/ini_file.hpp"
 #include "controller/pgbouncer_console.hpp"
+#include "replication/errors.hpp"
 
 namespace verdigris {
 
 using PoolerConfig = std::map<std::string, std::string>;  // SHOW CONFIG
+
+// Runs act; what cannot be reached is Refused "pooler.unreachable", and a file that cannot be used Refused "pooler.file".
+template <class Act>
+void refuse_unusable(Act act) {
+  try {
+    act();
+  } catch (const CannotConnect& error) {
+    throw Refused("pooler.unreachable", error.what(), "Start PgBouncer, or correct admin in the playbook.");
+  } catch (const Error& error) {
+    if (error.id() != "pooler.file") throw;
+    throw Refused(error.id(), error.what(), error.hint());
+  }
+}
 
 // "pooler.not-pgbouncer", "pooler.version" below 1.18.
 void require_version(PgBouncerConsole& console, const std::string& name, Deadline deadline);

@@ -22,6 +22,7 @@ struct PoolerInstance {
   std::string name;            // how messages name it: the stem of its file, or its number if two stems are equal
   Conninfo admin;              // the admin console
   std::filesystem::path file;  // absolute
+  std::filesystem::path include = {};  // absolute: the included file that pooler adopt makes, or nothing
 };
 
 struct Waiver {

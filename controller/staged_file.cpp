@@ -120,6 +120,24 @@ void sync_directory(const fs::path& directory) {
   Descriptor(directory, O_RDONLY | O_DIRECTORY).sync();
 }
 
+void write_like(const Descriptor& old, const fs::path& file, const std::string& bytes) {
+  remove_if_present(file);
+  const Descriptor fresh(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+  write_whole(fresh, file, bytes);
+  copy_permissions(old, fresh, file);
+  fresh.sync();
+}
+
+// One level: what lies above is the operator's.
+void make_directory_like(const fs::path& directory, const fs::path& like) {
+  if (::mkdir(directory.c_str(), S_IRWXU) != 0) {
+    if (errno == EEXIST) return;
+    fail(directory, "cannot make the directory");
+  }
+  copy_permissions(Descriptor(like, O_RDONLY | O_DIRECTORY), Descriptor(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), directory);
+  sync_directory(directory.parent_path());
+}
+
 [[noreturn]] void refuse_foreign_edit(const fs::path& file) {
   throw Refused("pooler.foreign-edit", "file \"" + file.string() + "\" was changed by somebody else meanwhile",
                 "See what changed (the bytes from before are in \"" + file.string() + kBackup +
@@ -163,13 +181,18 @@ fs::path StagedFile::beside(const char* suffix) const {
 }
 
 void StagedFile::write_beside(const char* suffix, const std::string& bytes) const {
-  const fs::path beside_file = beside(suffix);
-  remove_if_present(beside_file);
-  const Descriptor old(file_, O_RDONLY | O_NOFOLLOW);
-  const Descriptor fresh(beside_file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
-  write_whole(fresh, beside_file, bytes);
-  copy_permissions(old, fresh, beside_file);
-  fresh.sync();
+  write_like(Descriptor(file_, O_RDONLY | O_NOFOLLOW), beside(suffix), bytes);
+}
+
+// A link, and not a rename, because that would replace what lies there.
+void StagedFile::create(const fs::path& file, const std::string& bytes, const fs::path& like) {
+  const fs::path directory = file.parent_path();
+  make_directory_like(directory, like.parent_path());
+  const fs::path fresh = file.string() + kStaged;
+  write_like(Descriptor(like, O_RDONLY | O_NOFOLLOW), fresh, bytes);
+  if (::link(fresh.c_str(), file.c_str()) != 0) fail(file, "cannot create");
+  remove_if_present(fresh);
+  sync_directory(directory);
 }
 
 void StagedFile::stage(const std::string& original, const std::string& bytes) {
@@ -185,7 +208,7 @@ void StagedFile::stage(const std::string& original, const std::string& bytes) {
   sync_directory(file_.parent_path());
 }
 
-void StagedFile::move_into_place() {
+void StagedFile::rename_into_place() {
   if (!staged_) throw Error("pooler.file", "file \"" + file_.string() + "\": nothing was staged to take its place");
   // Somebody may have removed or damaged what was staged; it is written again rather than believed.
   if (const auto ready = read_if_present(beside(kStaged)); !ready || sha256(*ready) != staged_->digest) {

@@ -19,6 +19,10 @@ class StagedFile {
   // rename there would go around whoever manages the link), Error "pooler.file" if the file cannot be found.
   explicit StagedFile(const std::filesystem::path& file);
 
+  // A file that is not there yet, with owner, group, mode and ACL of `like`, fsynced; its directory too if that is
+  // missing, like that of `like`. Throws Error "pooler.file", also if there is something of that name.
+  static void create(const std::filesystem::path& file, const std::string& bytes, const std::filesystem::path& like);
+
   // The file itself, links resolved.
   const std::filesystem::path& path() const { return file_; }
   // Throws Error "pooler.file".
@@ -32,9 +36,14 @@ class StagedFile {
   // the machine may bring the old one back.
   // Throws Refused "pooler.foreign-edit" if the file is not what stage() saw, Error "pooler.file" if nothing was
   // staged.
-  void move_into_place();
+  void rename_into_place();
   // Makes the rename durable: fsyncs the directory. Throws Error "pooler.file".
   void settle() const;
+  // Both.
+  void move_into_place() {
+    rename_into_place();
+    settle();
+  }
   // Throws Refused "pooler.foreign-edit" if the file is neither what stage() saw nor what it laid ready.
   void require_unedited() const;
   // Forgets what was staged, also by an earlier run; a backup is removed if it says nothing that the file does not.

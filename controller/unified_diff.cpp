@@ -45,12 +45,35 @@ std::size_t end_of_value(std::string_view text, std::size_t at) {
   return at;
 }
 
-std::string hunk(std::size_t at, const Lines& old_lines, const Lines& new_lines) {
-  const auto count = [](const Lines& lines) { return lines.size() == 1 ? std::string() : fmt::format(",{}", lines.size()); };
-  std::string text = fmt::format("@@ -{}{} +{}{} @@\n", at + 1, count(old_lines), at + 1, count(new_lines));
-  for (const auto line : old_lines) text += "-" + without_passwords(line) + "\n";
-  for (const auto line : new_lines) text += "+" + without_passwords(line) + "\n";
+// Where a hunk begins, as diff -U0 counts: of nothing, the line before.
+std::string range(std::size_t at, std::size_t count) {
+  if (count == 1) return std::to_string(at + 1);
+  return fmt::format("{},{}", count == 0 ? at : at + 1, count);
+}
+
+constexpr std::size_t kMostPassed = 2'000;  // beyond, the rest is shown whole
+
+struct Hunk {
+  std::size_t old_at, old_count, new_at, new_count;
+};
+
+std::string text_of(const Hunk& hunk, const Lines& old_lines, const Lines& new_lines) {
+  std::string text = fmt::format("@@ -{} +{} @@\n", range(hunk.old_at, hunk.old_count), range(hunk.new_at, hunk.new_count));
+  for (std::size_t i = 0; i < hunk.old_count; ++i) text += "-" + without_passwords(old_lines[hunk.old_at + i]) + "\n";
+  for (std::size_t i = 0; i < hunk.new_count; ++i) text += "+" + without_passwords(new_lines[hunk.new_at + i]) + "\n";
   return text;
+}
+
+// After a difference the texts meet again where the fewest lines of both are passed over: enough for a few edits.
+Hunk next_hunk(const Lines& old_lines, std::size_t old_at, const Lines& new_lines, std::size_t new_at) {
+  const std::size_t old_left = old_lines.size() - old_at, new_left = new_lines.size() - new_at;
+  for (std::size_t passed = 1; passed < std::min(old_left + new_left, kMostPassed); ++passed)
+    for (std::size_t old_count = passed > new_left ? passed - new_left : 0; old_count <= std::min(passed, old_left); ++old_count) {
+      const std::size_t new_count = passed - old_count;
+      if (old_count < old_left && new_count < new_left && old_lines[old_at + old_count] == new_lines[new_at + new_count])
+        return {old_at, old_count, new_at, new_count};
+    }
+  return {old_at, old_left, new_at, new_left};
 }
 
 }  // namespace
@@ -76,9 +99,17 @@ std::string unified_diff(const std::string& name, std::string_view before, std::
   const Lines old_lines = lines_of(before);
   const Lines new_lines = lines_of(after);
   std::string text = "--- " + name + "\n+++ " + name + "\n";
-  if (old_lines.size() != new_lines.size()) return text + hunk(0, old_lines, new_lines);
-  for (std::size_t i = 0; i < old_lines.size(); ++i)
-    if (old_lines[i] != new_lines[i]) text += hunk(i, {old_lines[i]}, {new_lines[i]});
+  std::size_t old_at = 0, new_at = 0;
+  while (old_at < old_lines.size() || new_at < new_lines.size()) {
+    if (old_at < old_lines.size() && new_at < new_lines.size() && old_lines[old_at] == new_lines[new_at]) {
+      ++old_at, ++new_at;
+      continue;
+    }
+    const Hunk hunk = next_hunk(old_lines, old_at, new_lines, new_at);
+    text += text_of(hunk, old_lines, new_lines);
+    old_at += hunk.old_count;
+    new_at += hunk.new_count;
+  }
   return text;
 }
 

@@ -6,7 +6,7 @@
 
 namespace verdigris {
 
-// Empty for equal texts. The lines of both correspond one to one where they are as many, else what differs is shown whole.
+// Empty for equal texts.
 std::string unified_diff(const std::string& name, std::string_view before, std::string_view after);
 
 // "password=*** host=db1": whatever a line gives to a key that ends in "password".

@@ -97,7 +97,8 @@ void PgBouncerProcess::start(Deadline deadline) {
   if (is_running()) return;
   std::error_code ignored;
   fs::remove(dir_ / "pgbouncer.pid", ignored);  // left by a hard end; it would refuse to start
-  process_ = ChildProcess::start({.argv = user_.argv({require_pgbouncer().string(), "-q", ini().string()}, SIGTERM),
+  const fs::path program = options_.program.empty() ? require_pgbouncer() : options_.program;
+  process_ = ChildProcess::start({.argv = user_.argv({program.string(), "-q", ini().string()}, SIGTERM),
                                   .output = dir_ / "stderr.log",
                                   .death_signal = SIGTERM});
   for (;;) {

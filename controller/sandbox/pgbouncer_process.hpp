@@ -21,6 +21,7 @@ struct PoolerOptions {
   std::string alias = "shop";
   std::vector<std::pair<std::string, std::string>> settings = {};  // further lines of [pgbouncer]; the last one wins
   std::string user = "nobody";
+  std::filesystem::path program = {};  // of another version; empty: the one of this machine
 };
 
 class PgBouncerProcess {

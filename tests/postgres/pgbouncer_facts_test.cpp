@@ -2,59 +2,18 @@
 // the world changed, not that the driver is wrong.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
 #include <thread>
 
-#include "controller/pgbouncer_console.hpp"
-#include "tests/support/cluster.hpp"
+#include "tests/support/pgbouncer_facts.hpp"
 
 namespace verdigris {
 namespace {
 
 using namespace std::chrono_literals;
+using test::PgBouncerFacts;
+using test::read;
 using test::soon;
-
-std::string read(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write(const std::filesystem::path& file, const std::string& bytes) {
-  std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
-}
-
-class PgBouncerFacts : public testing::Test {
- protected:
-  PgBouncerFacts() : pair_(test::shared_pair(15, 15)) {}
-
-  void start(std::vector<std::pair<std::string, std::string>> settings = {}) {
-    pooler_.emplace(pair_.pooler("p", {.settings = std::move(settings)}));
-  }
-  PgBouncerConsole console() const { return PgBouncerConsole::open("p", pooler_->admin(), soon()); }
-  Connection client(const std::string& user = "app") const {
-    return Connection::open_plain(pooler_->client(user, "shop"), {"client", "client", false, {}}, soon());
-  }
-  Connection open_transaction() const {
-    auto session = client();
-    session.execute(Sql("BEGIN"), soon());
-    session.execute(Sql("SELECT 1"), soon());
-    return session;
-  }
-  bool is_paused() const { return console().database("shop", soon()).is_paused; }
-  // With green in place of blue.
-  std::string rerouted_file() const {
-    const std::string file = read(pooler_->ini());
-    return "[databases]\nshop = host=" + pair_.green().dir().string() + " port=5433 dbname=shop\n\n" +
-           file.substr(file.find("[pgbouncer]"));
-  }
-  static std::string server_of(Connection& session) {
-    return session.query(Sql("SELECT current_setting('cluster_name')"), soon()).one_row(1).text(0);
-  }
-
-  test::Pair& pair_;
-  std::optional<PgBouncerProcess> pooler_;
-};
+using test::write;
 
 TEST_F(PgBouncerFacts, B2_ResumeOfWhatIsNotPausedIsAnErrorAndPauseTwiceIsNot) {
   start();

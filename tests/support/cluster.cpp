@@ -1,7 +1,6 @@
 #include "tests/support/cluster.hpp"
 
-#include <stdlib.h>
-
+#include <cstdlib>
 #include <map>
 
 #include "replication/errors.hpp"
@@ -101,7 +100,9 @@ void Pair::fresh_databases() {
 }
 
 PgBouncerProcess Pair::pooler(const std::string& name, const PoolerOptions& options) {
-  auto result = PgBouncerProcess::create(dir() / name, blue_.conninfo("app", "shop"), options);
+  PoolerOptions with_program = options;
+  if (const char* other = std::getenv("VERDIGRIS_PGBOUNCER"); other != nullptr && *other != '\0') with_program.program = other;
+  auto result = PgBouncerProcess::create(dir() / name, blue_.conninfo("app", "shop"), with_program);
   result.start();
   return result;
 }

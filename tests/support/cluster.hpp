@@ -42,7 +42,8 @@ class Pair {
 
   // Drops `shop` on both sides with all slots, subscriptions and sessions in it, and creates it anew.
   void fresh_databases();
-  // A pooler in front of blue's shop, started.
+  // A pooler in front of blue's shop, started: the PgBouncer of this machine, or the one that $VERDIGRIS_PGBOUNCER names
+  // (scripts/test --pgbouncer).
   PgBouncerProcess pooler(const std::string& name, const PoolerOptions& options = {});
 
  private:

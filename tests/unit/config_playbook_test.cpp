@@ -164,6 +164,11 @@ const Case kPoolers[] = {
     {with_pooler("  databases: [orders]\n  instances:\n    - " + kInstance + "\n    - " +
                  replaced("/run/a", "/run/b", kInstance) + "\n"),
      "pooler-repeated: two pooler instances have the same file"},
+    {with_pooler("  databases: [orders]\n  instances:\n    - " + replaced("file:", "include: x.ini, file:", kInstance) + "\n    - " +
+                 replaced("file: ", "include: x.ini, file: b-", replaced("6432", "6433", kInstance)) + "\n"),
+     "pooler-repeated: two pooler instances have the same included file"},
+    {with_pooler("  databases: [orders]\n  instances: [ " + replaced("file: ", "include: /etc/a.ini, file: ", kInstance) + " ]\n"),
+     "value: \"pooler.instances[].include\" names the main file"},
     {with_pooler("  databases: [orders]\n  instances: [ " + replaced(" port=6432", "", kInstance) + " ]\n"),
      "conninfo: the connection string lacks port"},
     {with_pooler("  databases: [orders]\n  instances: [ " + replaced("dbname=pgbouncer", "dbname=orders", kInstance) +
@@ -190,6 +195,15 @@ TEST(PlaybookConninfo, IsCompleteWithoutSecretAndEncrypted) {
 
 TEST(PlaybookPooler, InstancesAreNamedOnceAndReachable) {
   for (const Case& each : kPoolers) EXPECT_EQ(only_fault(each.text), each.fault) << each.text;
+}
+
+TEST(PlaybookPooler, TheIncludedFileHasAPlaceOfItsOwnForEachProcess) {
+  const auto include_of = [](const std::string& instance) {
+    return decoded(with_pooler("  databases: [orders]\n  instances: [ " + instance + " ]\n")).pooler.instances.at(0).include;
+  };
+  EXPECT_EQ(include_of(kInstance), "/etc/verdigris/orders-a.ini");
+  EXPECT_EQ(include_of(replaced("a.ini", "pgbouncer/pgbouncer.ini", kInstance)), "/etc/pgbouncer/verdigris/orders.ini");
+  EXPECT_EQ(include_of(replaced("file: ", "include: more.ini, file: ", kInstance)), "/etc/verdigris/more.ini") << "beside the playbook";
 }
 
 TEST(PlaybookConninfo, BooleansAreOnlyTrueAndFalse) {

@@ -10,9 +10,12 @@ namespace {
 
 TEST(UnifiedDiff, ShowsEachLineThatDiffers) {
   EXPECT_EQ(unified_diff("a.ini", "x = 1\ny = 2\nz = 3\n", "x = 1\ny = 4\nz = 5\n"),
-            "--- a.ini\n+++ a.ini\n@@ -2 +2 @@\n-y = 2\n+y = 4\n@@ -3 +3 @@\n-z = 3\n+z = 5\n");
+            "--- a.ini\n+++ a.ini\n@@ -2,2 +2,2 @@\n-y = 2\n-z = 3\n+y = 4\n+z = 5\n");
   EXPECT_EQ(unified_diff("a.ini", "x = 1\n", "x = 1\n"), "");
-  EXPECT_EQ(unified_diff("a.ini", "x = 1\n", "x = 1\ny = 2\n"), "--- a.ini\n+++ a.ini\n@@ -1 +1,2 @@\n-x = 1\n+x = 1\n+y = 2\n");
+  EXPECT_EQ(unified_diff("a.ini", "x = 1\n", "x = 1\ny = 2\n"), "--- a.ini\n+++ a.ini\n@@ -1,0 +2 @@\n+y = 2\n");
+  EXPECT_EQ(unified_diff("a.ini", "", "x = 1\n"), "--- a.ini\n+++ a.ini\n@@ -0,0 +1 @@\n+x = 1\n");
+  EXPECT_EQ(unified_diff("a.ini", "a\nb\nc\nd\n", "a\nc\nd\ne\n"),
+            "--- a.ini\n+++ a.ini\n@@ -2 +1,0 @@\n-b\n@@ -4,0 +4 @@\n+e\n");
 }
 
 TEST(UnifiedDiff, BlotsOutPasswordsHoweverTheyAreWritten) {

@@ -154,5 +154,36 @@ TEST(Sha256, IsTheKnownDigest) {
   EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+TEST_F(StagedFileTest, MakesANewFileAndItsDirectoryLikeAnother) {
+  ASSERT_EQ(::chmod(file_.c_str(), 0640), 0);
+  ASSERT_EQ(::chmod(directory_.c_str(), 0750), 0);
+  const bool is_root = ::geteuid() == 0;
+  if (is_root) {
+    ASSERT_EQ(::chown(file_.c_str(), 65534, 65533), 0);
+    ASSERT_EQ(::chown(directory_.c_str(), 65534, 65533), 0);
+  }
+  const fs::path fresh = directory_ / "verdigris" / "shop.ini";
+  StagedFile::create(fresh, "new", file_);
+  EXPECT_EQ(read(fresh), "new");
+  struct stat status {};
+  ASSERT_EQ(::stat(fresh.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777U, 0640U);
+  EXPECT_EQ(status.st_uid, is_root ? 65534U : ::geteuid());
+  ASSERT_EQ(::stat(fresh.parent_path().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777U, 0750U);
+  EXPECT_EQ(status.st_gid, is_root ? 65533U : ::getegid());
+  EXPECT_EQ(std::distance(fs::directory_iterator(fresh.parent_path()), fs::directory_iterator()), 1) << "nothing beside it";
+}
+
+TEST_F(StagedFileTest, ANewFileReplacesNothing) {
+  const fs::path there = directory_ / "there.ini";
+  write(there, "theirs");
+  EXPECT_THROW(StagedFile::create(there, "new", file_), Error);
+  EXPECT_EQ(read(there), "theirs");
+  fs::create_symlink(directory_ / "nowhere", directory_ / "dangling.ini");
+  EXPECT_THROW(StagedFile::create(directory_ / "dangling.ini", "new", file_), Error);
+  EXPECT_FALSE(fs::exists(directory_ / "nowhere"));
+}
+
 }  // namespace
 }  // namespace verdigris

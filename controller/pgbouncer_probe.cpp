@@ -1,0 +1,85 @@
+#include "controller/pgbouncer_probe.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+#include "controller/ini_adoption.hpp"
+#include "controller/staged_file.hpp"
+#include "replication/errors.hpp"
+#include "replication/test_switches.hpp"
+
+namespace verdigris {
+namespace {
+
+// A database that left the file is removed by the process' own round of maintenance, three times a second.
+constexpr std::chrono::milliseconds kPatience{3'000};
+constexpr std::chrono::milliseconds kPoll{10};
+
+std::string new_probe() {
+  std::random_device random;
+  return fmt::format("{}{:08x}", kProbePrefix, random());
+}
+
+void put(StagedFile& file, const std::string& bytes) {
+  file.stage(file.read(), bytes);
+  file.move_into_place();
+}
+
+bool is_known(PgBouncerConsole& console, const std::string& alias, Deadline deadline) {
+  return std::ranges::any_of(console.databases(deadline), [&](const auto& each) { return each.alias == alias; });
+}
+
+// What RELOAD answers says nothing (faults B9).
+std::string reload(PgBouncerConsole& console, Deadline deadline) {
+  try {
+    console.reload(deadline);
+    return {};
+  } catch (const ServerError& error) {
+    return std::string(": ") + error.what();
+  }
+}
+
+bool wait_gone(PgBouncerConsole& console, const std::string& alias, Deadline deadline) {
+  const Deadline patience = Deadline::after(kPatience).or_earlier(deadline);
+  while (is_known(console, alias, deadline)) {
+    if (patience.has_passed()) return false;
+    std::this_thread::sleep_for(kPoll);
+  }
+  return true;
+}
+
+[[noreturn]] void refuse(const std::string& name, const std::filesystem::path& included, const std::string& why) {
+  throw Refused("pooler.include-unread", "pooler " + name + ": the running process does not read " + included.string() + ": " + why,
+                "See the log of PgBouncer: its user must be able to read the file, and nothing above the %include may be broken.");
+}
+
+}  // namespace
+
+void require_included_file_read(PgBouncerConsole& console, const std::string& name, const std::filesystem::path& included,
+                                const std::string& alias, Deadline deadline) {
+  StagedFile file(included);
+  const std::string without = without_probes(file.read());
+  const std::string probe = new_probe();
+  put(file, with_probe(without, alias, probe));
+  crash_point("after:pooler-probe");
+  bool is_seen = false;
+  std::string answer;
+  try {
+    answer = reload(console, deadline);
+    is_seen = is_known(console, probe, deadline);
+  } catch (...) {
+    put(file, without);
+    file.discard();
+    throw;
+  }
+  put(file, without);
+  file.discard();
+  reload(console, deadline);
+  if (!is_seen) refuse(name, included, "a database that was added there is unknown to it after RELOAD" + answer);
+  if (!wait_gone(console, probe, deadline)) refuse(name, included, "a database that was taken out of it is still known after RELOAD");
+}
+
+}  // namespace verdigris

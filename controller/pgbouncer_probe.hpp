@@ -1,0 +1,19 @@
+// Proof that a running process reads the included file that a switch will change: a database of no meaning is put into
+// it, seen in the process, taken out, and gone (operator.md 8.2.3). That ties console, process and file together, and
+// shows that nothing above the include keeps PgBouncer from reading it. A RELOAD with one more database disturbs nobody.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "controller/pgbouncer_console.hpp"
+
+namespace verdigris {
+
+// included defines alias. Throws Refused "pooler.include-unread"; Error "pooler.file" where the file cannot be replaced.
+// In any case the file is left without probe, also without that of a run that was killed. name is how messages call the
+// process.
+void require_included_file_read(PgBouncerConsole& console, const std::string& name, const std::filesystem::path& included,
+                                const std::string& alias, Deadline deadline);
+
+}  // namespace verdigris

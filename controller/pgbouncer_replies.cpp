@@ -1,0 +1,158 @@
+#include "controller/pgbouncer_replies.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace verdigris {
+namespace {
+
+// An answer of the console; a column that this version lacks is empty.
+class Table {
+ public:
+  explicit Table(const Result& result) : result_(result) {}
+  int rows() const { return PQntuples(result_.native()); }
+  std::string text(int row, const char* column) const {
+    const int index = PQfnumber(result_.native(), column);
+    return index < 0 ? std::string{} : std::string(PQgetvalue(result_.native(), row, index));
+  }
+  int number(int row, const char* column) const {
+    const std::string value = text(row, column);
+    int result = 0;
+    std::from_chars(value.data(), value.data() + value.size(), result);
+    return result;
+  }
+  // Every column but those named, "name=value" in one line.
+  std::string all_but(int row, std::initializer_list<std::string_view> left_out) const {
+    std::string out;
+    for (int column = 0; column < PQnfields(result_.native()); ++column) {
+      const std::string_view name = PQfname(result_.native(), column);
+      if (std::find(left_out.begin(), left_out.end(), name) != left_out.end()) continue;
+      out.append(name).append("=").append(PQgetvalue(result_.native(), row, column)).append(" ");
+    }
+    return out;
+  }
+
+ private:
+  const Result& result_;
+};
+
+std::string client_of(const Table& clients, const std::string& link) {
+  for (int row = 0; row < clients.rows(); ++row) {
+    if (clients.text(row, "ptr") != link) continue;
+    const std::string address = clients.text(row, "addr");
+    std::string text = clients.text(row, "user");
+    // A client on the unix socket has a pid, and for a port the pooler's own.
+    text +=
+        address == "unix" ? " pid " + clients.text(row, "remote_pid") : "@" + address + ":" + clients.text(row, "port");
+    if (const auto name = clients.text(row, "application_name"); !name.empty()) text += " (" + name + ")";
+    return text;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string version_in(const Result& show_version) {
+  const Table table(show_version);
+  return table.rows() == 1 ? table.text(0, "version") : std::string{};
+}
+
+std::vector<PooledDatabase> databases_in(const Result& show_databases) {
+  const Table table(show_databases);
+  std::vector<PooledDatabase> result;
+  for (int row = 0; row < table.rows(); ++row) {
+    PooledDatabase database;
+    database.alias = table.text(row, "name");
+    database.target = {table.text(row, "host"), table.text(row, "port"), table.text(row, "database")};
+    database.pool_mode = table.text(row, "pool_mode");
+    database.is_paused = table.number(row, "paused") != 0;
+    database.is_disabled = table.number(row, "disabled") != 0;
+    database.definition = table.all_but(row, {"current_connections", "current_client_connections", "paused"});
+    result.push_back(std::move(database));
+  }
+  return result;
+}
+
+std::vector<PooledServer> servers_in(const Result& show_servers) {
+  const Table table(show_servers);
+  std::vector<PooledServer> result;
+  for (int row = 0; row < table.rows(); ++row) {
+    const auto state = table.text(row, "state");
+    result.push_back({table.text(row, "database"), table.number(row, "remote_pid"),
+                      state == "active" || state == "tested" || state == "login"});
+  }
+  return result;
+}
+
+std::vector<PooledSession> sessions_in(const Result& show_servers, const std::string& alias) {
+  const Table servers(show_servers);
+  std::vector<PooledSession> result;
+  for (int row = 0; row < servers.rows(); ++row) {
+    if (servers.text(row, "database") != alias) continue;
+    PooledSession session;
+    session.alias = alias;
+    session.user = servers.text(row, "user");
+    session.state = servers.text(row, "state");
+    session.application = servers.text(row, "application_name");
+    session.backend_pid = servers.number(row, "remote_pid");
+    session.link = servers.text(row, "link");
+    result.push_back(std::move(session));
+  }
+  return result;
+}
+
+void add_clients(std::vector<PooledSession>& sessions, const Result& show_clients) {
+  const Table clients(show_clients);
+  for (auto& session : sessions)
+    if (!session.link.empty()) session.client = client_of(clients, session.link);
+}
+
+PoolCounts pools_in(const Result& show_pools, const std::string& alias) {
+  const Table table(show_pools);
+  PoolCounts counts;
+  for (int row = 0; row < table.rows(); ++row) {
+    if (table.text(row, "database") != alias) continue;
+    counts.waiting_clients += table.number(row, "cl_waiting");
+    counts.clients += table.number(row, "cl_active") + table.number(row, "cl_waiting");
+    counts.logins_in_flight += table.number(row, "sv_login");
+    int servers = 0;
+    for (const char* column : {"sv_active", "sv_idle", "sv_used", "sv_tested", "sv_login"})
+      servers += table.number(row, column);
+    counts.servers += servers;
+    for (const char* column : {"sv_active", "sv_tested", "sv_login"}) counts.busy_servers += table.number(row, column);
+    if (servers == 0) counts.stranded_clients += table.number(row, "cl_waiting");
+    counts.modes.push_back(table.text(row, "pool_mode"));
+  }
+  return counts;
+}
+
+std::map<std::string, std::string> config_in(const Result& show_config) {
+  const Table table(show_config);
+  std::map<std::string, std::string> result;
+  for (int row = 0; row < table.rows(); ++row) result[table.text(row, "key")] = table.text(row, "value");
+  return result;
+}
+
+bool is_held_in(const Result& show_state) {
+  const Table table(show_state);
+  for (int row = 0; row < table.rows(); ++row)
+    if (table.text(row, "key") != "active" && table.text(row, "value") == "yes") return true;
+  return false;
+}
+
+int pgbouncer_version(const std::string& text) {
+  int parts[3] = {0, 0, 0};
+  const char* at = std::strpbrk(text.c_str(), "0123456789");
+  const char* const end = text.c_str() + text.size();
+  if (at == nullptr) return 0;
+  for (int& part : parts) {
+    const auto [next, error] = std::from_chars(at, end, part);
+    if (error != std::errc{}) break;
+    if (next == end || *next != '.') break;
+    at = next + 1;
+  }
+  return parts[0] * 10000 + parts[1] * 100 + parts[2];
+}
+
+}  // namespace verdigris
