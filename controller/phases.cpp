@@ -141,4 +141,9 @@ Permission require_allowed(const Standing& standing, std::string_view command) {
                 "Possible now: " + allowed_commands(standing.phase) + ".");
 }
 
+std::optional<std::size_t> begin_of_open_plan(const std::vector<Record>& records) {
+  const auto open = standing_of(records).open;
+  return open ? std::optional(open->begins_at) : std::nullopt;
+}
+
 }  // namespace verdigris

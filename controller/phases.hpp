@@ -59,6 +59,8 @@ inline bool is_emergency(const Standing& standing) {
   return standing.open && transition_of(standing.open->command).plan == PlanKind::emergency;
 }
 
+// Which plan is open, told apart from a crossing that is open beneath a forced rollback.
+std::optional<std::size_t> begin_of_open_plan(const std::vector<Record>& records);
 Standing standing_of(const std::vector<Record>& records);
 
 // The side that must not take writes of clients, whatever the reason; nothing where that cannot be said by the journal: in

@@ -117,9 +117,10 @@ RunResult Runner::take_back() {
   for (std::size_t i = plan_.size(); i-- > 0;) {
     if (was_interrupted()) throw Interrupted();
     const auto begin = Clock::now();
-    observer_.began(std::string(plan_[i].name()));
+    const std::string name(plan_[i].name());
+    observer_.began(name);
     plan_[i].undo(deadline);
-    result_.steps.push_back({std::string(plan_[i].name()), "undone", ms_since(begin)});
+    result_.steps.push_back({name, "undone", ms_since(begin)});
     observer_.ended(result_.steps.back());
   }
   journal_.close_plan(Json::object(), deadline);
@@ -310,6 +311,7 @@ RunResult Runner::clear_after_undone() {
 
 // The last record is worth a second session: without it the plan stands open although nothing is left to do.
 void Runner::close_undone(Deadline deadline) {
+  const auto ours = begin_of_open_plan(journal_.records());
   for (int attempt = 1;; ++attempt) {
     try {
       return journal_.close_plan(Json::object(), deadline);
@@ -318,7 +320,7 @@ void Runner::close_undone(Deadline deadline) {
       observer_.remarked(std::string("undo: ") + error.what() + "; trying again");
     }
     wait_a_moment(attempt);
-    if (is_reopened(deadline) && !standing_of(journal_.records()).open) return;
+    if (is_reopened(deadline) && begin_of_open_plan(journal_.records()) != ours) return;
   }
 }
 

@@ -7,7 +7,7 @@
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kLeaving{1'000};
+constexpr std::chrono::milliseconds kLeaving{300};
 
 }  // namespace
 

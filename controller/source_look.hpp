@@ -15,7 +15,7 @@ namespace verdigris {
 class SourceLook {
  public:
   SourceLook(Source source, SequenceReader& reader) : source_(source), reader_(reader) {}
-  // Takes an answer that is still under way, within a second: undoing runs on that session.
+  // Takes an answer that is still under way, within 0.3 s: undoing runs on that session.
   ~SourceLook();
   SourceLook(const SourceLook&) = delete;
   SourceLook& operator=(const SourceLook&) = delete;

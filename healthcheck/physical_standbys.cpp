@@ -29,6 +29,12 @@ Findings physical_standbys(const CheckContext& context) {
   if (known.empty()) return {pass("fence.standbys", color + " has no physical standby")};
   auto there = names_of(here);
   for (const auto& name : names_of(verdigris::physical_standbys(context.target.control(), context.deadline))) there.push_back(name);
+  std::vector<std::string> shared;
+  for (const auto& name : known)
+    if (std::ranges::count(there, name) > 1) shared.push_back(name);
+  if (!shared.empty())
+    return {fail("fence.standbys", "several standbys of " + color + " and the other side have one name, so who has the fence cannot be told: " + some_of(shared),
+                 "Give each its own cluster_name, or application_name in primary_conninfo.")};
   std::vector<std::string> away;
   for (const auto& name : known)
     if (std::ranges::find(there, name) == there.end()) away.push_back(name);

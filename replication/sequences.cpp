@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <map>
-#include <utility>
 
 namespace verdigris {
 namespace {
@@ -133,7 +132,7 @@ std::vector<SequencePosition> SequenceReader::receive(Deadline deadline) {
   try {
     if (fill(session_().receive(deadline), deadline) == catalog_sum_) return known_;
   } catch (const ServerError& error) {
-    if (error.sqlstate() != "42P01") throw;  // one was dropped
+    if (error.sqlstate() != "42P01" && error.sqlstate() != "XX000") throw;  // one was dropped
   }
   prepare(deadline);
   return known_;
@@ -166,27 +165,12 @@ std::vector<SequencePosition> SequencePair::outgrown_ones(Deadline deadline, std
   }
   const auto there = source.receive(deadline);
   if (all != nullptr) *all = there.size();
-  raised_ = target.receive(deadline);
-  return outgrown(there, *raised_);
+  return outgrown(there, target.receive(deadline));
 }
 
+// The target's are read anew: TRUNCATE ... RESTART IDENTITY is applied there, and sets back what was raised before.
 std::vector<SequencePosition> SequencePair::outgrown_since(const std::vector<SequencePosition>& there, Deadline deadline) {
-  if (!raised_) raised_ = target.read(deadline);
-  return outgrown(there, *raised_);
-}
-
-void SequencePair::raise(Connection& on, const std::vector<SequencePosition>& positions, Deadline deadline) {
-  const auto before = std::exchange(raised_, std::nullopt);  // not known if it fails
-  set_sequences(on, positions, deadline);
-  if (!before) return;
-  std::map<QualifiedName, SequencePosition> by_name;
-  for (const auto& position : positions) by_name.emplace(position.name, position);
-  raised_ = before;
-  for (auto& position : *raised_)
-    if (const auto found = by_name.find(position.name); found != by_name.end()) {
-      position.last_value = found->second.last_value;
-      position.is_called = found->second.is_called;
-    }
+  return outgrown(there, target.read(deadline));
 }
 
 Sql setval_call(const Sql& name, const Sql& last_value, const Sql& is_called) {

@@ -50,21 +50,15 @@ class SequenceReader {
   int backend_pid_ = 0;                           // of the session that the statement is prepared on
 };
 
-// Both sides at the same time. What was last read and raised on the target is kept: while it is closed nothing moves there.
-class SequencePair {
- public:
+// Both sides at the same time.
+struct SequencePair {
   SequenceReader source, target;
   SequencePair(Server& of_source, Server& of_target) : source(of_source), target(of_target) {}
   void prepare(Deadline deadline);
   // As outgrown(); `all` gets the number of the source's sequences.
   std::vector<SequencePosition> outgrown_ones(Deadline deadline, std::size_t* all = nullptr);
-  // The same for positions of the source read by somebody else, and the target's as they were left.
+  // The same for positions of the source that were read before.
   std::vector<SequencePosition> outgrown_since(const std::vector<SequencePosition>& there, Deadline deadline);
-  // set_sequences() on the target, remembered.
-  void raise(Connection& on, const std::vector<SequencePosition>& positions, Deadline deadline);
-
- private:
-  std::optional<std::vector<SequencePosition>> raised_;  // the target's
 };
 
 // Those of `source` whose next value the target could hand out a second time, or that the target lacks. A cycling

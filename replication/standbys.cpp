@@ -23,10 +23,10 @@ std::vector<std::string> standbys_behind(Connection& on, const std::vector<std::
   const auto there = physical_standbys(on, deadline);
   std::vector<std::string> behind;
   for (const auto& name : names) {
-    const auto found = std::ranges::find(there, name, &Standby::name);
-    if (found == there.end()) behind.push_back(name + " does not follow");
-    else if (!found->flushed || *found->flushed < position)
-      behind.push_back(found->describe() + " has flushed " + (found->flushed ? found->flushed->text() : "nothing") + " of " + position.text());
+    if (std::ranges::find(there, name, &Standby::name) == there.end()) behind.push_back(name + " does not follow");
+    for (const auto& one : there)  // a name is not unique
+      if (one.name == name && (!one.flushed || *one.flushed < position))
+        behind.push_back(one.describe() + " has flushed " + (one.flushed ? one.flushed->text() : "nothing") + " of " + position.text());
   }
   return behind;
 }

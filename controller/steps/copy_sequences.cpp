@@ -42,7 +42,7 @@ Sql raising_of_any() {
 std::string CopySequences::apply(Deadline deadline) {
   if (is_mutant("sequences_not_copied")) return "left out";
   const auto outgrown = ahead_ ? *std::exchange(ahead_, std::nullopt) : ahead(deadline);
-  sequences_of(facts_, source_, target_).raise(target_->control(), outgrown, deadline);
+  set_sequences(target_->control(), outgrown, deadline);
   return std::to_string(all_) + " read, " + std::to_string(outgrown.size()) + " set on " + target_->color();
 }
 

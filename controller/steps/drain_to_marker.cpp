@@ -1,5 +1,6 @@
 #include "controller/steps/drain_to_marker.hpp"
 
+#include <algorithm>
 #include <thread>
 
 #include "controller/bypass.hpp"
@@ -50,7 +51,9 @@ PlannedActs DrainToMarker::statements(Deadline) {
 void DrainToMarker::wait_for_standbys(Deadline deadline) {
   auto names = promotable_;
   if (names.empty()) return;
-  for (const auto& other : physical_standbys(target_->control(), deadline)) std::erase(names, other.name);
+  const auto here = physical_standbys(source_->control(), deadline);
+  for (const auto& other : physical_standbys(target_->control(), deadline))
+    if (std::ranges::find(here, other.name, &Standby::name) == here.end()) std::erase(names, other.name);
   for (;;) {
     const auto behind = standbys_behind(source_->control(), names, facts_.marker->position, deadline);
     if (behind.empty()) return;

@@ -74,7 +74,8 @@ ClosedFence FenceSource::close(Deadline deadline) {
     const auto holders = fence_lock_holders(source_->control(), Writers::count, deadline);
     if (until.has_passed()) throw_locked(holders);
     const bool has_cancelled = autovacuum_ == AutovacuumPolicy::cancel && cancel_those_that_give_way(source_->control(), holders, deadline);
-    patience = has_cancelled ? std::min(kUnhindered, until.remaining()) : until.remaining();
+    // Time may have run out since it was looked at, and 0 would mean for ever.
+    patience = std::max(std::chrono::milliseconds(1), has_cancelled ? std::min(kUnhindered, until.remaining()) : until.remaining());
   }
 }
 

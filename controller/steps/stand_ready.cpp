@@ -76,7 +76,7 @@ std::string StandReady::apply(Deadline deadline) {
   // Behind all that takes the servers' time: while they are busy with it, poolers open more connections.
   traffic_.shed_idle(deadline);
   const auto ahead = sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all);
-  if (!is_mutant("sequences_not_copied")) sequences_of(facts_, source_, target_).raise(target_->control(), ahead, deadline);
+  if (!is_mutant("sequences_not_copied")) set_sequences(target_->control(), ahead, deadline);
   return std::to_string(facts_.tables_to_lock.size()) + " tables to lock, " + std::to_string(ahead.size()) + " of " +
          std::to_string(all) + " sequences raised on " + target_->color();
 }
