@@ -328,7 +328,7 @@ void walk(Scene& scene, const Plan& plan, bool can_go_back) {
     SCOPED_TRACE(scene.command + ": " + std::string(plan[i].name()));
     if (plan.has_line() && i == plan.no_return())
       scene.d.journal().decide_committed({}, {{"line", scene.d.facts().line.value().text()}}, minute());
-    if (plan[i].name() == "copy_sequences") run(scene.source.control(), "SELECT nextval('public.orders_id_seq')");  // since stand_ready
+    if (plan[i].name() == "drain_to_marker") run(scene.source.control(), "SELECT nextval('public.orders_id_seq')");  // since stand_ready
     try {
       const auto begin = Deadline::Clock::now();
       Contract(scene, plan[i]).prove(can_go_back && i < plan.no_return());
