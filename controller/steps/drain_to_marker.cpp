@@ -34,7 +34,8 @@ bool DrainToMarker::is_written(Deadline deadline) {
 }
 
 Readiness DrainToMarker::check(Deadline deadline) {
-  if (is_written(deadline) && marker_arrived(target_->control(), facts_.marker->id, deadline)) return Done{};
+  // Where standbys are waited for, too, apply() looks at them again; it writes no second marker.
+  if (promotable_.empty() && is_written(deadline) && marker_arrived(target_->control(), facts_.marker->id, deadline)) return Done{};
   return Ready{};
 }
 
