@@ -1,25 +1,53 @@
 #include "controller/idle_shedding.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+
 namespace verdigris {
 namespace {
 
-constexpr const char* kSetting = "server_idle_timeout";
+constexpr const char* kTimeout = "server_idle_timeout";
 constexpr const char* kShort = "0.301";  // seconds; odd, so that it is known as ours
+constexpr const char* kPoolSize = "default_pool_size";
+constexpr int kLeast = 2;
 
 }  // namespace
 
-std::string IdleShedding::command() { return set_command(kSetting, kShort).text(); }
-
-void IdleShedding::begin(PgBouncerConsole& console, Deadline deadline) {
-  auto config = console.config(deadline);
-  if (config["min_pool_size"] != "0" || config[kSetting].empty() || config[kSetting] == kShort) return;
-  was_ = config[kSetting];
-  console.set(kSetting, kShort, deadline);
+void PoolDemand::add(const std::vector<PoolLoad>& loads) {
+  ++looks_;
+  for (const auto& load : loads) busy_[{load.alias, load.user}] += load.busy_servers;
 }
 
-void IdleShedding::end(PgBouncerConsole& console, const std::function<std::string()>& configured, Deadline deadline) {
-  if (console.config(deadline)[kSetting] == kShort) console.set(kSetting, was_ ? *was_ : configured(), deadline);
-  was_.reset();  // not before: a session that is lost here is opened anew, and this said again
+int PoolDemand::enough() const {
+  int most = 0;
+  for (const auto& [pool, busy] : busy_) most = std::max(most, busy);
+  const int doubled_looks = 2 * std::max(looks_, 1);
+  return std::max(kLeast, (3 * most + doubled_looks - 1) / doubled_looks + 1);
+}
+
+std::vector<std::string> IdleShedding::commands() {
+  return {set_command(kTimeout, kShort).text(), set_command(kPoolSize, "<what its transactions fit into>").text()};
+}
+
+// The time-out says whose doing it is, so it comes first here and last in end().
+void IdleShedding::begin(PgBouncerConsole& console, int enough, Deadline deadline) {
+  auto config = console.config(deadline);
+  if (config["min_pool_size"] != "0" || config[kTimeout].empty() || config[kTimeout] == kShort) return;
+  timeout_was_ = config[kTimeout];
+  console.set(kTimeout, kShort, deadline);
+  const int size = std::atoi(config[kPoolSize].c_str());
+  if (size > 0 && size <= enough) return;
+  size_was_ = config[kPoolSize];
+  console.set(kPoolSize, std::to_string(enough), deadline);
+}
+
+void IdleShedding::end(PgBouncerConsole& console, const Configured& configured, Deadline deadline) {
+  if (console.config(deadline)[kTimeout] == kShort) {
+    if (size_was_ || !timeout_was_) console.set(kPoolSize, size_was_ ? *size_was_ : configured(kPoolSize, "20"), deadline);
+    console.set(kTimeout, timeout_was_ ? *timeout_was_ : configured(kTimeout, "600"), deadline);
+  }
+  timeout_was_.reset();  // not before: a session that is lost here is opened anew, and this said again
+  size_was_.reset();
 }
 
 }  // namespace verdigris

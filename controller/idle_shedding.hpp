@@ -1,27 +1,44 @@
-// Lets a pooler close the server connections that nobody used for a moment, shortly before it is paused: PAUSE closes them
-// all at once, and the window would wait while as many server processes end. Busy ones stay, so clients notice nothing but
-// a login now and then. The process itself does it, by a shorter server_idle_timeout, which RELOAD takes back as well.
-// One pooler, one thread.
+// Has a pooler close the server connections that it can do without, shortly before it is paused: PAUSE closes all at once,
+// and the window would wait while as many server processes end. The process itself does it: by a shorter
+// server_idle_timeout, and by a default_pool_size that its clients' transactions of now fit into, so that it opens no more
+// when a busy machine makes them pile up. RELOAD takes both back as well. One pooler, one thread.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "controller/pgbouncer_console.hpp"
 
 namespace verdigris {
 
-class IdleShedding {
+// How many connections the busiest pool of a process uses at once, by looks at all its pools.
+class PoolDemand {
  public:
-  static std::string command();  // what begin() says
-  // Not with a min_pool_size, where the pooler would open again what it closes.
-  void begin(PgBouncerConsole& console, Deadline deadline);
-  // Puts back what was there; what another process left, too: then configured() says the value of the file. Idempotent.
-  void end(PgBouncerConsole& console, const std::function<std::string()>& configured, Deadline deadline);
+  void add(const std::vector<PoolLoad>& loads);
+  // With half as many again, and one more; never less than two.
+  int enough() const;
 
  private:
-  std::optional<std::string> was_;
+  std::map<std::pair<std::string, std::string>, int> busy_;  // the sum over all looks
+  int looks_ = 0;
+};
+
+class IdleShedding {
+ public:
+  static std::vector<std::string> commands();  // what begin() says
+  // Not with a min_pool_size, where the pooler would open again what it closes. enough: see PoolDemand.
+  void begin(PgBouncerConsole& console, int enough, Deadline deadline);
+  // Puts back what was there; what another process left, too: then configured(name, otherwise) says the value of the file.
+  // Idempotent.
+  using Configured = std::function<std::string(const char* name, const char* otherwise)>;
+  void end(PgBouncerConsole& console, const Configured& configured, Deadline deadline);
+
+ private:
+  std::optional<std::string> timeout_was_, size_was_;
 };
 
 }  // namespace verdigris

@@ -25,6 +25,7 @@ constexpr std::chrono::microseconds kGlance{700};
 constexpr std::chrono::milliseconds kShedding{800};  // idle for 0.3 s, looked at three times a second
 constexpr std::chrono::milliseconds kSheddingLook{20};
 constexpr int kFewIdle = 4;  // of all poolers together: they end within a few milliseconds
+constexpr std::chrono::milliseconds kMostWait{100};  // for a server connection, while the pooler makes do with fewer
 constexpr std::chrono::milliseconds kKeeping{1'000};
 
 using Instances = std::vector<std::unique_ptr<PgBouncerInstance>>;
@@ -114,21 +115,27 @@ void PgBouncerTraffic::require_unedited() {
   for (const auto& instance : instances_) instance->require_unedited();
 }
 
-int PgBouncerTraffic::idle_servers(Deadline deadline) {
-  int all = 0;
-  for (const auto& instance : instances_) all += instance->idle_servers(deadline);
-  return all;
+bool PgBouncerTraffic::is_shed(Deadline deadline) {
+  PgBouncerInstance::Shed all;
+  for (const auto& instance : instances_) {
+    const auto one = instance->shed(deadline);
+    all.idle += one.idle;
+    all.surplus += one.surplus;
+    if (one.longest_wait_ms > kMostWait.count()) throw Error("pooler.short-of-servers", instance->name() + " has clients wait");
+  }
+  return all.surplus == 0 && all.idle <= kFewIdle;
 }
 
 void PgBouncerTraffic::shed_idle(Deadline deadline) {
   const Deadline patience = Deadline::after(kShedding).or_earlier(deadline);
   try {
-    if (idle_servers(patience) <= kFewIdle) return;
     on_all(instances_, [&](PgBouncerInstance& instance) { instance.shed_idle(patience); });
-    while (!patience.has_passed() && idle_servers(patience) > kFewIdle) std::this_thread::sleep_for(kSheddingLook);
+    while (!patience.has_passed() && !is_shed(patience)) std::this_thread::sleep_for(kSheddingLook);
+    return;
   } catch (const Error&) {
-    // PAUSE itself says what is wrong with a pooler.
+    // PAUSE itself says what is wrong with a pooler. What clients have to wait for is not worth it.
   }
+  keep_idle(deadline);
 }
 
 void PgBouncerTraffic::keep_idle(Deadline deadline) {
@@ -235,12 +242,12 @@ PlannedActs PgBouncerTraffic::file_changes(const Endpoint& target, Deadline dead
   return all;
 }
 
-// Only where it pays, and taken back by the RELOAD of the move.
+// Taken back by the RELOAD of the move.
 PlannedActs PgBouncerTraffic::shed_commands() {
   PlannedActs all;
   for (const auto& instance : instances_)
-    all.push_back({"pooler " + instance->name(), IdleShedding::command() + " -- if more than " + std::to_string(kFewIdle) +
-                                                     " server connections are idle, until RELOAD"});
+    for (const auto& command : IdleShedding::commands())
+      all.push_back({"pooler " + instance->name(), command + " -- unless it keeps a min_pool_size, until RELOAD"});
   return all;
 }
 

@@ -48,7 +48,7 @@ class PgBouncerTraffic final : public Traffic {
 
  private:
   void require_different_processes() const;
-  int idle_servers(Deadline deadline);
+  bool is_shed(Deadline deadline);
   std::vector<int> wait_for_calm(Deadline deadline);
   void note_release();
   std::vector<std::unique_ptr<PgBouncerInstance>> instances_;

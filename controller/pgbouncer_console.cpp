@@ -46,6 +46,10 @@ PoolCounts PgBouncerConsole::pools(const std::string& alias, Deadline deadline) 
   return pools_in(connection_.query(Sql("SHOW POOLS"), deadline), alias);
 }
 
+std::vector<PoolLoad> PgBouncerConsole::loads(Deadline deadline) {
+  return loads_in(connection_.query(Sql("SHOW POOLS"), deadline));
+}
+
 std::map<std::string, std::string> PgBouncerConsole::config(Deadline deadline) {
   return config_in(connection_.query(Sql("SHOW CONFIG"), deadline));
 }

@@ -34,6 +34,7 @@ class PgBouncerConsole {
   std::vector<PooledServer> servers(Deadline deadline);
   std::vector<PooledSession> sessions(const std::string& alias, Deadline deadline);
   PoolCounts pools(const std::string& alias, Deadline deadline);
+  std::vector<PoolLoad> loads(Deadline deadline);
   std::map<std::string, std::string> config(Deadline deadline);
   // True under a global PAUSE, SUSPEND or a shutdown, as far as the version tells (from 1.19).
   bool is_globally_held(Deadline deadline);

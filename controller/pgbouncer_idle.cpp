@@ -1,10 +1,17 @@
 // What PgBouncerInstance knows and does of the server connections before a pause, and what it reads of its file for it.
 #include <algorithm>
+#include <thread>
 
 #include "controller/ini_file.hpp"
 #include "controller/pgbouncer_instance.hpp"
 
 namespace verdigris {
+namespace {
+
+constexpr std::chrono::milliseconds kObservation{100};
+constexpr std::chrono::milliseconds kGlance{1};
+
+}  // namespace
 
 // otherwise: PgBouncer's default; clients are not kept waiting for the sake of such a value.
 std::string PgBouncerInstance::setting_of_file(const char* name, const char* otherwise, Deadline deadline) {
@@ -17,22 +24,32 @@ std::string PgBouncerInstance::setting_of_file(const char* name, const char* oth
 }
 
 void PgBouncerInstance::shed_idle(Deadline deadline) {
-  on_control(deadline, [&](PgBouncerConsole& console) { shedding_.begin(console, deadline); });
+  PoolDemand demand;
+  const Deadline observing = Deadline::after(kObservation).or_earlier(deadline);
+  while (!observing.has_passed()) {
+    demand.add(on_control(deadline, [&](PgBouncerConsole& console) { return console.loads(deadline); }));
+    std::this_thread::sleep_for(kGlance);
+  }
+  enough_servers_ = demand.enough();
+  on_control(deadline, [&](PgBouncerConsole& console) { shedding_.begin(console, enough_servers_, deadline); });
 }
 
 void PgBouncerInstance::keep_idle(Deadline deadline) {
-  on_control(deadline, [&](PgBouncerConsole& console) {
-    shedding_.end(console, [&] { return setting_of_file("server_idle_timeout", "600", deadline); }, deadline);
-  });
+  const auto configured = [&](const char* name, const char* otherwise) { return setting_of_file(name, otherwise, deadline); };
+  on_control(deadline, [&](PgBouncerConsole& console) { shedding_.end(console, configured, deadline); });
 }
 
-int PgBouncerInstance::idle_servers(Deadline deadline) {
-  int all = 0;
-  for (const auto& alias : aliases_) {
-    const auto counts = control(deadline).pools(alias, deadline);
-    all += counts.servers - counts.busy_servers;
-  }
-  return all;
+PgBouncerInstance::Shed PgBouncerInstance::shed(Deadline deadline) {
+  return on_control(deadline, [&](PgBouncerConsole& console) {
+    Shed all;
+    for (const auto& pool : console.loads(deadline)) {
+      if (std::ranges::find(aliases_, pool.alias) == aliases_.end()) continue;
+      all.idle += pool.servers - pool.busy_servers;
+      all.surplus += std::max(0, pool.servers - enough_servers_);
+      all.longest_wait_ms = std::max(all.longest_wait_ms, pool.longest_wait_ms);
+    }
+    return all;
+  });
 }
 
 int PgBouncerInstance::transactions(std::set<int>& backends, Deadline deadline) {

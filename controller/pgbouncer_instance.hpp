@@ -30,7 +30,12 @@ class PgBouncerInstance {
 
   void shed_idle(Deadline deadline);
   void keep_idle(Deadline deadline);
-  int idle_servers(Deadline deadline);
+  // How far the shedding has come, and what clients wait for it, over all aliases.
+  struct Shed {
+    int idle = 0, surplus = 0;  // server connections; surplus: beyond what shed_idle() found to be enough
+    int longest_wait_ms = 0;
+  };
+  Shed shed(Deadline deadline);
   // Transactions that PAUSE would have to wait for now, over all aliases; adds the server processes behind the server
   // connections of now.
   int transactions(std::set<int>& backends, Deadline deadline);
@@ -97,6 +102,7 @@ class PgBouncerInstance {
   std::string reload_error_;
   std::optional<Release> release_seen_;
   IdleShedding shedding_;
+  int enough_servers_ = 0;  // in each pool, as shed_idle() found it
 };
 
 template <class Act>

@@ -108,6 +108,20 @@ void add_clients(std::vector<PooledSession>& sessions, const Result& show_client
     if (!session.link.empty()) session.client = client_of(clients, session.link);
 }
 
+std::vector<PoolLoad> loads_in(const Result& show_pools) {
+  const Table table(show_pools);
+  std::vector<PoolLoad> loads;
+  for (int row = 0; row < table.rows(); ++row) {
+    PoolLoad load{table.text(row, "database"), table.text(row, "user")};
+    if (load.alias == "pgbouncer") continue;
+    for (const char* column : {"sv_active", "sv_tested", "sv_login"}) load.busy_servers += table.number(row, column);
+    load.servers = load.busy_servers + table.number(row, "sv_idle") + table.number(row, "sv_used");
+    load.longest_wait_ms = table.number(row, "maxwait") * 1000 + table.number(row, "maxwait_us") / 1000;
+    loads.push_back(std::move(load));
+  }
+  return loads;
+}
+
 PoolCounts pools_in(const Result& show_pools, const std::string& alias) {
   const Table table(show_pools);
   PoolCounts counts;

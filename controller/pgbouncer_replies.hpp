@@ -45,6 +45,13 @@ struct PoolCounts {
   std::vector<std::string> modes;  // of the alias' pools, e.g. "transaction"
 };
 
+// One pool, that is the connections of one user to one alias.
+struct PoolLoad {
+  std::string alias, user;
+  int servers = 0, busy_servers = 0;  // as in PoolCounts
+  int longest_wait_ms = 0;            // of the clients that wait now
+};
+
 std::string version_in(const Result& show_version);
 std::vector<PooledDatabase> databases_in(const Result& show_databases);
 // Of one alias, still without client.
@@ -52,6 +59,8 @@ std::vector<PooledServer> servers_in(const Result& show_servers);
 std::vector<PooledSession> sessions_in(const Result& show_servers, const std::string& alias);
 void add_clients(std::vector<PooledSession>& sessions, const Result& show_clients);
 PoolCounts pools_in(const Result& show_pools, const std::string& alias);
+// Every pool but that of the consoles.
+std::vector<PoolLoad> loads_in(const Result& show_pools);
 std::map<std::string, std::string> config_in(const Result& show_config);
 // Whether all is paused or suspended, or about to end.
 bool is_held_in(const Result& show_state);

@@ -71,8 +71,8 @@ class Traffic {
   virtual void discard_staged() = 0;
   // What stage() saw is still what the file holds; throws Refused "pooler.foreign-edit".
   virtual void require_unedited() = 0;
-  // Shortly before pause(): has connections closed that nobody uses, so that they need not end while clients wait. A
-  // courtesy, which fails without a word. keep_idle() takes back what is left of it, also that of another run, and throws if a process does
+  // Shortly before pause(): has connections closed that can be done without, so that they need not end while clients wait.
+  // A courtesy, which fails without a word. keep_idle() takes back what is left of it, also that of another run, and throws if a process does
   // not answer that may still act on it.
   virtual void shed_idle(Deadline /*deadline*/) {}
   virtual void keep_idle(Deadline /*deadline*/) {}
