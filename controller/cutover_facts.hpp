@@ -22,6 +22,11 @@ struct WatchedApply {
   ApplyWatch watch;
 };
 
+struct SequenceLook {
+  std::vector<SequencePosition> outgrown;  // to be set on the target
+  std::size_t all;                         // of the source
+};
+
 struct CutoverFacts {
   std::optional<FinalMarker> marker;          // the source's last marker
   std::optional<ParityReport> parity;
@@ -29,7 +34,7 @@ struct CutoverFacts {
   std::int64_t marker_floor = 0;              // markers of this plan have higher ids
   std::unique_ptr<ParitySessions> sessions;   // opened before the window
   std::unique_ptr<SequencePair> sequences;    // prepared before the window
-  std::optional<std::vector<SequencePosition>> source_positions;  // read while the target drained, for copy_sequences
+  std::optional<SequenceLook> sequence_look;  // taken while the target drained, for copy_sequences
   std::optional<WatchedApply> apply;          // of the stream that is drained; known before the window
   std::vector<QualifiedName> tables_to_lock;  // on the source, as they were right before the window; empty: not known
   bool was_reverse_enabled = true;            // when a forced rollback began

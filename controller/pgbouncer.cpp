@@ -272,6 +272,13 @@ std::vector<TrafficState> PgBouncerTraffic::state(Deadline deadline) {
   return all;
 }
 
+std::vector<TrafficState> PgBouncerTraffic::holds(Deadline deadline) {
+  std::vector<TrafficState> all;
+  for (const auto& instance : instances_)
+    for (auto& one : instance->holds(deadline)) all.push_back(std::move(one));
+  return all;
+}
+
 std::string PgBouncerTraffic::describe() const {
   std::string text = std::to_string(instances_.size()) + " PgBouncer process" + (instances_.size() == 1 ? "" : "es");
   text += aliases_.size() == 1 ? ", database " : ", databases ";

@@ -1,5 +1,6 @@
 #include "controller/pgbouncer_instance.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <thread>
@@ -312,6 +313,19 @@ bool PgBouncerInstance::has_moved(const Endpoint& target, Deadline deadline) {
   settle();  // whoever moved it may not have come so far
   return runs_with(target, deadline) && on_control(deadline, [&](PgBouncerConsole& console) {
     return paused_aliases(console, deadline).empty() && stranded(console, deadline) == 0 && !has_left_login_retry(console, deadline);
+  });
+}
+
+std::vector<TrafficState> PgBouncerInstance::holds(Deadline deadline) {
+  return on_control(deadline, [&](PgBouncerConsole& console) {
+    std::vector<TrafficState> states;
+    for (const auto& database : console.databases(deadline))
+      if (std::ranges::find(aliases_, database.alias) != aliases_.end())
+        states.push_back({"pooler " + settings_.name, database.alias, database.is_paused, database.target});
+    if (states.size() != aliases_.size())
+      throw Error("pooler.alias-gone", "pooler " + settings_.name + ": a database of the playbook is not known to the running process",
+                  "Put its line back into PgBouncer's file and run RELOAD on the console.");
+    return states;
   });
 }
 

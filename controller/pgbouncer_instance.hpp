@@ -52,6 +52,7 @@ class PgBouncerInstance {
   // Whether the process leads there, no alias is paused, and no client waits without a server connection.
   bool has_moved(const Endpoint& target, Deadline deadline);
   std::vector<TrafficState> state(Deadline deadline);
+  std::vector<TrafficState> holds(Deadline deadline);
   // What these would change and say (traffic.hpp).
   PlannedActs file_changes(const Endpoint& target, Deadline deadline);
   PlannedActs pause_commands() const;

@@ -102,6 +102,7 @@ void PoolerFiles::settle() {
 
 bool PoolerFiles::holds(const Endpoint& target) {
   try {
+    if (is_staged_for(target) && staged().is_as_before()) return false;
     const auto change = change_to(target);
     return change.before == change.after;
   } catch (const Error&) {

@@ -231,6 +231,10 @@ void StagedFile::require_unedited() const {
   if (current != staged_->original_digest && current != staged_->digest) refuse_foreign_edit(file_);
 }
 
+bool StagedFile::is_as_before() const {
+  return staged_ && staged_->digest != staged_->original_digest && sha256(read()) == staged_->original_digest;
+}
+
 void StagedFile::discard() {
   staged_.reset();
   remove_if_present(beside(kStaged));

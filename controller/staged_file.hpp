@@ -46,6 +46,8 @@ class StagedFile {
   }
   // Throws Refused "pooler.foreign-edit" if the file is neither what stage() saw nor what it laid ready.
   void require_unedited() const;
+  // It is what stage() saw, and that is not what was laid ready.
+  bool is_as_before() const;
   // Forgets what was staged, also by an earlier run; a backup is removed if it says nothing that the file does not.
   void discard();
 

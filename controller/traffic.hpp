@@ -98,6 +98,8 @@ class Traffic {
   virtual PlannedActs pause_commands() { return {}; }
   virtual PlannedActs move_commands(Deadline /*deadline*/) { return {}; }
   virtual std::vector<TrafficState> state(Deadline deadline) = 0;
+  // As state(), without counting clients and connections: for the window.
+  virtual std::vector<TrafficState> holds(Deadline deadline) { return state(deadline); }
   // Server processes of the pool whose connections the last pause() has closed: they have nothing more to do but end.
   virtual std::vector<int> closed_backends() const { return {}; }
   virtual PauseTimes pause_times() const = 0;

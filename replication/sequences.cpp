@@ -1,3 +1,4 @@
+#include "replication/pending_answer.hpp"
 #include "replication/sequences.hpp"
 
 #include <atomic>
@@ -157,21 +158,15 @@ void SequencePair::prepare(Deadline deadline) {
 
 std::vector<SequencePosition> SequencePair::outgrown_ones(Deadline deadline, std::size_t* all) {
   source.send(deadline);
-  try {
-    target.send(deadline);
-  } catch (...) {
-    source.receive(deadline);  // undoing runs on this session: no answer may be left under way
-    throw;
-  }
+  PendingAnswer answer(source.session());
+  target.send(deadline);
+  answer.take();
   const auto there = source.receive(deadline);
   if (all != nullptr) *all = there.size();
   return outgrown(there, target.receive(deadline));
 }
 
 // The target's are read anew: TRUNCATE ... RESTART IDENTITY is applied there, and sets back what was raised before.
-std::vector<SequencePosition> SequencePair::outgrown_since(const std::vector<SequencePosition>& there, Deadline deadline) {
-  return outgrown(there, target.read(deadline));
-}
 
 Sql setval_call(const Sql& name, const Sql& last_value, const Sql& is_called) {
   return Sql("setval({}::regclass, {}, {})", name, last_value, is_called);

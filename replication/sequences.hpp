@@ -39,6 +39,7 @@ class SequenceReader {
   // The halves of read(), for two servers at once.
   void send(Deadline deadline);
   std::vector<SequencePosition> receive(Deadline deadline);
+  Connection& session() { return session_(); }
 
  private:
   std::optional<std::int64_t> fill(const Result& result, Deadline deadline);
@@ -57,8 +58,6 @@ struct SequencePair {
   void prepare(Deadline deadline);
   // As outgrown(); `all` gets the number of the source's sequences.
   std::vector<SequencePosition> outgrown_ones(Deadline deadline, std::size_t* all = nullptr);
-  // The same for positions of the source that were read before.
-  std::vector<SequencePosition> outgrown_since(const std::vector<SequencePosition>& there, Deadline deadline);
 };
 
 // Those of `source` whose next value the target could hand out a second time, or that the target lacks. A cycling

@@ -29,11 +29,15 @@ bool create_once(Connection& on, const Stream& stream, Deadline deadline) {
 
 }  // namespace
 
-SlotState slot_state(Connection& on, const Stream& stream, Deadline deadline) {
-  const Result answer = on.query_prepared(Sql(R"(
+void send_slot_state(Connection& on, const Stream& stream, Deadline deadline) {
+  on.send_prepared(Sql(R"(
     SELECT active, coalesce(active_pid, 0), restart_lsn, confirmed_flush_lsn, coalesce(wal_status, 'lost')
     FROM pg_replication_slots WHERE slot_name = $1)"),
-                                 {stream.name}, deadline);
+                   {stream.name}, deadline);
+}
+
+SlotState receive_slot_state(Connection& on, Deadline deadline) {
+  const Result answer = on.receive(deadline);
   const auto row = answer.at_most_one_row(5);
   if (!row) return {};
   return {.exists = true,
@@ -42,6 +46,11 @@ SlotState slot_state(Connection& on, const Stream& stream, Deadline deadline) {
           .restart = row->lsn_or_null(2).value_or(Lsn{}),
           .confirmed_flush = row->lsn_or_null(3).value_or(Lsn{}),
           .wal_status = row->text(4)};
+}
+
+SlotState slot_state(Connection& on, const Stream& stream, Deadline deadline) {
+  send_slot_state(on, stream, deadline);
+  return receive_slot_state(on, deadline);
 }
 
 void require_own_slot(Connection& on, const Stream& stream, Deadline deadline) {

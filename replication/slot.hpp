@@ -22,6 +22,9 @@ struct SlotState {
 };
 
 SlotState slot_state(Connection& on, const Stream& stream, Deadline deadline);
+// Its halves, to ask another server meanwhile.
+void send_slot_state(Connection& on, const Stream& stream, Deadline deadline);
+SlotState receive_slot_state(Connection& on, Deadline deadline);
 
 // Throws Refused "slot.foreign" if the name is taken by a slot that is not ours; nothing if there is none. Our reader
 // is known by its application_name, which is the stream's.

@@ -15,7 +15,7 @@ std::string ConfirmPause::apply(Deadline deadline) {
   traffic_.require_unedited();
   const auto abilities = traffic_.abilities();
   if (!abilities.can_hold_clients || !abilities.pause_observable) return describe();
-  for (const auto& state : traffic_.state(deadline))
+  for (const auto& state : traffic_.holds(deadline))
     if (!state.is_paused)
       throw Error("pooler.pause-lost",
                   state.instance + (state.alias.empty() ? ": traffic" : ": database \"" + state.alias + "\"") +

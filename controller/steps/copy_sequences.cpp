@@ -19,10 +19,10 @@ SequencePair& sequences_of(CutoverFacts& facts, Source source, Target target) {
 // As they were read while the target drained, or now.
 std::vector<SequencePosition> CopySequences::ahead(Deadline deadline) {
   auto& pair = sequences_of(facts_, source_, target_);
-  const auto read = std::exchange(facts_.source_positions, std::nullopt);
-  if (!read) return pair.outgrown_ones(deadline, &all_);
-  all_ = read->size();
-  return pair.outgrown_since(*read, deadline);
+  auto look = std::exchange(facts_.sequence_look, std::nullopt);
+  if (!look) return pair.outgrown_ones(deadline, &all_);
+  all_ = look->all;
+  return std::move(look->outgrown);
 }
 
 Readiness CopySequences::check(Deadline deadline) {

@@ -4,10 +4,10 @@
 #include <thread>
 
 #include "controller/bypass.hpp"
-#include "controller/source_look.hpp"
 #include "controller/steps/copy_sequences.hpp"
 #include "controller/steps/stand_ready.hpp"
 #include "replication/fence.hpp"
+#include "replication/pending_answer.hpp"
 #include "replication/standbys.hpp"
 #include "replication/test_switches.hpp"
 
@@ -65,6 +65,17 @@ void DrainToMarker::wait_for_standbys(Deadline deadline) {
   }
 }
 
+// The target's sequences, which what it applied may have set back, are read while the source still answers.
+void DrainToMarker::compare_sequences(SourceLook& look, Deadline deadline) {
+  auto& target = sequences_of(facts_, source_, target_).target;
+  target.send(deadline);
+  PendingAnswer answer(target_->control());
+  const auto positions = look.finish(deadline);
+  answer.take();
+  const auto there = target.receive(deadline);
+  if (positions) facts_.sequence_look = SequenceLook{outgrown(*positions, there), positions->size()};
+}
+
 // Meanwhile the source, which has nothing to do any more, says who is left there and how far its sequences are.
 void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline deadline) {
   SourceLook look(source_, sequences_of(facts_, source_, target_).source);
@@ -81,7 +92,7 @@ void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline dea
     look.advance(deadline);
     std::this_thread::sleep_for(std::chrono::microseconds(300));
   }
-  facts_.source_positions = look.finish(deadline);
+  compare_sequences(look, deadline);
 }
 
 std::string DrainToMarker::apply(Deadline deadline) {
@@ -91,7 +102,7 @@ std::string DrainToMarker::apply(Deadline deadline) {
   drain(subscription, watch, deadline);
   if (!is_mutant("standbys_not_awaited")) wait_for_standbys(deadline);
   // Somebody was left when the look was taken: most often a server process whose pooler has closed its connection.
-  if (!facts_.source_positions && !is_mutant("no_fence"))
+  if (!facts_.sequence_look && !is_mutant("no_fence"))
     wait_for_no_foreign_session(*source_, {fence_.bypass}, Deadline::after(fence_.lock_timeout).or_earlier(deadline), deadline);
   return "marker " + std::to_string(facts_.marker->id) + " on " + target_->color() + ", origin flushed past " +
          facts_.marker->position.text();

@@ -1,11 +1,13 @@
 // Writes the source's last marker and waits until the target has applied it: the row is visible there and the origin,
 // flushed, is at or past the position read inside the marker's transaction. Never a lag number (cutover.md 3 and 4).
 // Standbys that may be promoted have flushed the fence by then: none can come up open.
-// Meanwhile the last foreign sessions of the source end: after it nothing there moves any more, sequences neither.
+// Meanwhile the last foreign sessions of the source end: after it nothing there moves any more, sequences neither, and
+// both sides' sequences are read.
 #pragma once
 
 #include "controller/cutover_facts.hpp"
 #include "controller/playbook.hpp"
+#include "controller/source_look.hpp"
 #include "controller/step.hpp"
 #include "replication/server.hpp"
 #include "replication/stream.hpp"
@@ -26,6 +28,7 @@ class DrainToMarker final : public Step {
  private:
   bool is_written(Deadline deadline);
   bool is_drained(unsigned subscription, Deadline deadline);
+  void compare_sequences(SourceLook& look, Deadline deadline);
   void drain(unsigned subscription, ApplyWatch& watch, Deadline deadline);
   void wait_for_standbys(Deadline deadline);
   Source source_;

@@ -1,6 +1,7 @@
 #include "controller/steps/fix_reverse_start.hpp"
 
 #include "replication/origin.hpp"
+#include "replication/pending_answer.hpp"
 #include "replication/slot.hpp"
 #include "replication/subscription.hpp"
 #include "replication/test_switches.hpp"
@@ -12,12 +13,14 @@ std::string FixReverseStart::describe() const {
 }
 
 Readiness FixReverseStart::check(Deadline deadline) {
-  const auto slot = slot_state(target_->control(), back_, deadline);
+  send_slot_state(target_->control(), back_, deadline);
+  PendingAnswer answer(target_->control());
+  const auto subscription = subscription_brief(source_->control(), back_, deadline);
+  const auto slot = receive_slot_state(answer.take(), deadline);
   if (!slot.is_usable())
     return Blocked{target_->color() + ": slot " + back_.name + (slot.exists ? " is lost" : " does not exist") +
                        ", so there would be no way back",
                    "Start again: the first step lays it anew."};
-  const auto subscription = subscription_brief(source_->control(), back_, deadline);
   if (!subscription.exists || !subscription.is_ready)
     return Blocked{source_->color() + ": subscription " + back_.name + " is missing or not all of its tables are ready",
                    "Start again: the first step lays it anew."};

@@ -67,7 +67,7 @@ void StandReady::plan_questions(Deadline deadline) {
 std::string StandReady::apply(Deadline deadline) {
   facts_.tables_to_lock = fenced_tables(source_->control(), deadline);
   facts_.apply.reset();
-  facts_.source_positions.reset();
+  facts_.sequence_look.reset();
   watched_apply(facts_, target_, there_, deadline);
   plan_questions(deadline);
   std::size_t all = 0;

@@ -63,9 +63,9 @@ TEST_P(Sequences, OfTheTargetAreReadAnewBecauseATruncateSetsThemBack) {
   run(green_->control(), "CREATE SEQUENCE public.s2; CREATE SEQUENCE public.s4");
   SequencePair pair(*blue_, *green_);
   set_sequences(green_->control(), pair.outgrown_ones(soon()), soon());
-  EXPECT_TRUE(pair.outgrown_since(pair.source.read(soon()), soon()).empty());
+  EXPECT_TRUE(outgrown(pair.source.read(soon()), pair.target.read(soon())).empty());
   run(green_->control(), "ALTER SEQUENCE public.s4 RESTART");  // as TRUNCATE ... RESTART IDENTITY does when it is applied
-  const auto again = pair.outgrown_since(pair.source.read(soon()), soon());
+  const auto again = outgrown(pair.source.read(soon()), pair.target.read(soon()));
   ASSERT_EQ(again.size(), 1U);
   EXPECT_EQ(again[0].name.display(), "public.s4");
   set_sequences(green_->control(), again, soon());
