@@ -1,6 +1,7 @@
 #include "controller/idle_shedding.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 namespace verdigris {
@@ -21,8 +22,8 @@ void PoolDemand::add(const std::vector<PoolLoad>& loads) {
 int PoolDemand::enough() const {
   int most = 0;
   for (const auto& [pool, busy] : busy_) most = std::max(most, busy);
-  const int doubled_looks = 2 * std::max(looks_, 1);
-  return std::max(kLeast, (3 * most + doubled_looks - 1) / doubled_looks + 1);
+  const double mean = static_cast<double>(most) / std::max(looks_, 1);
+  return std::max(kLeast, static_cast<int>(std::ceil(mean + std::sqrt(mean))));
 }
 
 std::vector<std::string> IdleShedding::commands() {

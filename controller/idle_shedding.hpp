@@ -19,7 +19,7 @@ namespace verdigris {
 class PoolDemand {
  public:
   void add(const std::vector<PoolLoad>& loads);
-  // With half as many again, and one more; never less than two.
+  // The mean and its square root, as queues are staffed: clients wait little, and shorter the more there are. At least two.
   int enough() const;
 
  private:

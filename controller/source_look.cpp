@@ -20,9 +20,15 @@ SourceLook::~SourceLook() {
   }
 }
 
-void SourceLook::begin(Deadline deadline) {
+void SourceLook::begin(bool nobody_left, Deadline deadline) {
+  if (nobody_left) return ask_sequences(deadline);
   send_foreign_sessions(source_->control(), source_->deployment(), deadline);
   asked_ = Asked::sessions;
+}
+
+void SourceLook::ask_sequences(Deadline deadline) {
+  reader_.send(deadline);
+  asked_ = Asked::sequences;
 }
 
 void SourceLook::take(Deadline deadline) {
@@ -31,9 +37,7 @@ void SourceLook::take(Deadline deadline) {
     positions_ = reader_.receive(deadline);
     return;
   }
-  if (!receive_foreign_sessions(source_->control(), deadline).empty()) return;
-  reader_.send(deadline);
-  asked_ = Asked::sequences;
+  if (receive_foreign_sessions(source_->control(), deadline).empty()) ask_sequences(deadline);
 }
 
 void SourceLook::advance(Deadline deadline) {

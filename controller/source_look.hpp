@@ -20,8 +20,8 @@ class SourceLook {
   SourceLook(const SourceLook&) = delete;
   SourceLook& operator=(const SourceLook&) = delete;
 
-  // Asks the first question; waits for nothing.
-  void begin(Deadline deadline);
+  // Asks the first question; waits for nothing. nobody_left: it is known already that no foreign session is.
+  void begin(bool nobody_left, Deadline deadline);
   // Takes an answer that has come and asks the next question; waits for nothing.
   void advance(Deadline deadline);
   // Waits for what was asked. The positions, if no foreign session was seen; else nothing: look again.
@@ -30,6 +30,7 @@ class SourceLook {
  private:
   enum class Asked { nothing, sessions, sequences };
   void take(Deadline deadline);
+  void ask_sequences(Deadline deadline);
   Source source_;
   SequenceReader& reader_;
   Asked asked_ = Asked::nothing;

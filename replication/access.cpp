@@ -132,15 +132,21 @@ bool is_access_closed(Connection& on, const std::string& deployment, Deadline de
       .boolean(0);
 }
 
+Sql from_foreign_sessions(const Sql& deployment) {
+  return Sql(R"(
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+      AND NOT (starts_with(application_name, 'verdigris/' || {} || '/') AND usename = session_user))",
+             deployment);
+}
+
 void send_foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline) {
   on.send_prepared(Sql(R"(
     SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(host(client_addr), ''),
            coalesce(state, 'unknown'), coalesce(extract(epoch FROM clock_timestamp() - state_change), 0)::float8,
-           coalesce(to_char(query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), '')
-    FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-      AND NOT (starts_with(application_name, 'verdigris/' || $1 || '/') AND usename = session_user)
-    ORDER BY backend_start)"),
+           coalesce(to_char(query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), '') {}
+    ORDER BY backend_start)",
+                       from_foreign_sessions(Sql("$1"))),
                    {deployment}, deadline);
 }
 

@@ -36,6 +36,8 @@ std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& 
 // Its halves, to ask while something else is waited for.
 void send_foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline);
 std::vector<ForeignSession> receive_foreign_sessions(Connection& on, Deadline deadline);
+// The FROM and WHERE of it, for other questions. deployment: a literal or a parameter.
+Sql from_foreign_sessions(const Sql& deployment);
 // Ends these sessions, as far as they are still there. Throws ServerError if our role may not.
 Sql terminate_statement();  // $1 is the pid
 void terminate_sessions(Connection& on, const std::vector<ForeignSession>& sessions, Deadline deadline);

@@ -4,6 +4,7 @@
 #include <random>
 #include <thread>
 
+#include "replication/access.hpp"
 #include "replication/fence.hpp"
 #include "replication/origin.hpp"
 #include "replication/sequences.hpp"
@@ -55,19 +56,20 @@ void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline) {
 }
 
 // The position is read inside the transaction: the marker's commit lies behind it, so applying that commit reaches it.
-Sql final_marker_statement(const Sql& id, const std::string& side) {
+Sql final_marker_statement(const Sql& id, const std::string& side, const std::string& deployment) {
   return Sql(R"(
     LOCK TABLE verdigris.marker IN SHARE ROW EXCLUSIVE MODE;
     INSERT INTO verdigris.marker (id, kind, side) VALUES ({}, 'final', {});
     {};
-    SELECT pg_current_wal_insert_lsn())",
-             id, Literal(side), marker_fence_statement(FenceState::closed));
+    SELECT pg_current_wal_insert_lsn(), NOT EXISTS (SELECT {}))",
+             id, Literal(side), marker_fence_statement(FenceState::closed), from_foreign_sessions(Sql("{}", Literal(deployment))));
 }
 
-FinalMarker write_final_marker(Connection& on, const std::string& side, Deadline deadline) {
+FinalMarker write_final_marker(Connection& on, const std::string& side, const std::string& deployment, Deadline deadline) {
   const auto id = new_marker_id(side);
-  const Result result = on.commit_alone(final_marker_statement(Sql("{}", Number(id)), side), deadline);
-  return {id, result.one_row(1).lsn(0)};
+  const Result result = on.commit_alone(final_marker_statement(Sql("{}", Number(id)), side, deployment), deadline);
+  const auto row = result.one_row(2);
+  return {id, row.lsn(0), row.boolean(1)};
 }
 
 std::optional<Lsn> progress_past_marker(Connection& on, std::int64_t id, unsigned subscription_oid, Deadline deadline) {

@@ -27,12 +27,13 @@ void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline);
 struct FinalMarker {
   std::int64_t id;
   Lsn position;  // read inside the marker's transaction after the INSERT: reached when the marker is applied
+  bool nobody_left = false;  // no foreign session was there behind the fence
 };
 // The last marker of a source: takes SHARE ROW EXCLUSIVE on the table (a heartbeat in flight would commit after it),
-// inserts, reads the position, and closes the marker's own fence, in one synchronously committed transaction.
-// id: a Number as SQL.
-Sql final_marker_statement(const Sql& id, const std::string& side);
-FinalMarker write_final_marker(Connection& on, const std::string& side, Deadline deadline);
+// inserts, reads the position, looks for foreign sessions, and closes the marker's own fence, in one synchronously
+// committed transaction. id: a Number as SQL.
+Sql final_marker_statement(const Sql& id, const std::string& side, const std::string& deployment);
+FinalMarker write_final_marker(Connection& on, const std::string& side, const std::string& deployment, Deadline deadline);
 // How far the subscription has applied and flushed here; nothing before the marker's row is there.
 std::optional<Lsn> progress_past_marker(Connection& on, std::int64_t id, unsigned subscription_oid, Deadline deadline);
 

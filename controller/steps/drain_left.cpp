@@ -24,7 +24,7 @@ Readiness DrainLeft::check(Deadline) {
 
 std::string DrainLeft::apply(Deadline deadline) {
   const auto state = subscription_brief(blue_->control(), back_, deadline);
-  const auto marker = write_final_marker(green_->control(), "green", deadline);
+  const auto marker = write_final_marker(green_->control(), "green", green_->deployment(), deadline);
   const Deadline until = Deadline::after(std::max(deadline.remaining() - kRest, std::chrono::milliseconds(500))).or_earlier(deadline);
   const bool is_drained = state.exists && state.is_enabled && wait_until(until, [&] {
     const auto progress = progress_past_marker(blue_->control(), marker.id, state.oid, deadline);

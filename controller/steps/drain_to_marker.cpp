@@ -45,7 +45,7 @@ bool DrainToMarker::is_drained(unsigned subscription, Deadline deadline) {
 }
 
 PlannedActs DrainToMarker::statements(Deadline) {
-  return {{source_->color(), final_marker_statement(Sql("<id>"), source_->color()).text()}};
+  return {{source_->color(), final_marker_statement(Sql("<id>"), source_->color(), source_->deployment()).text()}};
 }
 
 // The marker was committed behind the fence. One that follows the target is none of the source's.
@@ -79,7 +79,7 @@ void DrainToMarker::compare_sequences(SourceLook& look, Deadline deadline) {
 // Meanwhile the source, which has nothing to do any more, says who is left there and how far its sequences are.
 void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline deadline) {
   SourceLook look(source_, sequences_of(facts_, source_, target_).source);
-  if (!is_mutant("no_fence")) look.begin(deadline);
+  if (!is_mutant("no_fence")) look.begin(std::exchange(facts_.marker->nobody_left, false), deadline);  // once: somebody may come later
   auto next_look = Deadline::after(kLookEvery);
   while (!is_mutant("marker_not_awaited") && !is_drained(subscription, deadline)) {
     if (deadline.has_passed())
@@ -98,7 +98,7 @@ void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline dea
 std::string DrainToMarker::apply(Deadline deadline) {
   auto& [subscription, watch] = watched_apply(facts_, target_, stream_, deadline);
   // Repeated, it waits for the marker that stands: behind its closed fence there cannot be another.
-  if (!is_written(deadline)) facts_.marker = write_final_marker(source_->control(), source_->color(), deadline);
+  if (!is_written(deadline)) facts_.marker = write_final_marker(source_->control(), source_->color(), source_->deployment(), deadline);
   drain(subscription, watch, deadline);
   if (!is_mutant("standbys_not_awaited")) wait_for_standbys(deadline);
   // Somebody was left when the look was taken: most often a server process whose pooler has closed its connection.

@@ -131,10 +131,19 @@ TEST_P(Session, ALostTargetLeavesNoAnswerUnderWayOnTheSource) {
   EXPECT_EQ(value(source.control(), "SELECT 7"), "7");
 }
 
+TEST_P(Session, FinalMarkerTellsWhetherAnybodyIsLeft) {
+  install_control_schema(*on_, "shop", "blue", soon());
+  for (bool is_alone = false; !is_alone;) is_alone = foreign_sessions(*on_, "shop", soon()).empty();
+  EXPECT_TRUE(write_final_marker(*on_, "blue", "shop", soon()).nobody_left);
+  set_marker_fence(*on_, FenceState::open);
+  auto other = test::admin(pair_->blue());
+  EXPECT_FALSE(write_final_marker(*on_, "blue", "shop", soon()).nobody_left);
+}
+
 TEST_P(Session, FinalMarkerClosesTheMarkerAndKnowsItsPosition) {
   install_control_schema(*on_, "shop", "blue", soon());
   const auto before = wal_insert_position(*on_, soon());
-  const auto marker = write_final_marker(*on_, "blue", soon());
+  const auto marker = write_final_marker(*on_, "blue", "shop", soon());
   EXPECT_GT(marker.position, before);
   EXPECT_TRUE(marker_arrived(*on_, marker.id, soon()));
   EXPECT_THROW(write_marker(*on_, "blue", "late", soon()), ServerError) << "nobody writes a marker behind the last one";

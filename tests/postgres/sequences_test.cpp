@@ -77,13 +77,13 @@ TEST_P(Sequences, AreTakenWhileTheTargetDrainsOnlyIfNobodyIsLeftOnTheSource) {
   pair.prepare(soon());
   {
     SourceLook look(Source(*blue_), pair.source);
-    look.begin(soon());
+    look.begin(false, soon());
     EXPECT_FALSE(look.finish(soon())) << "the test's own session could still call nextval";
   }
   on_->close();
   for (bool is_alone = false; !is_alone;) is_alone = foreign_sessions(blue_->control(), blue_->deployment(), soon()).empty();
   SourceLook look(Source(*blue_), pair.source);
-  look.begin(soon());
+  look.begin(false, soon());
   const auto positions = look.finish(soon());
   ASSERT_TRUE(positions);
   EXPECT_EQ(*positions, sequence_positions(blue_->control(), soon()));
@@ -93,7 +93,7 @@ TEST_P(Sequences, ALookThatIsBrokenOffLeavesNoAnswerUnderWay) {
   SequencePair pair(*blue_, *green_);
   {
     SourceLook look(Source(*blue_), pair.source);
-    look.begin(soon());
+    look.begin(false, soon());
   }
   EXPECT_EQ(value(blue_->control(), "SELECT 7"), "7") << "the session that holds the lease is still of use";
 }
