@@ -1,8 +1,9 @@
-#include "replication/pending_answer.hpp"
 #include "replication/sequences.hpp"
 
 #include <atomic>
 #include <map>
+
+#include "replication/pending_answer.hpp"
 
 namespace verdigris {
 namespace {
@@ -139,6 +140,33 @@ std::vector<SequencePosition> SequenceReader::receive(Deadline deadline) {
   return known_;
 }
 
+// A sequence gets a new file whenever it is set back, also where that is applied; nextval and setval leave it its own.
+void SequenceReader::send_storage(Deadline deadline) {
+  session_().send_prepared(Sql("SELECT coalesce(sum(hashint8(c.oid::int8 << 32 | c.relfilenode::int8)), 0)::int8 {}",
+                               Sql(kUserSequences)),
+                           {}, deadline);
+}
+
+void SequenceReader::note_storage(Deadline deadline) {
+  send_storage(deadline);
+  storage_ = session_().receive(deadline).one_row(1).integer(0);
+}
+
+void SequenceReader::assume(const std::vector<SequencePosition>& set) {
+  std::map<QualifiedName, const SequencePosition*> changed;
+  for (const auto& position : set) changed[position.name] = &position;
+  for (auto& position : known_)
+    if (const auto found = changed.find(position.name); found != changed.end()) {
+      position.last_value = found->second->last_value;
+      position.is_called = found->second->is_called;
+    }
+}
+
+std::vector<SequencePosition> SequenceReader::receive_unless_replaced(Deadline deadline) {
+  const auto now = session_().receive(deadline).one_row(1).integer(0);
+  return storage_ == now ? known_ : read(deadline);
+}
+
 std::vector<SequencePosition> outgrown(const std::vector<SequencePosition>& source,
                                        const std::vector<SequencePosition>& target) {
   std::map<QualifiedName, const SequencePosition*> known;
@@ -165,8 +193,6 @@ std::vector<SequencePosition> SequencePair::outgrown_ones(Deadline deadline, std
   if (all != nullptr) *all = there.size();
   return outgrown(there, target.receive(deadline));
 }
-
-// The target's are read anew: TRUNCATE ... RESTART IDENTITY is applied there, and sets back what was raised before.
 
 Sql setval_call(const Sql& name, const Sql& last_value, const Sql& is_called) {
   return Sql("setval({}::regclass, {}, {})", name, last_value, is_called);

@@ -41,6 +41,14 @@ class SequenceReader {
   std::vector<SequencePosition> receive(Deadline deadline);
   Connection& session() { return session_(); }
 
+  // For a server where nothing but TRUNCATE ... RESTART IDENTITY and ALTER SEQUENCE, applied or not, can set a sequence
+  // back: whether any did is one look at the catalog, and known positions need not be read again. In this order:
+  // note_storage(), read(), assume() what was set since; then send_storage(), receive_unless_replaced().
+  void note_storage(Deadline deadline);
+  void assume(const std::vector<SequencePosition>& set);
+  void send_storage(Deadline deadline);
+  std::vector<SequencePosition> receive_unless_replaced(Deadline deadline);
+
  private:
   std::optional<std::int64_t> fill(const Result& result, Deadline deadline);
   std::function<Connection&()> session_;
@@ -48,6 +56,7 @@ class SequenceReader {
   std::vector<SequencePosition> known_;           // names and definitions; positions as last read
   std::map<std::int64_t, std::size_t> places_;    // in known_, by oid
   std::int64_t catalog_sum_ = 0;                  // of the sequences' oids: tells whether known_ is all there is
+  std::optional<std::int64_t> storage_;
   int backend_pid_ = 0;                           // of the session that the statement is prepared on
 };
 

@@ -65,14 +65,15 @@ void DrainToMarker::wait_for_standbys(Deadline deadline) {
   }
 }
 
-// The target's sequences, which what it applied may have set back, are read while the source still answers.
+// Whether what the target applied has set any of its sequences back is asked while the source still answers. Parity reads
+// both sides once more.
 void DrainToMarker::compare_sequences(SourceLook& look, Deadline deadline) {
   auto& target = sequences_of(facts_, source_, target_).target;
-  target.send(deadline);
+  target.send_storage(deadline);
   PendingAnswer answer(target_->control());
   const auto positions = look.finish(deadline);
   answer.take();
-  const auto there = target.receive(deadline);
+  const auto there = target.receive_unless_replaced(deadline);
   if (positions) facts_.sequence_look = SequenceLook{outgrown(*positions, there), positions->size()};
 }
 

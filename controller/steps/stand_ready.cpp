@@ -75,8 +75,13 @@ std::string StandReady::apply(Deadline deadline) {
   rehearse_opening(target_->control(), target_->deployment(), deadline);
   // Behind all that takes the servers' time: while they are busy with it, poolers open more connections.
   traffic_.shed_idle(deadline);
-  const auto ahead = sequences_of(facts_, source_, target_).outgrown_ones(deadline, &all);
-  if (!is_mutant("sequences_not_copied")) set_sequences(target_->control(), ahead, deadline);
+  auto& pair = sequences_of(facts_, source_, target_);
+  pair.target.note_storage(deadline);
+  const auto ahead = pair.outgrown_ones(deadline, &all);
+  if (!is_mutant("sequences_not_copied")) {
+    set_sequences(target_->control(), ahead, deadline);
+    pair.target.assume(ahead);
+  }
   return std::to_string(facts_.tables_to_lock.size()) + " tables to lock, " + std::to_string(ahead.size()) + " of " +
          std::to_string(all) + " sequences raised on " + target_->color();
 }

@@ -62,10 +62,19 @@ TEST_P(Sequences, AreReadExactlyWhateverWasDoneToThem) {
 TEST_P(Sequences, OfTheTargetAreReadAnewBecauseATruncateSetsThemBack) {
   run(green_->control(), "CREATE SEQUENCE public.s2; CREATE SEQUENCE public.s4");
   SequencePair pair(*blue_, *green_);
-  set_sequences(green_->control(), pair.outgrown_ones(soon()), soon());
-  EXPECT_TRUE(outgrown(pair.source.read(soon()), pair.target.read(soon())).empty());
-  run(green_->control(), "ALTER SEQUENCE public.s4 RESTART");  // as TRUNCATE ... RESTART IDENTITY does when it is applied
-  const auto again = outgrown(pair.source.read(soon()), pair.target.read(soon()));
+  const auto now = [&] {
+    pair.target.send_storage(soon());
+    return pair.target.receive_unless_replaced(soon());
+  };
+  pair.target.note_storage(soon());
+  const auto ahead = pair.outgrown_ones(soon());
+  set_sequences(green_->control(), ahead, soon());
+  pair.target.assume(ahead);
+  EXPECT_TRUE(outgrown(pair.source.read(soon()), now()).empty());
+  EXPECT_EQ(now(), sequence_positions(green_->control(), soon())) << "what was assumed is what is there";
+  run(green_->control(), "CREATE TABLE public.t (id int GENERATED ALWAYS AS IDENTITY)");
+  run(green_->control(), "ALTER SEQUENCE public.s4 OWNED BY public.t.id; TRUNCATE public.t RESTART IDENTITY");
+  const auto again = outgrown(pair.source.read(soon()), now());
   ASSERT_EQ(again.size(), 1U);
   EXPECT_EQ(again[0].name.display(), "public.s4");
   set_sequences(green_->control(), again, soon());
