@@ -1,6 +1,8 @@
 // Server connections that nobody uses are closed before the pause, and the pooler is left with its own setting whatever
 // happens to us.
+#include <atomic>
 #include <csignal>
+#include <thread>
 
 #include "tests/support/pgbouncer_driver.hpp"
 
@@ -31,6 +33,7 @@ class PgBouncerIdle : public PgBouncerDriver {
   }
   int servers(std::size_t which) { return console(which).pools("shop", soon()).servers; }
   std::string timeout(std::size_t which) { return console(which).config(soon())["server_idle_timeout"]; }
+  std::string pool_size(std::size_t which) { return console(which).config(soon())["default_pool_size"]; }
   void write_setting(std::size_t which, const std::string& line) {
     const auto file = poolers_[which].ini();
     write(file, replaced(read(file), "[pgbouncer]\n", "[pgbouncer]\n" + line + "\n"));
@@ -94,7 +97,76 @@ TEST_F(PgBouncerIdle, APoolWithALeastSizeIsLeftAlone) {
   traffic.require_ready(blue(), 5s, soon());
   traffic.shed_idle(soon());
   EXPECT_EQ(timeout(0), "600");
+  EXPECT_EQ(pool_size(0), "20");
   EXPECT_GE(servers(0), kMany);
+}
+
+TEST_F(PgBouncerIdle, ThePoolMakesDoWithWhatItUsesAndGetsItsSizeBack) {
+  start();
+  write_setting(1, "default_pool_size = 33");
+  fill_pool(0);
+  fill_pool(1);
+  {
+    PgBouncerTraffic first(settings());
+    first.require_ready(blue(), 5s, soon());
+    first.shed_idle(soon());
+    EXPECT_EQ(pool_size(0), "2") << "nobody uses any";
+    EXPECT_LE(servers(0) + servers(1), 4) << "closed by the time it returns, in well under 0.8 s";
+    first.keep_idle(soon());
+    EXPECT_EQ(pool_size(0), "20");
+    EXPECT_EQ(pool_size(1), "33");
+    first.shed_idle(soon());
+  }
+  EXPECT_EQ(pool_size(1), "2");
+  PgBouncerTraffic second(settings());
+  second.keep_idle(soon());
+  EXPECT_EQ(pool_size(0), "20");
+  EXPECT_EQ(pool_size(1), "33") << "what a dead run left is put back to what the file says";
+  console(0).set("default_pool_size", "7", soon());
+  second.keep_idle(soon());
+  EXPECT_EQ(pool_size(0), "7") << "what somebody else has set is not ours to change";
+}
+
+TEST_F(PgBouncerIdle, ABusyPoolKeepsRoomForWhatIsOpen) {
+  start();
+  std::vector<Connection> clients;
+  for (int i = 0; i < 9; ++i) {
+    clients.push_back(Connection::open_plain(poolers_[0].client("app", "shop"), {"client", "busy", false, {}}, soon()));
+    clients.back().query(Sql("BEGIN"), soon());
+  }
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.shed_idle(soon());
+  EXPECT_EQ(pool_size(0), "12") << "nine, and the square root of nine";
+  EXPECT_GE(servers(0), 9);
+  traffic.keep_idle(soon());
+  EXPECT_EQ(pool_size(0), "20");
+}
+
+TEST_F(PgBouncerIdle, WhenClientsHaveToWaitForItTheirServersAreGivenBack) {
+  start();
+  fill_pool(0);
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  std::atomic<bool> is_over{false};
+  std::atomic<int> served{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < kMany + 4; ++i)
+    clients.emplace_back([&] {
+      auto client = Connection::open_plain(poolers_[0].client("app", "shop"), {"client", "late", false, {}}, soon());
+      while (pool_size(0) == "20" && !is_over) std::this_thread::sleep_for(1ms);
+      client.query(Sql("BEGIN"), soon());
+      ++served;
+      while (!is_over) std::this_thread::sleep_for(1ms);
+      client.query(Sql("COMMIT"), soon());
+    });
+  traffic.shed_idle(soon());
+  EXPECT_EQ(pool_size(0), "20");
+  EXPECT_EQ(timeout(0), "600");
+  for (int i = 0; i < 200 && served < kMany + 4; ++i) std::this_thread::sleep_for(20ms);
+  EXPECT_EQ(served, kMany + 4);
+  is_over = true;
+  for (auto& client : clients) client.join();
 }
 
 // Unlike one that is gone it would go on closing connections when it answers again.

@@ -1,7 +1,9 @@
 // Sessions against real servers: deadlines, doubt at COMMIT, pinned settings, sequences and markers.
 #include <gtest/gtest.h>
 
+#include "replication/access.hpp"
 #include "replication/control_schema.hpp"
+#include "replication/fence.hpp"
 #include "replication/identity.hpp"
 #include "replication/marker.hpp"
 #include "replication/origin.hpp"
@@ -135,7 +137,7 @@ TEST_P(Session, FinalMarkerTellsWhetherAnybodyIsLeft) {
   install_control_schema(*on_, "shop", "blue", soon());
   for (bool is_alone = false; !is_alone;) is_alone = foreign_sessions(*on_, "shop", soon()).empty();
   EXPECT_TRUE(write_final_marker(*on_, "blue", "shop", soon()).nobody_left);
-  set_marker_fence(*on_, FenceState::open);
+  on_->commit_alone(marker_fence_statement(FenceState::open), soon());
   auto other = test::admin(pair_->blue());
   EXPECT_FALSE(write_final_marker(*on_, "blue", "shop", soon()).nobody_left);
 }
