@@ -102,8 +102,7 @@ TEST_F(PgBouncerIdle, APoolWithALeastSizeIsLeftAlone) {
 }
 
 TEST_F(PgBouncerIdle, ThePoolMakesDoWithWhatItUsesAndGetsItsSizeBack) {
-  start();
-  write_setting(1, "default_pool_size = 33");
+  start({.settings = {{"default_pool_size", "33"}}});
   fill_pool(0);
   fill_pool(1);
   {
@@ -113,14 +112,14 @@ TEST_F(PgBouncerIdle, ThePoolMakesDoWithWhatItUsesAndGetsItsSizeBack) {
     EXPECT_EQ(pool_size(0), "2") << "nobody uses any";
     EXPECT_LE(servers(0) + servers(1), 4) << "closed by the time it returns, in well under 0.8 s";
     first.keep_idle(soon());
-    EXPECT_EQ(pool_size(0), "20");
+    EXPECT_EQ(pool_size(0), "33");
     EXPECT_EQ(pool_size(1), "33");
     first.shed_idle(soon());
   }
   EXPECT_EQ(pool_size(1), "2");
   PgBouncerTraffic second(settings());
   second.keep_idle(soon());
-  EXPECT_EQ(pool_size(0), "20");
+  EXPECT_EQ(pool_size(0), "33");
   EXPECT_EQ(pool_size(1), "33") << "what a dead run left is put back to what the file says";
   console(0).set("default_pool_size", "7", soon());
   second.keep_idle(soon());
