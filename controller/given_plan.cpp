@@ -81,9 +81,12 @@ GivenPlan from_document(const std::string& file, const Json& document) {
 
 // The part of the page that a line belongs to: the step above it, or what stands before the steps.
 std::string part_of(const std::vector<std::string>& lines, std::size_t at) {
-  for (std::size_t i = std::min(at + 1, lines.size()); i-- > 0;)
-    if (!lines[i].starts_with("     ")) return lines[i].substr(std::min(lines[i].find_first_not_of(" 0123456789"), lines[i].size()));
-  return "the head";
+  for (std::size_t i = std::min(at + 1, lines.size()); i-- > 0;) {
+    if (lines[i].starts_with("     ")) continue;
+    const auto name = lines[i].substr(std::min(lines[i].find_first_not_of(" 0123456789"), lines[i].size()));
+    return name.substr(0, name.find(' '));
+  }
+  return "what it rests on";
 }
 
 std::string trimmed(const std::string& line) {

@@ -112,7 +112,7 @@ TEST_F(GivenPlan, AChangedPoolersFileIsNamedByItsStep) {
   write(ini, original.substr(0, at) + "shop = connect_query='SELECT 1' " + original.substr(at + 7));
   const auto message = stale("switch", then);
   write(ini, original);
-  EXPECT_TRUE(has(message, "stage_traffic")) << message;
+  EXPECT_TRUE(has(message, "first in stage_traffic: then")) << message;
 }
 
 TEST_F(GivenPlan, HoldsStillUnderLoadAndIsConsent) {
