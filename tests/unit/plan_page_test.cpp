@@ -78,7 +78,7 @@ TEST(PlanPage, LinesWithoutStateAreTheSameHoweverThingsStand) {
   EXPECT_EQ(lines, without_state(whole_page("to do").lines()));
   EXPECT_EQ(lines, without_state(whole_page("blocked: by a transaction, to do something else is done").lines()));
   EXPECT_EQ(lines.front(), "     rests on playbook: shop.yaml, sha256 41ac");
-  ASSERT_EQ(lines.size(), 9U);
+  ASSERT_EQ(lines.size(), 10U);
   EXPECT_EQ(lines[5], "  1  fence_source             close blue");
   EXPECT_EQ(lines[9], "                  +y");
 }
