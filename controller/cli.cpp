@@ -51,7 +51,7 @@ const std::vector<Command>& commands() {
        run_check},
       {"plan", "Show what the next command would do, step by step, with the SQL and the changes of files", plan_options,
        run_plan},
-      {"prepare", "Make green follow blue: schema, data, migrations, fences, the way back", no_options, run_prepare},
+      {"prepare", "Make green follow blue: schema, data, migrations, fences, the way back", prepare_options, run_prepare},
       {"verify", "Compare all tables of both sides while writes go on", verify_options, run_verify},
       {"switch", "Move clients from blue to green", switch_options, run_switch},
       {"rollback", "Move clients back to blue: the same plan with the sides exchanged", rollback_options, run_rollback},

@@ -61,6 +61,11 @@ void paths(CLI::App& app, const std::string& name, std::vector<std::filesystem::
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+void plan_option(CLI::App& app, Invocation& invocation) {
+  value(app, "--plan", "FILE|DIGEST", "only if it is what \"verdigris plan\" said: the file it wrote, or its digest",
+        [&invocation](const std::string& text) { invocation.plan = text; });
+}
+
 void pause_options(CLI::App& app, Invocation& invocation) {
   duration(app, "--max-pause", invocation.max_pause, kMaxPause, "longest pause of clients, instead of the playbook's");
   flag(app, "--dry-run", invocation.dry_run, "describe and check every step, change nothing");
@@ -113,7 +118,13 @@ void check_options(CLI::App& app, Invocation& invocation) {
 void plan_options(CLI::App& app, Invocation& invocation) {
   path(app, "-o,--output", invocation.plan_file, "write it to a file (with --json the document) and print its digest");
   flag(app, "--detailed-exitcode", invocation.detailed_exitcode, "exit code 10 if there is anything to do");
+  choice(app, "--for", invocation.planned_command, {"prepare", "switch", "rollback", "finish", "abandon"},
+         "the plan of this command, not of the next: prepare, switch, rollback, finish or abandon");
+  flag(app, "--open-blue", invocation.open_blue, "with --for finish: as it does with --open-blue");
+  flag(app, "--purge", invocation.purge, "with --for finish: as it does with --purge");
 }
+
+void prepare_options(CLI::App& app, Invocation& invocation) { plan_option(app, invocation); }
 
 void verify_options(CLI::App& app, Invocation& invocation) {
   choice(app, "--mode", invocation.mode, {"counts", "sample", "full"}, "counts, sample or full (full)");
@@ -124,12 +135,14 @@ void verify_options(CLI::App& app, Invocation& invocation) {
 }
 
 void switch_options(CLI::App& app, Invocation& invocation) {
+  plan_option(app, invocation);
   value(app, "--at", "TIME", "prepare all, then wait: HH:MM[:SS] here, or 2026-12-01T02:00:00+01:00",
         [&invocation](const std::string& text) { invocation.at = parse_start_time(text, std::chrono::system_clock::now()); });
   pause_options(app, invocation);
 }
 
 void rollback_options(CLI::App& app, Invocation& invocation) {
+  plan_option(app, invocation);
   pause_options(app, invocation);
   flag(app, "--force", invocation.force, "green is lost or wrong: open blue without it");
   value(app, "--accept-loss", "SIZE|D", "with --force: what of green may be lost, e.g. 0, 16MiB or 90s",
@@ -137,6 +150,7 @@ void rollback_options(CLI::App& app, Invocation& invocation) {
 }
 
 void finish_options(CLI::App& app, Invocation& invocation) {
+  plan_option(app, invocation);
   flag(app, "--now", invocation.now, "do not wait for rollback.keep");
   flag(app, "--purge", invocation.purge, "remove the journal as well");
   choice(app, "--without", invocation.without, {"blue"}, "blue is lost for good: act on green alone, at once");
@@ -169,6 +183,7 @@ void sandbox_up_options(CLI::App& app, Invocation& invocation) {
   value(app, "--user", "NAME", "system user of the servers, if root starts them (nobody)",
         [&options](const std::string& text) { options.user = text; });
   paths(app, "--bindir", options.bindirs, "where to look for servers first; repeatable");
+  path(app, "--pgbouncer", options.pgbouncer, "another PgBouncer than that of this machine");
   data_size(app, options.tables, options.megabytes);
   flag(app, "--schema-present", options.schema_present, "green has the schema already, without rows");
 }

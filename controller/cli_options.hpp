@@ -13,6 +13,7 @@ void add_global_options(CLI::App& app, Invocation& invocation);
 void no_options(CLI::App& app, Invocation& invocation);
 void check_options(CLI::App& app, Invocation& invocation);
 void plan_options(CLI::App& app, Invocation& invocation);
+void prepare_options(CLI::App& app, Invocation& invocation);
 void verify_options(CLI::App& app, Invocation& invocation);
 void switch_options(CLI::App& app, Invocation& invocation);
 void rollback_options(CLI::App& app, Invocation& invocation);

@@ -7,6 +7,7 @@
 #include "controller/confirmation.hpp"
 #include "controller/config.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/given_plan.hpp"
 #include "controller/guardrails.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
@@ -221,6 +222,7 @@ int report_crossing(Deployment& d, const RunResult& result, const std::string& c
 int run_crossing(const Invocation& invocation, Output& output) {
   const std::string command = invocation.command;
   const std::string source = std::string(transition_of(command).source);
+  const auto given = given_plan_of(invocation);
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
   const auto deadline = Deadline::after(milliseconds(60'000));
   d.connect(deadline, invocation.dry_run);
@@ -232,10 +234,11 @@ int run_crossing(const Invocation& invocation, Output& output) {
     return kDone;
   }
   look_before(d, source, deadline);
+  require_given_plan(given, d, command, {}, deadline);
   if (invocation.at) output.note("begins not before " + start_time_text(*invocation.at, std::chrono::system_clock::now()));
   if (invocation.dry_run) return dry_run(plan_of(d, source, invocation), command, d.traffic().effect_on_clients(), output);
   warn_of_errors(d.traffic(), output);
-  require_confirmation(invocation, d.name(), output);
+  if (!given || invocation.confirm) require_confirmation(invocation, d.name(), output);
   ConsoleObserver observer(output);
   const auto& pause = d.playbook().pooler;
   Attempts all;

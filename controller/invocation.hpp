@@ -16,6 +16,7 @@ struct SandboxUpOptions {
   std::filesystem::path dir;  // empty: chosen by the sandbox
   std::string user = "nobody";
   std::vector<std::filesystem::path> bindirs;
+  std::filesystem::path pgbouncer;  // the program; empty: the one of this machine
   int tables = 40, megabytes = 300;
   bool schema_present = false;  // green gets the schema, too (where pg_dump is too old to carry it)
 };
@@ -56,6 +57,8 @@ struct Invocation {
   bool json = false, no_color = false, quiet = false, verbose = false, yes = false;
   bool dry_run = false;                                // switch, rollback, recover, pooler adopt
   std::optional<std::string> confirm;                  // switch, rollback, finish, abandon
+  std::optional<std::string> plan;                     // prepare, switch, rollback, finish: a file or a digest
+  std::string planned_command;                         // plan: empty: the next one
   std::optional<std::chrono::milliseconds> timeout;    // how long a wait outside the window may take
   std::optional<std::chrono::system_clock::time_point> at;  // switch: not before
   std::optional<std::chrono::milliseconds> max_pause;  // switch, rollback: instead of the playbook's
@@ -65,7 +68,7 @@ struct Invocation {
   std::vector<std::string> tables;                     // verify: empty means all
   bool drop_green = false;                             // abandon
   std::string without;                                 // abandon, finish, recover: the side that is lost for good
-  bool now = false, purge = false, open_blue = false;  // finish
+  bool now = false, purge = false, open_blue = false;  // finish; the last two of plan, too
   bool source_not_restored = false;                    // recover
   bool offline = false;                                // check
   std::filesystem::path plan_file;                     // plan: empty: stdout

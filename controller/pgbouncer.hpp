@@ -20,7 +20,7 @@ class PgBouncerTraffic final : public Traffic {
   ~PgBouncerTraffic() override;
 
   // Refused ids: "pooler.unreachable", "-not-pgbouncer", "-version", "-identity", "-same-process", "-paused",
-  // "-disabled", "-alias-absent", "-session-pool", "-budget", "-unknown-setting", "-target", "-stale-config",
+  // "-disabled", "-replication", "-alias-absent", "-session-pool", "-budget", "-unknown-setting", "-target", "-stale-config",
   // "-console-rights", "-login-in-flight", and those of IniFile and StagedFile.
   void require_sound(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) override;
   void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) override;

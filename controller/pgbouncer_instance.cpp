@@ -62,6 +62,7 @@ IniFile PgBouncerInstance::look(const Endpoint& current, std::chrono::millisecon
   identify_on(console, deadline);
   require_running(console, settings_.name, aliases_, deadline);
   require_pool_mode(console, settings_.name, aliases_, config_, deadline);
+  require_no_replication(console, settings_.name, aliases_, deadline);
   require_budget(settings_.name, config_, budget);
   IniFile ini = files_.read();
   files_.require_whole(ini);
@@ -161,6 +162,7 @@ std::string PgBouncerInstance::blockers() {
         text += (text.empty() ? ": backend " : ", backend ") + std::to_string(session.backend_pid) + " of " + session.user;
         if (aliases_.size() > 1) text += " at \"" + alias + "\"";
         if (!session.client.empty()) text += " for " + session.client;
+        if (session.is_replication()) text += " (" + session.replication + " replication)";
       }
   } catch (const Error&) {
     return {};  // who blocks is a courtesy; that the pause failed is what counts
@@ -332,11 +334,12 @@ std::vector<TrafficState> PgBouncerInstance::holds(Deadline deadline) {
 std::vector<TrafficState> PgBouncerInstance::state(Deadline deadline) {
   return on_control(deadline, [&](PgBouncerConsole& console) {
     std::vector<TrafficState> states;
+    const std::string version = console.version(deadline), fault = known_fault_of(pgbouncer_version(version));
     for (const auto& alias : aliases_) {
       const auto database = console.database(alias, deadline);
       const auto counts = console.pools(alias, deadline);
       states.push_back({"pooler " + settings_.name, alias, database.is_paused, database.target, counts.waiting_clients,
-                        counts.servers});
+                        counts.servers, fault.empty() ? "" : version + " " + fault});
     }
     return states;
   });

@@ -147,6 +147,18 @@ void require_no_login(PgBouncerConsole& console, const std::string& name, const 
   }
 }
 
+void require_no_replication(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
+                            Deadline deadline) {
+  for (const auto& alias : aliases)
+    for (const auto& session : console.sessions(alias, deadline))
+      if (session.is_replication())
+        throw Refused("pooler.replication",
+                      "pooler " + name + ": database \"" + alias + "\" has a " + session.replication + " replication connection, backend " +
+                          std::to_string(session.backend_pid) + " of " + session.user +
+                          (session.client.empty() ? "" : " for " + session.client) + ": no pause comes about while it is there",
+                      "Let it connect to the server itself, past the pooler.");
+}
+
 void require_known_settings(const std::string& name, const IniFile& file, const PoolerConfig& config) {
   for (const auto& entry : file.entries())
     if (entry.section == "pgbouncer" && !config.contains(entry.key))

@@ -42,6 +42,9 @@ void require_budget(const std::string& name, const PoolerConfig& config, std::ch
 // "pooler.login-in-flight": it would fail in the pause and block its pool afterwards (faults B8). Waits half a second.
 void require_no_login(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
                       Deadline deadline);
+// "pooler.replication": such a connection is in the way of every PAUSE until its client leaves (faults B15).
+void require_no_replication(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
+                            Deadline deadline);
 // "pooler.unknown-setting": PgBouncer stops reading its file there, whatever RELOAD answers.
 void require_known_settings(const std::string& name, const IniFile& file, const PoolerConfig& config);
 // RELOAD must change nothing, else what runs is not what the file says: "pooler.stale-config"; "pooler.console-rights".

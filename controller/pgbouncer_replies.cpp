@@ -97,6 +97,7 @@ std::vector<PooledSession> sessions_in(const Result& show_servers, const std::st
     session.application = servers.text(row, "application_name");
     session.backend_pid = servers.number(row, "remote_pid");
     session.link = servers.text(row, "link");
+    session.replication = servers.text(row, "replication");
     result.push_back(std::move(session));
   }
   return result;
@@ -153,6 +154,12 @@ bool is_held_in(const Result& show_state) {
   for (int row = 0; row < table.rows(); ++row)
     if (table.text(row, "key") != "active" && table.text(row, "value") == "yes") return true;
   return false;
+}
+
+std::string known_fault_of(int version) {
+  if (version == 11800) return "may end clients with \"bad client state\"";
+  if (version == 12300) return "may crash after RELOAD";
+  return {};
 }
 
 int pgbouncer_version(const std::string& text) {

@@ -26,6 +26,10 @@ struct PooledSession {
   int backend_pid = 0;
   std::string link;    // the client's "ptr"; empty if none is linked
   std::string client;  // "app@10.0.0.7:5310 (worker)"; empty if none is linked
+  std::string replication = {};  // from 1.23: none, logical or physical
+
+  // Its client never ends a transaction, so PAUSE waits until it leaves (faults B15).
+  bool is_replication() const { return !replication.empty() && replication != "none"; }
 };
 
 // A server connection, without whose it is.
@@ -67,5 +71,7 @@ bool is_held_in(const Result& show_state);
 
 // 11800 for "PgBouncer 1.18.0"; 0 if it cannot be read.
 int pgbouncer_version(const std::string& text);
+// What is known to be wrong with exactly this version, as a sentence without its subject; empty if nothing (faults B19).
+std::string known_fault_of(int version);
 
 }  // namespace verdigris

@@ -45,6 +45,7 @@ struct TrafficState {
   Endpoint target;                   // as the running process has it, not as the file says
   int waiting_clients = 0;
   int server_connections = 0;        // of this database
+  std::string known_fault = {};      // "PgBouncer 1.23.0 may crash after RELOAD"; empty if none is known
 };
 
 // When clients were held: steady clock, for the report.

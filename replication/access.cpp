@@ -92,12 +92,13 @@ std::string ForeignSession::describe() const {
          (query_start.empty() ? "" : ", query began " + query_start) + ")";
 }
 
+std::vector<Sql> access_function_statements() {
+  return {Sql(kSetConnect), Sql(kConnectGrants), Sql(kCloseAccess), Sql(kOpenAccess),
+          Sql("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA verdigris FROM PUBLIC")};
+}
+
 void install_access_functions(Transaction& transaction) {
-  transaction.execute(Sql(kSetConnect));
-  transaction.execute(Sql(kConnectGrants));
-  transaction.execute(Sql(kCloseAccess));
-  transaction.execute(Sql(kOpenAccess));
-  transaction.execute(Sql("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA verdigris FROM PUBLIC"));
+  for (const auto& statement : access_function_statements()) transaction.execute(statement);
 }
 
 void close_access(Transaction& transaction, const std::string& deployment, const std::vector<std::string>& keep) {

@@ -19,6 +19,7 @@ struct ForeignSession {
 };
 
 void install_access_functions(Transaction& transaction);
+std::vector<Sql> access_function_statements();  // what it sends
 // keep: roles that must still connect (ours); superusers pass anyway. Idempotent: saves only the first time.
 void close_access(Transaction& transaction, const std::string& deployment, const std::vector<std::string>& keep);
 Sql closing_access_statement();  // what it sends; $1 is the deployment, $2 the roles to keep

@@ -6,8 +6,8 @@
 namespace verdigris {
 namespace {
 
-void create_tables(Transaction& transaction) {
-  transaction.execute(Sql(R"(
+Sql tables_statement() {
+  return Sql(R"(
     CREATE SCHEMA IF NOT EXISTS verdigris;
     REVOKE ALL ON SCHEMA verdigris FROM PUBLIC;
     CREATE TABLE IF NOT EXISTS verdigris.identity (
@@ -24,7 +24,13 @@ void create_tables(Transaction& transaction) {
       ORDER BY m.side, s.key, m.id DESC;
     CREATE TABLE IF NOT EXISTS verdigris.saved (
       deployment text NOT NULL, key text NOT NULL, value jsonb NOT NULL, PRIMARY KEY (deployment, key));
-  )"));
+  )");
+}
+
+Sql identity_statement() {
+  return Sql(R"(
+    INSERT INTO verdigris.identity (deployment, side, token) VALUES ($1, $2, gen_random_uuid()::text)
+    ON CONFLICT (deployment) DO NOTHING)");
 }
 
 // One row per thing that speaks against a schema of this name being ours; read from the catalogs alone, because reading
@@ -80,21 +86,28 @@ void install_control_schema(Connection& on, const std::string& deployment, const
   // Two controllers that install at once would fail with "tuple concurrently updated"; the lock makes them queue.
   transaction.execute(Sql("SELECT pg_advisory_xact_lock(hashtextextended('verdigris:install', 0))"));
   has_control_schema(on, deadline);  // throws if it is somebody else's
-  create_tables(transaction);
+  transaction.execute(tables_statement());
   require_own_schema(on, deadline);  // made by somebody else meanwhile: nothing is written into it
-  transaction.query(Sql(R"(
-    INSERT INTO verdigris.identity (deployment, side, token) VALUES ($1, $2, gen_random_uuid()::text)
-    ON CONFLICT (deployment) DO NOTHING)"),
-                    {deployment, side});
+  transaction.query(identity_statement(), {deployment, side});
   install_access_functions(transaction);
   install_marker_fence(transaction);
   transaction.commit();
 }
 
+std::vector<Sql> installing_statements() {
+  std::vector<Sql> all{tables_statement(), identity_statement()};
+  for (auto& one : access_function_statements()) all.push_back(std::move(one));
+  all.push_back(marker_fence_statement(FenceState::open));
+  all.push_back(marker_trigger_statement());
+  return all;
+}
+
 void remove_control_schema(Connection& on, Deadline deadline) {
   on.execute(Sql("SET client_min_messages = warning"), deadline);
-  on.execute(Sql("DROP SCHEMA IF EXISTS verdigris CASCADE"), deadline);
+  on.execute(removing_statement(), deadline);
 }
+
+Sql removing_statement() { return Sql("DROP SCHEMA IF EXISTS verdigris CASCADE"); }
 
 void save_value(Connection& in_transaction, const std::string& deployment, const std::string& key,
                 const std::string& value, Deadline deadline) {
@@ -128,7 +141,9 @@ std::vector<std::pair<std::string, std::string>> saved_values(Connection& on, co
 }
 
 void forget_value(Connection& on, const std::string& deployment, const std::string& key, Deadline deadline) {
-  on.query(Sql("DELETE FROM verdigris.saved WHERE deployment = $1 AND key = $2"), {deployment, key}, deadline);
+  on.query(forgetting_statement(), {deployment, key}, deadline);
 }
+
+Sql forgetting_statement() { return Sql("DELETE FROM verdigris.saved WHERE deployment = $1 AND key = $2"); }
 
 }  // namespace verdigris

@@ -13,8 +13,10 @@ namespace verdigris {
 
 // Idempotent; leaves what is there as it is. `side` is "blue" or "green"; the identity token is made once.
 void install_control_schema(Connection& on, const std::string& deployment, const std::string& side, Deadline deadline);
+std::vector<Sql> installing_statements();  // what it sends; $1 and $2, where they stand: deployment and side
 // Publications that list the marker must be gone before. Idempotent.
 void remove_control_schema(Connection& on, Deadline deadline);
+Sql removing_statement();  // what it sends
 // The first thing that a command asks of the schema. Throws Refused "schema.foreign" if there is one that is not ours:
 // owned or writable by somebody who is neither superuser nor the controller, or without our tables. Reads catalogs only.
 bool has_control_schema(Connection& on, Deadline deadline);
@@ -28,6 +30,7 @@ std::optional<std::string> saved_value(Connection& on, const std::string& deploy
                                        Deadline deadline);
 std::vector<std::pair<std::string, std::string>> saved_values(Connection& on, const std::string& deployment,
                                                               const std::string& key_prefix, Deadline deadline);
+Sql forgetting_statement();
 void forget_value(Connection& on, const std::string& deployment, const std::string& key, Deadline deadline);
 
 }  // namespace verdigris

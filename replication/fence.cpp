@@ -108,10 +108,13 @@ void install_marker_fence(Transaction& transaction) {
   const auto there = on.query(Sql(R"(
     SELECT count(*) FROM pg_trigger WHERE tgrelid = 'verdigris.marker'::regclass AND tgname = 'verdigris_marker_fence')"),
                               transaction.deadline());
-  if (there.one_row(1).integer(0) > 0) return;
-  transaction.execute(Sql(R"(
+  if (there.one_row(1).integer(0) == 0) transaction.execute(marker_trigger_statement());
+}
+
+Sql marker_trigger_statement() {
+  return Sql(R"(
     CREATE TRIGGER verdigris_marker_fence BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON verdigris.marker
-    FOR EACH STATEMENT EXECUTE FUNCTION verdigris.marker_fence())"));
+    FOR EACH STATEMENT EXECUTE FUNCTION verdigris.marker_fence())");
 }
 
 std::vector<QualifiedName> tables_without_fence(Connection& on, Deadline deadline) {
@@ -126,29 +129,39 @@ void install_fence_triggers(Connection& on, milliseconds lock_timeout, Deadline 
   for (const auto& table : tables_without_fence(on, deadline))
     with_lock_retries(on, "the fence trigger of " + table.display(), lock_timeout, deadline, [&](Transaction& transaction) {
       transaction.execute(Sql("SET LOCAL client_min_messages = warning"));
-      transaction.execute(Sql("DROP TRIGGER IF EXISTS verdigris_fence ON {}", table));
-      transaction.execute(Sql(R"(
-        CREATE TRIGGER verdigris_fence BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {}
-        FOR EACH STATEMENT EXECUTE FUNCTION verdigris.fence())",
-                              table));
+      for (const auto& statement : trigger_statements(Sql("{}", table))) transaction.execute(statement);
     });
 }
 
-void remove_fence_triggers(Connection& on, milliseconds lock_timeout, Deadline deadline) {
+std::vector<Sql> trigger_statements(const Sql& table) {
+  return {Sql("DROP TRIGGER IF EXISTS verdigris_fence ON {}", table), Sql(R"(
+        CREATE TRIGGER verdigris_fence BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {}
+        FOR EACH STATEMENT EXECUTE FUNCTION verdigris.fence())",
+                                                                          table)};
+}
+
+Sql trigger_removing_statement(const Sql& table) { return Sql("DROP TRIGGER verdigris_fence ON {}", table); }
+
+std::vector<QualifiedName> tables_with_fence(Connection& on, Deadline deadline) {
   const auto result = on.query(Sql(R"(
     SELECT n.nspname, c.relname FROM pg_trigger t
     JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE t.tgname = 'verdigris_fence' AND NOT t.tgisinternal AND t.tgparentid = 0)"),
+    WHERE t.tgname = 'verdigris_fence' AND NOT t.tgisinternal AND t.tgparentid = 0 ORDER BY n.nspname, c.relname)"),
                                deadline);
-  for (const auto& row : result.rows(2)) {
-    const QualifiedName table(row.text(0), row.text(1));
+  std::vector<QualifiedName> out;
+  for (const auto& row : result.rows(2)) out.emplace_back(row.text(0), row.text(1));
+  return out;
+}
+
+void remove_fence_triggers(Connection& on, milliseconds lock_timeout, Deadline deadline) {
+  for (const auto& table : tables_with_fence(on, deadline))
     with_lock_retries(on, "the fence trigger of " + table.display(), lock_timeout, deadline, [&](Transaction& transaction) {
-      transaction.execute(Sql("DROP TRIGGER verdigris_fence ON {}", table));
+      transaction.execute(trigger_removing_statement(Sql("{}", table)));
     });
-  }
 }
 
 Sql fence_statement(FenceState state) { return replacement_of("fence", state, {}); }
+Sql following_statement(const std::string& controller) { return replacement_of("fence", FenceState::following, controller); }
 Sql marker_fence_statement(FenceState state) { return replacement_of("marker_fence", state, {}); }
 
 namespace {

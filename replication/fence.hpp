@@ -39,9 +39,17 @@ std::vector<QualifiedName> tables_without_fence(Connection& on, Deadline deadlin
 void install_fence_triggers(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline);
 void remove_fence_triggers(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline);
 
+// Every table with it, but for partitions that have it from their root.
+std::vector<QualifiedName> tables_with_fence(Connection& on, Deadline deadline);
+// What these send, for one table.
+std::vector<Sql> trigger_statements(const Sql& table);
+Sql trigger_removing_statement(const Sql& table);
+Sql marker_trigger_statement();
+
 // The same as text, for a transaction in one round trip. open or closed only.
 Sql fence_statement(FenceState state);
 Sql marker_fence_statement(FenceState state);
+Sql following_statement(const std::string& controller);  // but for this role
 
 struct PreparedTransaction {
   std::string gid, owner;

@@ -79,6 +79,11 @@ bool is_same(std::vector<PublishedTable> a, std::vector<PublishedTable> b) {
   return a == b;
 }
 
+Sql settings_statement(const Stream& stream) {
+  return Sql("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = false)",
+             stream.identifier());
+}
+
 void require_column_lists(const Connection& on, const std::vector<PublishedTable>& tables) {
   if (on.major() >= 15) return;
   for (const auto& table : tables)
@@ -111,15 +116,15 @@ std::vector<Sql> publishing_statements(Connection& on, const Stream& stream, con
                   "Drop or rename that publication if nothing uses it.");
   const bool has_tables = found && is_same(found->tables, wanted);
   if (has_tables && found->has_our_settings) return {};
+  if (!found) return publishing_statements(stream, table_list(wanted));
   std::vector<Sql> statements;
-  if (!found)
-    statements.push_back(Sql("CREATE PUBLICATION {} FOR TABLE {}", stream.identifier(), table_list(wanted)));
-  else if (!has_tables)
-    statements.push_back(Sql("ALTER PUBLICATION {} SET TABLE {}", stream.identifier(), table_list(wanted)));
-  statements.push_back(Sql("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate', "
-                           "publish_via_partition_root = false)",
-                           stream.identifier()));
+  if (!has_tables) statements.push_back(Sql("ALTER PUBLICATION {} SET TABLE {}", stream.identifier(), table_list(wanted)));
+  statements.push_back(settings_statement(stream));
   return statements;
+}
+
+std::vector<Sql> publishing_statements(const Stream& stream, const Sql& tables) {
+  return {Sql("CREATE PUBLICATION {} FOR TABLE {}", stream.identifier(), tables), settings_statement(stream)};
 }
 
 void ensure_publication(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,

@@ -30,6 +30,7 @@ void ensure_publication(Connection& on, const Stream& stream, const std::vector<
 // What it would send; empty if it changes nothing.
 std::vector<Sql> publishing_statements(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,
                                        Deadline deadline);
+std::vector<Sql> publishing_statements(const Stream& stream, const Sql& tables);  // where there is none
 // True if ensure_publication() would change nothing.
 bool is_published(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables, Deadline deadline);
 void drop_publication(Connection& on, const Stream& stream, Deadline deadline);

@@ -133,20 +133,26 @@ const char* to_letter(IdentityChange::To to) {
   return "f";
 }
 
-void restore_one(Transaction& transaction, const std::string& deployment, const std::string& key,
-                 const std::string& value) {
-  const Result answer = transaction.query(Sql(R"(
+// Nothing if the table is gone.
+std::optional<Sql> restoring_of(Connection& on, const std::string& value, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
     SELECT n.nspname, c.relname, v ->> 'identity', (SELECT ic.relname FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
                                                     WHERE i.indrelid = c.oid AND ic.relname = v ->> 'index')
     FROM (SELECT $1::jsonb AS v) AS saved
     JOIN pg_namespace n ON n.nspname = v ->> 'schema'
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = v ->> 'table' AND c.relkind IN ('r', 'p'))"),
-                                          {value});
-  if (const auto row = answer.at_most_one_row(4)) {
-    std::optional<Identifier> index;
-    if (!row->is_null(3)) index.emplace(row->text(3));
-    transaction.execute(altering_of({row->text(0), row->text(1)}, row->text(2), index));
-  }
+                                 {value}, deadline);
+  const auto row = answer.at_most_one_row(4);
+  if (!row) return std::nullopt;
+  std::optional<Identifier> index;
+  if (!row->is_null(3)) index.emplace(row->text(3));
+  return altering_of({row->text(0), row->text(1)}, row->text(2), index);
+}
+
+void restore_one(Transaction& transaction, const std::string& deployment, const std::string& key,
+                 const std::string& value) {
+  const auto statement = restoring_of(transaction.connection(), value, transaction.deadline());
+  if (statement) transaction.execute(*statement);
   forget_value(transaction.connection(), deployment, key, transaction.deadline());
 }
 
@@ -200,6 +206,13 @@ void restore_identities(Connection& on, const std::string& deployment, Deadline 
                       [&, saved_key = key, saved = value](Transaction& transaction) {
                         restore_one(transaction, deployment, saved_key, saved);
                       });
+}
+
+std::vector<RestoredIdentity> identities_to_restore(Connection& on, const std::string& deployment, Deadline deadline) {
+  std::vector<RestoredIdentity> all;
+  for (const auto& [key, value] : saved_values(on, deployment, kSavedPrefix, deadline))
+    all.push_back({key, restoring_of(on, value, deadline)});
+  return all;
 }
 
 void copy_saved_identities(Connection& from, Connection& to, const std::string& deployment, Deadline deadline) {

@@ -35,6 +35,11 @@ void apply_identities(Connection& on, const std::string& deployment, const std::
                       Deadline deadline);
 // Puts everything saved back and forgets it; idempotent. Tables that are gone are passed over.
 void restore_identities(Connection& on, const std::string& deployment, Deadline deadline);
+struct RestoredIdentity {
+  std::string key;                // that is forgotten with it
+  std::optional<Sql> statement;  // nothing for a table that is gone
+};
+std::vector<RestoredIdentity> identities_to_restore(Connection& on, const std::string& deployment, Deadline deadline);
 // A dump carries the changed identities to the target; what to put back there later must follow.
 void copy_saved_identities(Connection& from, Connection& to, const std::string& deployment, Deadline deadline);
 

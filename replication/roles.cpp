@@ -96,15 +96,24 @@ class RoleCopy {
     }
   }
 
+  // What changes something: said in a dry run, sent otherwise.
+  void act(const Sql& statement) {
+    if (is_dry_) report_.statements.push_back(statement.text());
+    else target_.execute(statement);
+  }
+
+  // Verifiers are as good as passwords: they are shown nowhere.
+  Sql password_of(const Role& role) const {
+    if (role.verifier.is_empty()) return Sql("PASSWORD NULL");
+    return is_dry_ ? Sql("PASSWORD '<its verifier>'") : Sql("PASSWORD {}", Literal(role.verifier.reveal()));
+  }
+
   void write_role(const Sql& verb, const Role& role) {
     ++report_.roles;
-    if (is_dry_) return;
     // The words were chosen from a fixed list above.
     const Sql attributes = Sql::written_by_operator(role.attributes);
-    const Sql password =
-        role.verifier.is_empty() ? Sql("PASSWORD NULL") : Sql("PASSWORD {}", Literal(role.verifier.reveal()));
-    target_.execute(Sql("{} WITH {} CONNECTION LIMIT {} VALID UNTIL {} {}", verb, attributes,
-                        Number(role.connection_limit), Literal(role.valid_until), password));
+    act(Sql("{} WITH {} CONNECTION LIMIT {} VALID UNTIL {} {}", verb, attributes, Number(role.connection_limit),
+            Literal(role.valid_until), password_of(role)));
   }
 
   // role, member -> admin, inherit, set. Before 16 there are neither INHERIT nor SET: the member's own INHERIT decides,
@@ -140,14 +149,13 @@ class RoleCopy {
   void grant_membership(const std::string& role, const std::string& member,
                         const std::tuple<bool, std::optional<bool>, bool>& options) {
     ++report_.memberships;
-    if (is_dry_) return;
     const auto& [is_admin, inherits, sets] = options;
     const auto word = [](bool value) { return value ? Sql("TRUE") : Sql("FALSE"); };
     const Sql grant("GRANT {} TO {}", Identifier(role), Identifier(member));
     if (target_.connection().major() < 16 || !inherits)
-      target_.execute(is_admin ? Sql("{} WITH ADMIN OPTION", grant) : grant);
+      act(is_admin ? Sql("{} WITH ADMIN OPTION", grant) : grant);
     else
-      target_.execute(Sql("{} WITH ADMIN {}, INHERIT {}, SET {}", grant, word(is_admin), word(*inherits), word(sets)));
+      act(Sql("{} WITH ADMIN {}, INHERIT {}, SET {}", grant, word(is_admin), word(*inherits), word(sets)));
   }
 
   bool has_role(const std::string& role) {
@@ -183,11 +191,16 @@ class RoleCopy {
   }
 
   bool try_setting(const std::tuple<std::string, bool, std::string>& key, const std::string& value) {
-    if (is_dry_) return is_setting(std::get<2>(key));
+    if (is_dry_ && !is_setting(std::get<2>(key))) return false;
+    if (is_dry_) {
+      act(alter_setting(key, value));
+      return true;
+    }
     target_.execute(Sql("SAVEPOINT setting"));
     try {
+      take_list(std::get<2>(key), value);
       target_.execute(alter_setting(key, value));
-      target_.execute(Sql("SET LOCAL search_path = pg_catalog, pg_temp"));  // alter_setting() may have moved it
+      target_.execute(Sql("SET LOCAL search_path = pg_catalog, pg_temp"));  // take_list() may have moved it
       target_.execute(Sql("RELEASE SAVEPOINT setting"));
       return true;
     } catch (const ServerError& error) {
@@ -204,17 +217,20 @@ class RoleCopy {
            target_.query(Sql("SELECT EXISTS (SELECT FROM pg_settings WHERE name = lower($1))"), {name}).one_row(1).boolean(0);
   }
 
+  static bool is_list(const std::string& name) { return name == "search_path" || name == "temp_tablespaces"; }
+
+  // The stored text of a list is its elements, quoted: as one literal it would become one element.
+  void take_list(const std::string& name, const std::string& value) {
+    if (is_list(name)) target_.query(Sql("SELECT set_config($1, $2, true)"), {name, value});
+  }
+
   Sql alter_setting(const std::tuple<std::string, bool, std::string>& key, const std::string& value) {
     const auto& [role, in_database, name] = key;
     const Identifier database(current_database());
     const Sql scope = role.empty()  ? Sql("ALTER DATABASE {}", database)
                       : in_database ? Sql("ALTER ROLE {} IN DATABASE {}", Identifier(role), database)
                                     : Sql("ALTER ROLE {}", Identifier(role));
-    // The stored text of a list is its elements, quoted: as one literal it would become one element.
-    if (name == "search_path" || name == "temp_tablespaces") {
-      target_.query(Sql("SELECT set_config($1, $2, true)"), {name, value});
-      return Sql("{} SET {} FROM CURRENT", scope, Identifier(name));
-    }
+    if (is_list(name)) return Sql("{} SET {} FROM CURRENT", scope, Identifier(name));
     std::vector<Identifier> parts;
     for (std::size_t start = 0; start <= name.size();) {
       const auto dot = std::min(name.find('.', start), name.size());
@@ -259,12 +275,13 @@ class RoleCopy {
   bool is_closed() const { return !scope_.closed_deployment.empty(); }
 
   void save_connect(const std::string& role, bool with_option) {
-    target_.query(Sql(R"(
+    const Sql statement(R"(
       UPDATE verdigris.saved SET value = jsonb_set(value, '{grants}', value -> 'grants' || jsonb_build_array(
         jsonb_build_object('grantor', d.datdba, 'grantee', coalesce(r.oid, 0::oid), 'grantable', $3::bool, 'by_owner', true)))
       FROM pg_database d LEFT JOIN pg_roles r ON r.rolname = $2
-      WHERE d.datname = current_database() AND deployment = $1 AND key = 'access')"),
-                  {scope_.closed_deployment, role, with_option ? "true" : "false"});
+      WHERE d.datname = current_database() AND deployment = $1 AND key = 'access')");
+    if (is_dry_) return act(statement);
+    target_.query(statement, {scope_.closed_deployment, role, with_option ? "true" : "false"});
   }
 
   void copy_grants() {
@@ -284,12 +301,11 @@ class RoleCopy {
 
   void grant(const std::string& role, const std::string& privilege, bool with_option) {
     ++report_.grants;
-    if (is_dry_) return;
     if (privilege == "CONNECT" && is_closed()) return save_connect(role, with_option);
     const Sql what = privilege == "CONNECT" ? Sql("CONNECT") : privilege == "CREATE" ? Sql("CREATE") : Sql("TEMPORARY");
     const Sql whom = role.empty() ? Sql("PUBLIC") : Sql("{}", Identifier(role));
     const Sql option = with_option ? Sql(" WITH GRANT OPTION") : Sql("");
-    target_.execute(Sql("GRANT {} ON DATABASE {} TO {}{}", what, Identifier(current_database()), whom, option));
+    act(Sql("GRANT {} ON DATABASE {} TO {}{}", what, Identifier(current_database()), whom, option));
   }
 
   Connection& source_;

@@ -23,6 +23,7 @@ struct RoleReport {
   int grants = 0;                          // on the database
   std::vector<std::string> overwritten = {};  // logins that were there with another password or other attributes
   std::vector<std::string> left_out = {};  // settings that the target does not know or that could keep everybody out
+  std::vector<std::string> statements = {};  // of a dry run: what would be sent, without verifiers
   int changes() const { return roles + memberships + settings + grants; }
 };
 

@@ -182,19 +182,27 @@ SchemaDumpTool find_dump_tool(const SchemaTools& tools, const Server& source, co
 void carry_schema(const Server& source, const Server& target, SchemaSection section, const SchemaTools& tools,
                   Deadline deadline) {
   const SchemaDumpTool tool = find_dump_tool(tools, source, target, deadline);
-  const std::string pg_restore = (tool.directory / "pg_restore").string();
   const PrivateFile dump;
-  run(tools, "schema.dump", source.color(),
-      {(tool.directory / "pg_dump").string(), "--format=custom", "--schema-only", "--quote-all-identifiers",
-       "--no-publications", "--no-subscriptions", "--exclude-schema=verdigris", "--lock-wait-timeout=5000",
-       "--file=" + dump.path(), "--dbname=" + conninfo_for_tools(source)},
-      deadline);
+  run(tools, "schema.dump", source.color(), dumping_command(tool, source, dump.path()), deadline);
   const PrivateFile list(
-      filtered_toc(run(tools, "schema.dump", source.color(), {pg_restore, "--list", dump.path()}, deadline)));
-  run(tools, "schema.restore", target.color(),
-      {pg_restore, "--section=" + section_word(section), "--exit-on-error", "--single-transaction", "--no-tablespaces",
-       "--use-list=" + list.path(), "--dbname=" + conninfo_for_tools(target), dump.path()},
-      deadline);
+      filtered_toc(run(tools, "schema.dump", source.color(), listing_command(tool, dump.path()), deadline)));
+  run(tools, "schema.restore", target.color(), restoring_command(tool, target, section, dump.path(), list.path()), deadline);
+}
+
+std::vector<std::string> dumping_command(const SchemaDumpTool& tool, const Server& source, const std::string& dump) {
+  return {(tool.directory / "pg_dump").string(), "--format=custom", "--schema-only", "--quote-all-identifiers",
+          "--no-publications", "--no-subscriptions", "--exclude-schema=verdigris", "--lock-wait-timeout=5000",
+          "--file=" + dump, "--dbname=" + conninfo_for_tools(source)};
+}
+
+std::vector<std::string> listing_command(const SchemaDumpTool& tool, const std::string& dump) {
+  return {(tool.directory / "pg_restore").string(), "--list", dump};
+}
+
+std::vector<std::string> restoring_command(const SchemaDumpTool& tool, const Server& target, SchemaSection section,
+                                           const std::string& dump, const std::string& list) {
+  return {(tool.directory / "pg_restore").string(), "--section=" + section_word(section), "--exit-on-error",
+          "--single-transaction", "--no-tablespaces", "--use-list=" + list, "--dbname=" + conninfo_for_tools(target), dump};
 }
 
 std::string filtered_toc(const std::string& toc) {
@@ -229,24 +237,27 @@ std::vector<std::string> missing_post_data(Connection& source, Connection& targe
   return missing;
 }
 
+std::vector<QualifiedName> matviews(Connection& on, bool populated, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'm' AND c.relispopulated = $1::bool AND n.nspname !~ '^pg_' ORDER BY c.oid)"),
+                                 {populated ? "true" : "false"}, deadline);
+  std::vector<QualifiedName> list;
+  for (const Row& row : answer.rows(2)) list.emplace_back(row.text(0), row.text(1));
+  return list;
+}
+
+Sql refreshing_statement(const QualifiedName& matview) { return Sql("REFRESH MATERIALIZED VIEW {}", matview); }
+
 int refresh_matviews(Connection& source, Connection& target, Deadline deadline) {
-  const auto names = [deadline](Connection& on, bool populated) {
-    const Result answer = on.query(Sql(R"(
-      SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind = 'm' AND c.relispopulated = $1::bool AND n.nspname !~ '^pg_' ORDER BY c.oid)"),
-                                   {populated ? "true" : "false"}, deadline);
-    std::vector<QualifiedName> list;
-    for (const Row& row : answer.rows(2)) list.emplace_back(row.text(0), row.text(1));
-    return list;
-  };
-  const auto filled = names(source, true);
+  const auto filled = matviews(source, true, deadline);
   int refreshed = 0;
   for (bool has_progress = true; has_progress;) {
     has_progress = false;
-    for (const auto& name : names(target, false)) {
+    for (const auto& name : matviews(target, false, deadline)) {
       if (std::find(filled.begin(), filled.end(), name) == filled.end()) continue;
       try {
-        target.execute(Sql("REFRESH MATERIALIZED VIEW {}", name), deadline);
+        target.execute(refreshing_statement(name), deadline);
         has_progress = true;
         ++refreshed;
       } catch (const ServerError& error) {

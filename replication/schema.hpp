@@ -42,6 +42,12 @@ SchemaDumpTool find_dump_tool(const SchemaTools& tools, const Server& source, co
 void carry_schema(const Server& source, const Server& target, SchemaSection section, const SchemaTools& tools,
                   Deadline deadline);
 
+// The programs that it runs, in this order. dump and list: files of its own; the list is filtered_toc() of the second.
+std::vector<std::string> dumping_command(const SchemaDumpTool& tool, const Server& source, const std::string& dump);
+std::vector<std::string> listing_command(const SchemaDumpTool& tool, const std::string& dump);
+std::vector<std::string> restoring_command(const SchemaDumpTool& tool, const Server& target, SchemaSection section,
+                                           const std::string& dump, const std::string& list);
+
 // The lines of pg_restore -l without what is ours.
 std::string filtered_toc(const std::string& toc);
 
@@ -54,5 +60,8 @@ std::vector<std::string> missing_post_data(Connection& source, Connection& targe
 
 // Fills the target's materialized views that are filled on the source, those that others need first. Returns how many.
 int refresh_matviews(Connection& source, Connection& target, Deadline deadline);
+Sql refreshing_statement(const QualifiedName& matview);  // what it sends for each
+// Those that are filled, or those that are not.
+std::vector<QualifiedName> matviews(Connection& on, bool populated, Deadline deadline);
 
 }  // namespace verdigris

@@ -155,8 +155,11 @@ void keep_lock_timeout_from_apply(Connection& on, Deadline deadline) {
       AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user)) LIMIT 1)"),
                                  deadline);
   const auto row = answer.at_most_one_row(1);
-  if (row)
-    on.execute(Sql("ALTER ROLE CURRENT_USER IN DATABASE {} SET lock_timeout = 0", Identifier(row->text(0))), deadline);
+  if (row) on.execute(no_lock_timeout_statement(Identifier(row->text(0))), deadline);
+}
+
+Sql no_lock_timeout_statement(const Identifier& database) {
+  return Sql("ALTER ROLE CURRENT_USER IN DATABASE {} SET lock_timeout = 0", database);
 }
 
 void flush_each_commit(Connection& on, const Stream& stream, bool is_flushed, Deadline deadline) {

@@ -66,6 +66,7 @@ void drop_subscription(Connection& on, const Stream& stream, Deadline deadline);
 // What these send.
 Sql creating_statement(const Stream& stream, const Conninfo& publisher, int receiver_major, int publisher_major,
                        bool origin_none);
+Sql no_lock_timeout_statement(const Identifier& database);
 Sql flushing_statement(const Stream& stream, bool is_flushed);
 Sql enabling_statement(const Stream& stream);
 Sql disabling_statement(const Stream& stream);

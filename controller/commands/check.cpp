@@ -25,12 +25,24 @@ Finding about_pooler(const TrafficState& state) {
   return pass("pooler.state", text);
 }
 
+// Once for each process, however many databases it has.
+void add_known_faults(Findings& findings, const std::vector<TrafficState>& states) {
+  std::string last;
+  for (const auto& state : states) {
+    if (!state.known_fault.empty() && state.instance != last)
+      findings.push_back(warn("pooler.version", state.instance + ": " + state.known_fault, "Upgrade PgBouncer before a switch."));
+    last = state.instance;
+  }
+}
+
 // What the running processes say, and what a switch would ask of them and of their files before anybody waits, but for
 // the no-op RELOAD.
 Findings ask_poolers(Deployment& d, Deadline deadline) {
   Findings findings;
   try {
-    for (const auto& state : d.traffic().state(deadline)) findings.push_back(about_pooler(state));
+    const auto states = d.traffic().state(deadline);
+    for (const auto& state : states) findings.push_back(about_pooler(state));
+    add_known_faults(findings, states);
   } catch (const Error& error) {
     return {fail("pooler.unreachable", error.what(), error.hint())};
   }

@@ -4,6 +4,7 @@
 #include "controller/confirmation.hpp"
 #include "controller/crossing.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/given_plan.hpp"
 #include "controller/hold.hpp"
 #include "controller/lost_side.hpp"
 #include "controller/observer.hpp"
@@ -116,6 +117,7 @@ int finish_purged(Deployment& d, const Invocation& invocation, Deadline deadline
 int run_finish(const Invocation& invocation, Output& output) {
   if (invocation.open_blue && !invocation.without.empty())
     throw Error("usage", "--open-blue cannot be done --without blue", "Leave one of them out.", Failure::usage);
+  const auto given = given_plan_of(invocation);
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
   const auto deadline = Deadline::after(milliseconds(120'000));
   connect_but_for_lost(d, invocation, deadline, output);
@@ -131,9 +133,10 @@ int run_finish(const Invocation& invocation, Output& output) {
   const bool has_work = !is_again || !is_done(plan, deadline) || opens_blue != was_opening;
   if (is_again) lift_holds(d, deadline, output);  // what an earlier version left
   if (!has_work && !invocation.purge) return say_nothing_to_do(standing, output);
+  require_given_plan(given, d, "finish", {opens_blue, invocation.purge}, deadline);
   if (!standing.open) {
     if (!is_again) require_first_finish_allowed(d, invocation, deadline);
-    require_confirmation(invocation, d.name(), output);
+    if (!given || invocation.confirm) require_confirmation(invocation, d.name(), output);
   }
   if (has_work) carry_out(d, plan, opens_blue, invocation, deadline, output);
   lift_holds(d, deadline, output);

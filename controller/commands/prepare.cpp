@@ -3,6 +3,7 @@
 #include "controller/config.hpp"
 #include "controller/crossing.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/given_plan.hpp"
 #include "controller/guardrails.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
@@ -21,6 +22,7 @@ void install(Deployment& d, Deadline deadline) {
 }  // namespace
 
 int run_prepare(const Invocation& invocation, Output& output) {
+  const auto given = given_plan_of(invocation);
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) {
     if (was_interrupted()) throw Error("interrupted", "interrupted by a signal", "Run verdigris prepare to go on.");
     output.note(text);
@@ -33,6 +35,7 @@ int run_prepare(const Invocation& invocation, Output& output) {
   auto standing = d.standing();
   require_allowed(standing, "prepare");
   d.require_known_servers(deadline);
+  require_given_plan(given, d, "prepare", {}, deadline);
   const bool is_first = standing.phase == Phase::idle && !standing.open;
   require_guardrails(d, !is_first, output);
   if (is_first) install(d, deadline);

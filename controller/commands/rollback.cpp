@@ -8,6 +8,9 @@ namespace verdigris {
 
 // The same plan with the sides exchanged.
 int run_rollback(const Invocation& invocation, Output& output) {
+  if (invocation.force && invocation.plan)
+    throw Error("usage", "--plan cannot be given with --force: no plan tells of a green that is lost", "Leave it out, and give --confirm.",
+                Failure::usage);
   if (invocation.force) return run_forced_rollback(invocation, output);
   if (invocation.accept_loss.bytes || invocation.accept_loss.seconds)
     throw Error("usage", "--accept-loss belongs to rollback --force: without it nothing is ever lost", "Leave it out.", Failure::usage);

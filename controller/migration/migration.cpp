@@ -7,11 +7,7 @@ namespace {
 
 void create_record_table(Connection& on, Deadline deadline) {
   on.take_notices();
-  on.execute(Sql(R"(
-    CREATE TABLE IF NOT EXISTS verdigris.migration (
-      deployment text NOT NULL, name text NOT NULL, sha256 text NOT NULL,
-      applied_at timestamptz NOT NULL DEFAULT pg_catalog.now(), PRIMARY KEY (deployment, name)))"),
-             deadline);
+  on.execute(migration_table_statement(), deadline);
 }
 
 struct Applied {
@@ -49,6 +45,17 @@ void run_text(Connection& on, const Migration& migration, const std::string& tex
 
 }  // namespace
 
+Sql migration_table_statement() {
+  return Sql(R"(
+    CREATE TABLE IF NOT EXISTS verdigris.migration (
+      deployment text NOT NULL, name text NOT NULL, sha256 text NOT NULL,
+      applied_at timestamptz NOT NULL DEFAULT pg_catalog.now(), PRIMARY KEY (deployment, name)))");
+}
+
+Sql migration_record_statement() {
+  return Sql("INSERT INTO verdigris.migration (deployment, name, sha256) VALUES ($1, $2, $3)");
+}
+
 std::vector<std::string> pending_migrations(Connection& on, const std::string& deployment,
                                             const std::vector<Migration>& migrations, Deadline deadline) {
   const auto applied = applied_migrations(on, deployment, deadline);
@@ -76,8 +83,7 @@ void apply_migrations(Connection& on, const std::string& deployment, const std::
   for (std::size_t i = migrations.size() - pending.size(); i < migrations.size(); ++i) {
     const Migration& migration = migrations[i];
     run_text(on, migration, migration.up, lock_timeout, deadline, [&](Transaction& transaction) {
-      transaction.query(Sql("INSERT INTO verdigris.migration (deployment, name, sha256) VALUES ($1, $2, $3)"),
-                        {deployment, migration.name, migration.sha256});
+      transaction.query(migration_record_statement(), {deployment, migration.name, migration.sha256});
     });
   }
 }

@@ -26,6 +26,9 @@ std::vector<std::string> pending_migrations(Connection& on, const std::string& d
 // One transaction each. Throws Error "migration.failed" naming it and the statement's error; earlier ones stay.
 void apply_migrations(Connection& on, const std::string& deployment, const std::vector<Migration>& migrations,
                       std::chrono::milliseconds lock_timeout, Deadline deadline);
+// What it sends beside their texts.
+Sql migration_table_statement();
+Sql migration_record_statement();
 // Runs down.sql of those that are applied, last first, and forgets them.
 void revert_migrations(Connection& on, const std::string& deployment, const std::vector<Migration>& migrations,
                        std::chrono::milliseconds lock_timeout, Deadline deadline);

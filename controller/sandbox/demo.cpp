@@ -124,6 +124,7 @@ class Demo {
                         .dir = dir_,
                         .user = options_.user,
                         .bindirs = options_.bindirs,
+                        .pgbouncer = {},
                         .tables = options_.tables,
                         .megabytes = options_.megabytes,
                         .schema_present = needs_schema_present(options_.blue)};

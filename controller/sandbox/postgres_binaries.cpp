@@ -1,5 +1,7 @@
 #include "controller/sandbox/postgres_binaries.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "controller/process.hpp"
@@ -57,7 +59,10 @@ PostgresBinaries require_postgres(int major, const std::vector<fs::path>& bindir
                 "Run scripts/bootstrap, or name the folder of its programs with --bindir.");
 }
 
-fs::path require_pgbouncer() {
+fs::path require_pgbouncer(const fs::path& named) {
+  if (!named.empty() && ::access(named.c_str(), X_OK) == 0 && !fs::is_directory(named)) return named;
+  if (!named.empty())
+    throw Refused("sandbox.binaries", "\"" + named.string() + "\" is no program that can be run", "Name PgBouncer's own program with --pgbouncer.");
   for (const char* place :
        {"/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/sbin/pgbouncer", "/usr/local/bin/pgbouncer"})
     if (fs::exists(place)) return place;

@@ -19,6 +19,6 @@ std::optional<PostgresBinaries> find_postgres(int major, const std::vector<std::
 // As above; throws Refused("sandbox.binaries").
 PostgresBinaries require_postgres(int major, const std::vector<std::filesystem::path>& bindirs = {});
 // First of a few usual folders; throws Refused("sandbox.binaries").
-std::filesystem::path require_pgbouncer();
+std::filesystem::path require_pgbouncer(const std::filesystem::path& named = {});
 
 }  // namespace verdigris

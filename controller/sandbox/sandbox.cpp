@@ -54,6 +54,7 @@ std::vector<std::string> supervisor_argv(const SandboxUpOptions& options) {
   add("--tables", std::to_string(options.tables));
   add("--megabytes", std::to_string(options.megabytes));
   for (const auto& bindir : options.bindirs) add("--bindir", bindir.string());
+  if (!options.pgbouncer.empty()) add("--pgbouncer", fs::absolute(options.pgbouncer).string());
   if (options.schema_present) argv.push_back("--schema-present");
   return argv;
 }
@@ -83,7 +84,7 @@ fs::path default_sandbox_dir() {
 ChildProcess start_supervisor(const SandboxUpOptions& options, Lifetime lifetime) {
   require_postgres(options.blue, options.bindirs);
   require_postgres(options.green, options.bindirs);
-  require_pgbouncer();
+  require_pgbouncer(options.pgbouncer);
   require_short_socket_path(options.dir / "pooler", kLongestPort);
   make_directory(options.dir);
   return ChildProcess::start({.argv = supervisor_argv(options),

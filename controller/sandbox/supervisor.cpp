@@ -64,7 +64,8 @@ class Supervisor {
         blue_(create("blue", options.blue, 5432)),
         green_(create("green", options.green, 5433)),
         pooler_(
-            PgBouncerProcess::create(options.dir / "pooler", blue_.conninfo("app", "shop"), {.user = options.user})) {}
+            PgBouncerProcess::create(options.dir / "pooler", blue_.conninfo("app", "shop"),
+                                     {.user = options.user, .program = options.pgbouncer})) {}
 
   void run(Interruption& interruption) {
     start_all();

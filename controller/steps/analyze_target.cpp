@@ -1,6 +1,11 @@
 #include "controller/steps/analyze_target.hpp"
 
 namespace verdigris {
+namespace {
+
+Sql analyze_statement() { return Sql("ANALYZE"); }
+
+}  // namespace
 
 std::string AnalyzeTarget::describe() const {
   return "gather planner statistics on " + target_->color();
@@ -18,12 +23,14 @@ Readiness AnalyzeTarget::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs AnalyzeTarget::statements(Deadline) { return {{target_->color(), analyze_statement().text()}}; }
+
 std::string AnalyzeTarget::apply(Deadline deadline) {
   // Without a list: partitioned roots too, which autovacuum never analyzes. Expressions in indexes may need the
   // database's own path (pitfalls X9).
   Connection session = target_->open("analyze", deadline);
   session.execute(Sql(R"(SET search_path TO "$user", public)"), deadline);
-  session.execute(Sql("ANALYZE"), deadline);
+  session.execute(analyze_statement(), deadline);
   return target_->color() + " analyzed";
 }
 

@@ -12,6 +12,7 @@ class AnalyzeTarget final : public Step {
   std::string_view name() const override { return "analyze_target"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 
  private:

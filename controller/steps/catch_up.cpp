@@ -39,6 +39,10 @@ Readiness CatchUp::check(Deadline deadline) {
   return Done{};
 }
 
+PlannedActs CatchUp::statements(Deadline) {
+  return {{source_->color(), marker_statement().text(), {"<id>", kKind, source_->color()}}};
+}
+
 std::string CatchUp::apply(Deadline deadline) {
   ApplyWatch watch(*target_, stream_);
   watch.require_applying(deadline);

@@ -16,6 +16,7 @@ class CatchUp final : public Step {
   std::string_view name() const override { return "catch_up"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 
  private:

@@ -1,5 +1,6 @@
 #include "controller/steps/close_follower.hpp"
 
+#include "controller/planned_acts.hpp"
 #include "replication/access.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/fence.hpp"
@@ -17,6 +18,17 @@ Readiness CloseFollower::check(Deadline deadline) {
       is_access_closed(on, target_->deployment(), deadline) && tables_without_fence(on, deadline).empty())
     return Done{};
   return Ready{};
+}
+
+// Its tables, if they are there by now.
+PlannedActs CloseFollower::statements(Deadline deadline) {
+  auto& on = target_->control();
+  const std::string here = target_->color();
+  PlannedActs out{{here, following_statement(target_->user()).text()},
+                  {here, marker_fence_statement(FenceState::closed).text()},
+                  {here, closing_access_statement().text(), {target_->deployment(), text_array(keep_)}}};
+  add_fence_triggers(out, here, tables_without_fence(on, deadline), "every table that is there by then");
+  return out;
 }
 
 std::string CloseFollower::apply(Deadline deadline) {

@@ -18,6 +18,7 @@ class CloseFollower final : public Step {
   std::string_view name() const override { return "close_follower"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   void undo(Deadline deadline) override;
 

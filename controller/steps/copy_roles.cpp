@@ -23,6 +23,12 @@ Readiness CopyRoles::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs CopyRoles::statements(Deadline deadline) {
+  PlannedActs out;
+  for (const auto& statement : run(true, deadline).statements) out.push_back({target_->color(), statement});
+  return out;
+}
+
 std::string CopyRoles::apply(Deadline deadline) {
   const RoleReport report = run(false, deadline);
   std::string text = std::to_string(report.roles) + " roles, " + std::to_string(report.memberships) + " memberships, " +

@@ -1,6 +1,12 @@
 #include "controller/steps/copy_tables.hpp"
 
+#include <algorithm>
+
+#include "controller/planned_acts.hpp"
 #include "replication/control_schema.hpp"
+#include "replication/copy/plan.hpp"
+#include "replication/copy/snapshot.hpp"
+#include "replication/origin.hpp"
 #include "replication/slot.hpp"
 #include "replication/unvalidated_checks.hpp"
 
@@ -37,6 +43,39 @@ Readiness CopyTables::check(Deadline deadline) {
   require_own_slot(source_->control(), stream_, deadline);
   if (!is_known || !saved_value(target, target_->deployment(), kStarted, deadline)) require_empty_target(deadline);
   return Ready{};
+}
+
+// By name, since which is the largest may change until then; all are on the target by then, as the source has them.
+PlannedActs CopyTables::statements(Deadline deadline) {
+  const std::string here = source_->color(), there = target_->color();
+  const auto tables = user_tables(source_->control(), deadline);
+  auto items = copy_plan(tables, settings_.filter);
+  mark_referenced(items, target_->control(), deadline);
+  std::ranges::sort(items, {}, &CopyItem::table);
+  const auto checks = unvalidated_checks(target_->control(), deadline);  // a dump brings them only behind the rows
+  PlannedActs out{saving(*target_, kStarted, "true")};
+  for (const auto& check : checks) {
+    out.push_back(saving(*target_, check.key(), check.saved));
+    out.push_back({there, check.dropping().text()});
+  }
+  if (slot_state(source_->control(), stream_, deadline).exists) out.push_back({here, drop_slot_statement().text(), {stream_.name}});
+  if (const auto all = truncating_statement(tables, settings_.filter)) out.push_back({there, all->text()});
+  out.push_back({here, snapshot_slot_statement(stream_).text()});
+  std::vector<QualifiedName> names;
+  for (const auto& item : items) names.push_back(item.table);
+  if (!names.empty()) out.push_back({here, locking_statement(names).text()});
+  for (const auto& item : items) {
+    out.push_back({here, copy_to(item).text()});
+    if (item.may_truncate) out.push_back({there, emptying(item).text()});
+    out.push_back({there, copy_from(item).text()});
+  }
+  out.push_back({there, durable_position_statement().text()});
+  for (const auto& check : checks) {
+    out.push_back({there, check.adding().text()});
+    out.push_back(forgetting(*target_, check.key()));
+  }
+  out.push_back(saving(*target_, kDone, "<where the slot begins>"));
+  return out;
 }
 
 std::string CopyTables::apply(Deadline deadline) {

@@ -22,6 +22,7 @@ class CopyTables final : public Step {
   std::string_view name() const override { return "copy_tables"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   void undo(Deadline deadline) override;
 

@@ -21,14 +21,15 @@ Readiness DropStream::check(Deadline deadline) {
   return Ready{};
 }
 
-PlannedActs DropStream::statements(Deadline) {
+PlannedActs DropStream::statements(Deadline deadline) {
   PlannedActs out;
-  if (!subscriber_.is_given_up()) {
+  if (!subscriber_.is_given_up() && subscription_brief(subscriber_.control(), stream_, deadline).exists) {
     out.push_back({subscriber_.color(), disabling_statement(stream_).text()});
     for (const auto& statement : dropping_statements(stream_)) out.push_back({subscriber_.color(), statement.text()});
   }
   if (publisher_.is_given_up()) return out;
-  out.push_back({publisher_.color(), drop_slot_statement().text(), {stream_.name}});
+  if (slot_state(publisher_.control(), stream_, deadline).exists)
+    out.push_back({publisher_.color(), drop_slot_statement().text(), {stream_.name}});
   if (publication_ == Publication::drop) out.push_back({publisher_.color(), unpublishing_statement(stream_).text()});
   return out;
 }

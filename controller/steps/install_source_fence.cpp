@@ -1,5 +1,6 @@
 #include "controller/steps/install_source_fence.hpp"
 
+#include "controller/planned_acts.hpp"
 #include "replication/fence.hpp"
 
 namespace verdigris {
@@ -16,6 +17,14 @@ Readiness InstallSourceFence::check(Deadline deadline) {
                    "Run: verdigris recover"};
   if (state == FenceState::open && tables_without_fence(on, deadline).empty()) return Done{};
   return Ready{};
+}
+
+PlannedActs InstallSourceFence::statements(Deadline deadline) {
+  auto& on = source_->control();
+  PlannedActs out;
+  if (fence_state(on, deadline) == FenceState::absent) out.push_back({source_->color(), fence_statement(FenceState::open).text()});
+  add_fence_triggers(out, source_->color(), tables_without_fence(on, deadline), {});
+  return out;
 }
 
 std::string InstallSourceFence::apply(Deadline deadline) {

@@ -13,6 +13,18 @@ Readiness MigrateTarget::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs MigrateTarget::statements(Deadline deadline) {
+  const std::string here = target_->color();
+  const auto pending = pending_migrations(target_->control(), target_->deployment(), migrations_, deadline);
+  if (pending.empty()) return {};
+  PlannedActs out{{here, migration_table_statement().text()}};
+  for (std::size_t i = migrations_.size() - pending.size(); i < migrations_.size(); ++i) {
+    out.push_back({here, migrations_[i].up});
+    out.push_back({here, migration_record_statement().text(), {target_->deployment(), migrations_[i].name, migrations_[i].sha256}});
+  }
+  return out;
+}
+
 std::string MigrateTarget::apply(Deadline deadline) {
   const auto pending = pending_migrations(target_->control(), target_->deployment(), migrations_, deadline);
   apply_migrations(target_->control(), target_->deployment(), migrations_, lock_timeout_, deadline);

@@ -1,5 +1,6 @@
 #include "controller/steps/open_for_good.hpp"
 
+#include "controller/planned_acts.hpp"
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
 
@@ -15,6 +16,16 @@ Readiness OpenForGood::check(Deadline deadline) {
   const bool has_triggers = result.one_row(1).integer(0) > 0;
   if (!has_triggers && !is_access_closed(on, server_.deployment(), deadline)) return Done{};
   return Ready{};
+}
+
+PlannedActs OpenForGood::statements(Deadline deadline) {
+  const std::string here = server_.color();
+  PlannedActs out{{here, fence_statement(FenceState::open).text()},
+                  {here, marker_fence_statement(FenceState::open).text()},
+                  {here, opening_access_statement().text(), {server_.deployment()}}};
+  const auto tables = tables_with_fence(server_.control(), deadline);
+  if (!tables.empty()) out.push_back({.on = here, .text = trigger_removing_statement(Sql("<table>")).text(), .each = sql_names(tables)});
+  return out;
 }
 
 std::string OpenForGood::apply(Deadline deadline) {

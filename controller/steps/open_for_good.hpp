@@ -15,6 +15,7 @@ class OpenForGood final : public Step {
   std::string_view name() const override { return "open_for_good"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
 
  private:

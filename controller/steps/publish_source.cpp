@@ -20,6 +20,14 @@ Readiness PublishSource::check(Deadline deadline) {
   return Ready{};
 }
 
+PlannedActs PublishSource::statements(Deadline deadline) {
+  Connection& source = source_->control();
+  PlannedActs out;
+  for (const auto& statement : publishing_statements(source, stream_, publishable(user_tables(source, deadline), filter_), deadline))
+    out.push_back({source_->color(), statement.text()});
+  return out;
+}
+
 std::string PublishSource::apply(Deadline deadline) {
   Connection& source = source_->control();
   const auto tables = publishable(user_tables(source, deadline), filter_);

@@ -16,6 +16,7 @@ class PublishSource final : public Step {
   std::string_view name() const override { return "publish_source"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   void undo(Deadline deadline) override;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "controller/planned_acts.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/left_out.hpp"
 #include "replication/replica_identity.hpp"
@@ -109,15 +110,26 @@ Readiness ReadyReversePath::check(Deadline deadline) {
   return Ready{};
 }
 
+// Before the target follows, its tables are not there or not as the migrations will leave them.
+PlannedActs ReadyReversePath::unknown_statements() {
+  const std::string there = target_->color(), here = source_->color();
+  PlannedActs out{saving(*target_, "<identity:table, for each that has none by then>", "<what was there>"),
+                  {there, "ALTER TABLE <table> REPLICA IDENTITY <one of its indexes, or FULL>"},
+                  {there, recording_statement().text(), {target_->deployment(), "left-out:" + back_.name, "<columns that only it has>"}}};
+  for (const auto& statement : publishing_statements(back_, Sql("<its tables, without the columns that only it has>")))
+    out.push_back({there, statement.text()});
+  out.push_back({there, create_slot_statement().text(), {back_.name}});
+  out.push_back({here, creating_statement(back_, publisher_, source_->major(), target_->major(), true).text()});
+  return out;
+}
+
 PlannedActs ReadyReversePath::statements(Deadline deadline) {
+  const auto forward = Stream::leaving(source_->color(), source_->deployment());
+  if (!subscription_brief(target_->control(), forward, deadline).exists) return unknown_statements();
   if (std::holds_alternative<Done>(check(deadline))) return {};
   Connection& target = target_->control();
   const std::string there = target_->color(), here = source_->color();
-  PlannedActs out;
-  for (const auto& change : plan_identities(target, filter_, source_->major(), deadline)) {
-    out.push_back({there, saving_statement().text(), {target_->deployment(), "identity:" + change.table.display(), change.saved}});
-    out.push_back({there, altering_statement(change).text()});
-  }
+  PlannedActs out = identity_acts(*target_, plan_identities(target, filter_, source_->major(), deadline));
   const auto [tables, without] = wanted(deadline);
   out.push_back({there, recording_statement().text(), {target_->deployment(), "left-out:" + back_.name, text_array(without)}});
   const bool has_slot = slot_state(target, back_, deadline).is_usable();

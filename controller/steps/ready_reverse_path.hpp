@@ -35,6 +35,7 @@ class ReadyReversePath final : public Step {
     std::vector<std::string> left_out;  // columns that only the target has
   };
   Wanted wanted(Deadline deadline);
+  PlannedActs unknown_statements();
   bool is_subscription_right(Deadline deadline);
   void require_not_enabled(Deadline deadline);
 

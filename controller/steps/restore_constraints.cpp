@@ -1,5 +1,6 @@
 #include "controller/steps/restore_constraints.hpp"
 
+#include "controller/planned_acts.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/replica_identity.hpp"
 
@@ -28,6 +29,19 @@ Readiness RestoreConstraints::check(Deadline deadline) {
   if (has_control_schema(target, deadline) && saved_value(target, target_->deployment(), kDone, deadline))
     return Done{};
   return Ready{};
+}
+
+PlannedActs RestoreConstraints::statements(Deadline deadline) {
+  PlannedActs out;
+  if (!settings_.is_present) {
+    out.push_back(saving(*target_, kStarted, "true"));
+    add_programs(out, find_dump_tool(settings_.tools, *source_, *target_, deadline), *source_, *target_, SchemaSection::post_data);
+    out.push_back(saving(*target_, "<identity:table, for each that is given one on " + source_->color() + ">", "<what was there>"));
+  }
+  for (const auto& view : matviews(source_->control(), true, deadline))
+    out.push_back({target_->color(), refreshing_statement(view).text()});
+  out.push_back(saving(*target_, kDone, "true"));
+  return out;
 }
 
 std::string RestoreConstraints::apply(Deadline deadline) {

@@ -1,5 +1,6 @@
 #include "controller/steps/restore_schema.hpp"
 
+#include "controller/planned_acts.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/user_objects.hpp"
 
@@ -53,6 +54,14 @@ Readiness RestoreSchema::check(Deadline deadline) {
   throw Refused("schema.changed",
                 source_->color() + "'s schema has changed while it was restored on " + target_->color(),
                 "Run abandon --drop-green, then prepare again.");
+}
+
+PlannedActs RestoreSchema::statements(Deadline deadline) {
+  if (settings_.is_present) return {};
+  PlannedActs out{saving(*target_, kStarted, "true")};
+  add_programs(out, find_dump_tool(settings_.tools, *source_, *target_, deadline), *source_, *target_, SchemaSection::pre_data);
+  out.push_back(saving(*target_, kDone, "true"));
+  return out;
 }
 
 std::string RestoreSchema::apply(Deadline deadline) {

@@ -15,6 +15,7 @@ class RestoreSchema final : public Step {
   std::string_view name() const override { return "restore_schema"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   void undo(Deadline deadline) override;
 

@@ -1,5 +1,6 @@
 #include "controller/steps/set_replica_identity.hpp"
 
+#include "controller/planned_acts.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/replica_identity.hpp"
 
@@ -19,6 +20,14 @@ Readiness SetReplicaIdentity::check(Deadline deadline) {
   if (!changes(*source_, *target_, deadline).empty()) return Ready{};
   if (settings_.is_schema_present && !changes(*target_, *source_, deadline).empty()) return Ready{};
   return Done{};
+}
+
+PlannedActs SetReplicaIdentity::statements(Deadline deadline) {
+  PlannedActs out = identity_acts(*source_, changes(*source_, *target_, deadline));
+  if (!settings_.is_schema_present) return out;
+  const auto on_target = identity_acts(*target_, changes(*target_, *source_, deadline));
+  out.insert(out.end(), on_target.begin(), on_target.end());
+  return out;
 }
 
 std::string SetReplicaIdentity::apply(Deadline deadline) {

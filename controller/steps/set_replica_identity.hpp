@@ -21,6 +21,7 @@ class SetReplicaIdentity final : public Step {
   std::string_view name() const override { return "set_replica_identity"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
+  PlannedActs statements(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   void undo(Deadline deadline) override;
 

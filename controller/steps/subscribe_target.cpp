@@ -19,6 +19,14 @@ Readiness SubscribeTarget::check(Deadline deadline) {
                  "Run abandon, then prepare again."};
 }
 
+PlannedActs SubscribeTarget::statements(Deadline) {
+  const std::string there = target_->color();
+  return {{there, creating_statement(stream_, publisher_, target_->major(), source_->major(), false).text()},
+          {there, no_lock_timeout_statement(Identifier(target_->dbname())).text() + "<, if it has a lock timeout>"},
+          {there, flushing_statement(stream_, false).text()},
+          {there, enabling_statement(stream_).text()}};
+}
+
 std::string SubscribeTarget::apply(Deadline deadline) {
   require_own_slot(source_->control(), stream_, deadline);
   // Forward, rows that the source itself received from elsewhere must travel: no origin filter (pitfalls section 0, 6).

@@ -1,5 +1,6 @@
 #include "replication/copy/copier.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <exception>
@@ -91,7 +92,7 @@ class Workers {
   void copy_one(Pair& pair, const CopyItem& item) {
     try {
       Transaction transaction(pair.target, deadline_);
-      if (item.may_truncate) transaction.execute(Sql("TRUNCATE ONLY {}", item.table));
+      if (item.may_truncate) transaction.execute(emptying(item));
       rows_ +=
           relay_copy(pair.source, copy_to(item), pair.target, copy_from(item), stop_.get_token(), sent_, deadline_);
       transaction.commit();
@@ -120,9 +121,11 @@ class Workers {
   std::exception_ptr error_;
 };
 
+// By name, as `plan` says it.
 std::vector<QualifiedName> names_of(const std::vector<CopyItem>& items) {
   std::vector<QualifiedName> names;
   for (const auto& item : items) names.push_back(item.table);
+  std::ranges::sort(names);
   return names;
 }
 
@@ -161,16 +164,22 @@ std::vector<QualifiedName> tables_with_rows(Connection& on, const TableSelection
 }
 
 void truncate_tables(Connection& on, const TableSelection& filter, Deadline deadline) {
-  std::vector<Sql> names;
-  for (const Table& table : user_tables(on, deadline))
-    if (!table.is_partition && filter.selects(table))  // a root brings its partitions, and only with it may they go
-      names.push_back(table.is_partitioned ? Sql("{}", table.name) : Sql("ONLY {}", table.name));
-  if (names.empty()) return;
+  const auto statement = truncating_statement(user_tables(on, deadline), filter);
+  if (!statement) return;
   Transaction transaction(on, deadline);
   // As the apply worker: no trigger of ours or of the application answers.
   transaction.execute(Sql("SET LOCAL session_replication_role = replica"));
-  transaction.execute(Sql("TRUNCATE {}", Sql::joined(names, ", ")));
+  transaction.execute(*statement);
   transaction.commit();
+}
+
+std::optional<Sql> truncating_statement(const std::vector<Table>& tables, const TableSelection& filter) {
+  std::vector<Sql> names;
+  for (const Table& table : tables)
+    if (!table.is_partition && filter.selects(table))  // a root brings its partitions, and only with it may they go
+      names.push_back(table.is_partitioned ? Sql("{}", table.name) : Sql("ONLY {}", table.name));
+  if (names.empty()) return std::nullopt;
+  return Sql("TRUNCATE {}", Sql::joined(names, ", "));
 }
 
 }  // namespace verdigris

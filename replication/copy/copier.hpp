@@ -4,7 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
+#include "replication/catalog.hpp"
 #include "replication/server.hpp"
 #include "replication/stream.hpp"
 #include "replication/table_selection.hpp"
@@ -35,5 +38,7 @@ std::vector<QualifiedName> tables_with_rows(Connection& on, const TableSelection
 
 // One statement for all selected tables, so that foreign keys among them do not matter. For starting over and for undo.
 void truncate_tables(Connection& on, const TableSelection& filter, Deadline deadline);
+// What it sends for these tables; nothing if none is selected.
+std::optional<Sql> truncating_statement(const std::vector<Table>& tables, const TableSelection& filter);
 
 }  // namespace verdigris

@@ -37,6 +37,8 @@ void mark_referenced(std::vector<CopyItem>& items, Connection& target, Deadline 
   for (CopyItem& item : items) item.may_truncate = !referenced.contains(item.table);
 }
 
+Sql emptying(const CopyItem& item) { return Sql("TRUNCATE ONLY {}", item.table); }
+
 Sql copy_to(const CopyItem& item) {
   return Sql("COPY {} TO STDOUT (FORMAT text)", table_and_columns(item));
 }

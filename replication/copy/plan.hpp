@@ -24,6 +24,7 @@ std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const T
 void mark_referenced(std::vector<CopyItem>& items, Connection& target, Deadline deadline);
 
 // COPY t (a, b) TO STDOUT / FROM STDIN, text. Without columns the list is left out: generated ones are left out anyway.
+Sql emptying(const CopyItem& item);  // on the target, in the transaction of copy_from(), if it may be truncated
 Sql copy_to(const CopyItem& item);
 Sql copy_from(const CopyItem& item);
 

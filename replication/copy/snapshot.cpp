@@ -13,8 +13,7 @@ namespace {
 std::optional<SlotSnapshot> try_create(Server& source, const Stream& stream, Deadline deadline) {
   Connection session = source.open_replication(deadline);
   try {
-    const Result answer = session.query(
-        Sql("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput EXPORT_SNAPSHOT", stream.identifier()), deadline);
+    const Result answer = session.query(snapshot_slot_statement(stream), deadline);
     const Row row = answer.one_row(4);
     return SlotSnapshot{row.lsn(1), row.text(2), std::move(session)};
   } catch (const ServerError& error) {
@@ -26,6 +25,16 @@ std::optional<SlotSnapshot> try_create(Server& source, const Stream& stream, Dea
 }
 
 }  // namespace
+
+Sql snapshot_slot_statement(const Stream& stream) {
+  return Sql("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput EXPORT_SNAPSHOT", stream.identifier());
+}
+
+Sql locking_statement(const std::vector<QualifiedName>& tables) {
+  std::vector<Sql> names;
+  for (const auto& table : tables) names.push_back(Sql("ONLY {}", table));
+  return Sql("LOCK TABLE {} IN ACCESS SHARE MODE", Sql::joined(names, ", "));
+}
 
 SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Deadline deadline) {
   for (std::chrono::milliseconds pause{100};; pause = std::min(pause * 2, std::chrono::milliseconds{5000})) {
@@ -59,9 +68,7 @@ void lock_tables(Connection& under_snapshot, const std::vector<QualifiedName>& t
   for (std::chrono::milliseconds pause{100};; pause *= 2) {
     under_snapshot.execute(Sql("SAVEPOINT locks"), deadline);
     try {
-      std::vector<Sql> names;
-      for (const auto& table : tables) names.push_back(Sql("ONLY {}", table));
-      under_snapshot.execute(Sql("LOCK TABLE {} IN ACCESS SHARE MODE", Sql::joined(names, ", ")), deadline);
+      under_snapshot.execute(locking_statement(tables), deadline);
       return;
     } catch (const ServerError& error) {
       if (!is_lock_failure(error) || deadline.remaining() <= pause) throw;

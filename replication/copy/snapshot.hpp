@@ -26,6 +26,10 @@ Connection open_under_snapshot(const Server& source, const std::string& role, co
 // On a session under the snapshot: ACCESS SHARE on all, because TRUNCATE and rewrites are not MVCC-safe.
 void lock_tables(Connection& under_snapshot, const std::vector<QualifiedName>& tables, Deadline deadline);
 
+// What these send.
+Sql snapshot_slot_statement(const Stream& stream);
+Sql locking_statement(const std::vector<QualifiedName>& tables);
+
 // Changes when one of the tables is truncated or rewritten.
 std::string storage_digest(Connection& on, const std::vector<QualifiedName>& tables, Deadline deadline);
 

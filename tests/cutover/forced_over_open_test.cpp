@@ -1,30 +1,12 @@
 // rollback --force over a crossing that only green could end, and green is lost: a switch that was decided, a rollback that
 // was not. Blue opens, nothing of either stream is left on it, and a green that comes back is closed.
-#include "replication/fence.hpp"
-#include "tests/support/shop.hpp"
+#include "tests/support/forced_shop.hpp"
 
 namespace verdigris::test {
 namespace {
 
-class ForcedOverOpen : public testing::Test {
+class ForcedOverOpen : public ForcedShop {
  protected:
-  void SetUp() override {
-    NEED_POSTGRES(15);
-    NEED_POSTGRES(17);
-    shop_.emplace();
-  }
-
-  Answer force(const std::string& loss, const Environment& environment = {}) {
-    return shop_->command({"rollback", "--force", "--accept-loss=" + loss, "--confirm", "shop"}, environment);
-  }
-  std::string ask(const std::string& color, const std::string& sql) {
-    auto session = admin(shop_->server(color));
-    return value(session, sql);
-  }
-  FenceState fence_of(const std::string& color) {
-    auto session = admin(shop_->server(color));
-    return fence_state(session, soon());
-  }
   void kill_green_in(const std::string& command, const std::string& point) {
     const auto killed = shop_->cross(command, {{"VERDIGRIS_CRASH", point}});
     ASSERT_EQ(killed.exit_code, kKilled) << killed.errors;
@@ -61,8 +43,6 @@ class ForcedOverOpen : public testing::Test {
     EXPECT_EQ(shop_->command({"prepare", "--yes"}).exit_code, 0);
     EXPECT_EQ(shop_->cross("switch").exit_code, 0);
   }
-
-  std::optional<Shop> shop_;
 };
 
 // It stands on blue only, so green was never opened: nothing is lost, and nothing can be known of that but the time.

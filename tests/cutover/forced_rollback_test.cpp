@@ -1,36 +1,21 @@
 // rollback --force: green is lost or wrong after a switch, and blue opens without it. The steps hold_traffic, leave_green,
 // drain_left, stop_reverse and raise_sequences, the decision with an epoch of its own, and a green that comes back.
 #include "controller/steps/raise_sequences.hpp"
-#include "replication/fence.hpp"
-#include "tests/support/shop.hpp"
+#include "tests/support/forced_shop.hpp"
 
 namespace verdigris::test {
 namespace {
 
-class ForcedRollback : public testing::Test {
+class ForcedRollback : public ForcedShop {
  protected:
   void SetUp() override {
-    NEED_POSTGRES(15);
-    NEED_POSTGRES(17);
-    shop_.emplace();
+    ForcedShop::SetUp();
+    if (IsSkipped()) return;
     const auto answer = shop_->cross("switch");
     ASSERT_EQ(answer.exit_code, 0) << answer.errors;
   }
 
-  Answer force(const std::string& loss, const Environment& environment = {}) {
-    return shop_->command({"rollback", "--force", "--accept-loss=" + loss, "--confirm", "shop"}, environment);
-  }
-  std::string ask(const std::string& color, const std::string& sql) {
-    auto session = admin(shop_->server(color));
-    return value(session, sql);
-  }
-  FenceState fence_of(const std::string& color) {
-    auto session = admin(shop_->server(color));
-    return fence_state(session, soon());
-  }
   std::int64_t rows_on(const std::string& color) { return std::stoll(ask(color, "SELECT count(*) FROM public.ledger_b")); }
-
-  std::optional<Shop> shop_;
 };
 
 TEST_F(ForcedRollback, GreenIsKilledUnderWrites) {

@@ -25,6 +25,20 @@ TEST_F(PgBouncerDriver, RefusesSessionPools) {
   EXPECT_EQ(refusal(only_a), "accepted") << "the database's own mode decides";
 }
 
+TEST_F(PgBouncerDriver, RefusesAListOfHosts) {
+  start();
+  const auto& ini = poolers_[0].ini();
+  const std::string good = read(ini), host = blue().host;
+  write(ini, replaced(good, "host=" + host + " ", "host=" + host + "," + host + " "));
+  console(0).reload(soon());
+  std::string text;
+  EXPECT_EQ(refusal(settings(), &text), "pooler.host-list");
+  EXPECT_NE(text.find("\"shop\" has a list of hosts"), std::string::npos) << text;
+  write(ini, good);
+  console(0).reload(soon());
+  EXPECT_EQ(refusal(settings()), "accepted");
+}
+
 TEST_F(PgBouncerDriver, RefusesABudgetThatATimeoutOfThePoolerEnds) {
   for (const char* key : {"query_wait_timeout", "query_timeout", "client_login_timeout"}) {
     poolers_.clear();

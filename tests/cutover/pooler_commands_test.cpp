@@ -46,6 +46,13 @@ class PoolerCommands : public SharedShop {
   inline static std::string original_;
 };
 
+TEST_F(PoolerCommands, CheckWarnsOfAVersionWithAKnownFault) {
+  const auto fault = known_fault_of(pgbouncer_version(console().version(soon())));
+  const auto answer = shop_->command({"check"});
+  EXPECT_EQ(answer.exit_code, 0) << answer.json;
+  EXPECT_EQ(answer.json.dump().find("\"pooler.version\"") != std::string::npos, !fault.empty()) << answer.json;
+}
+
 TEST_F(PoolerCommands, ShowSaysWhatIsDefinedWhereAndLeadsWhere) {
   auto shown = database_shown();
   EXPECT_EQ(shown["defined_at"], main().string() + ":2");

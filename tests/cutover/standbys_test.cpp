@@ -82,6 +82,16 @@ class Standbys : public SharedShopWithPlaybook {
     EXPECT_NE(answer.json.value("reason", "").find(word), std::string::npos) << answer.json;
     EXPECT_NE(answer.json.value("reason", "").find("fence.standbys"), std::string::npos) << answer.json;
   }
+  // Until SIGCONT.
+  ChildProcess switch_stopped_before_clients_are_held(Environment more = {}) {
+    more.emplace_back("VERDIGRIS_STOP", "after:apply:stand_ready");
+    auto crossing = ChildProcess::start({.argv = shop_->program({"switch", "--confirm", "shop"}),
+                                         .environment = shop_->with_points(more),
+                                         .output = shop_->dir() / "switch.out",
+                                         .errors = shop_->dir() / "switch.err"});
+    shop_->wait_for_point("after:apply:stand_ready");
+    return crossing;
+  }
   // From now on blue's address leads there.
   void put_behind_blues_address(const StandbyOfBlue& standby) {
     const auto& blue = shop_->server("blue");
@@ -107,11 +117,7 @@ TEST_F(Standbys, OneThatDoesNotGetTheFenceInTimeUndoesTheSwitch) {
   name("db1b");
   Clients clients({shop_->pooler().client("app", "shop")});
   ASSERT_TRUE(clients.wait_for("blue", 5));
-  auto crossing = ChildProcess::start({.argv = shop_->program({"switch", "--confirm", "shop"}),
-                                       .environment = shop_->with_points({{"VERDIGRIS_STOP", "after:apply:stand_ready"}}),
-                                       .output = shop_->dir() / "switch.out",
-                                       .errors = shop_->dir() / "switch.err"});
-  shop_->wait_for_point("after:apply:stand_ready");
+  auto crossing = switch_stopped_before_clients_are_held();
   const auto receiver = standby.receiver();
   ::kill(receiver, SIGSTOP);
   crossing.send(SIGCONT);
@@ -156,11 +162,7 @@ TEST_F(Standbys, PromotedWithTheFenceItTakesNoWriteAndIsRecognised) {
 TEST_F(Standbys, PromotedWithoutTheFenceItWouldBeOpenAndRecoverClosesIt) {
   const StandbyOfBlue standby(shop_->server("blue"), "db1b", 5436);
   name("db1b");
-  auto crossing = ChildProcess::start({.argv = shop_->program({"switch", "--confirm", "shop"}),
-                                       .environment = shop_->with_points({{"VERDIGRIS_STOP", "after:apply:stand_ready"}, {"VERDIGRIS_MUTANT", "standbys_not_awaited"}}),
-                                       .output = shop_->dir() / "switch.out",
-                                       .errors = shop_->dir() / "switch.err"});
-  shop_->wait_for_point("after:apply:stand_ready");
+  auto crossing = switch_stopped_before_clients_are_held({{"VERDIGRIS_MUTANT", "standbys_not_awaited"}});
   const auto receiver = standby.receiver();
   ::kill(receiver, SIGSTOP);
   crossing.send(SIGCONT);

@@ -104,9 +104,7 @@ TEST_F(PgBouncerFacts, PauseOfOneDatabaseWaitsForEveryOtherPausedOne) {
 
 TEST_F(PgBouncerFacts, B7_ARestartLosesThePause) {
   start();
-  auto pausing = console();
-  pausing.send_pause("shop", soon());
-  EXPECT_EQ(pausing.receive_tag(soon()), "PAUSE");
+  pause();
   pooler_->kill_hard();
   pooler_->start();
   EXPECT_FALSE(is_paused());

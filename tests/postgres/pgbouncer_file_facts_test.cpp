@@ -46,9 +46,7 @@ TEST_F(PgBouncerFileFacts, B7_AnEntryThatIsMissingAtReloadLosesItsClientsAndItsP
   start();
   auto session = client();
   EXPECT_EQ(server_of(session), "blue");
-  auto pausing = console();
-  pausing.send_pause("shop", soon());
-  EXPECT_EQ(pausing.receive_tag(soon()), "PAUSE");
+  pause();
   const std::string good = read(ini());
   write(ini(), replaced(good, line_of(pair_.blue()), ""));
   reload_anyway(console());
@@ -77,6 +75,36 @@ TEST_F(PgBouncerFileFacts, B9_AMissingOrUnreadableFileLeavesWhatRuns) {
     EXPECT_EQ(console().config(soon())["pool_mode"], "transaction");
   }
   EXPECT_EQ(server_of(session), "blue");
+}
+
+TEST_F(PgBouncerFileFacts, B9_AnEmptyFileLeavesWhatRuns) {
+  start();
+  auto session = client();
+  const std::string good = read(ini());
+  write(ini(), "");
+  reload_anyway(console());
+  std::this_thread::sleep_for(1s);  // a database that was lost would be gone by then
+  EXPECT_EQ(target(), blue());
+  EXPECT_EQ(console().config(soon())["pool_mode"], "transaction");
+  EXPECT_EQ(server_of(session), "blue");
+  write(ini(), good);
+}
+
+// It is why such lists are refused (pooler.host-list).
+TEST_F(PgBouncerFileFacts, B18_AnyChangeOfAListOfHostsDropsItsServers) {
+  start();
+  const std::string good = read(ini());
+  const auto with_hosts = [&](const std::string& hosts) { return replaced(good, "host=" + blue() + " ", "host=" + hosts + " "); };
+  write(ini(), with_hosts(blue() + "," + blue()));
+  reload_anyway(console());
+  EXPECT_EQ(target(), blue() + "," + blue());
+  auto session = client();
+  const int backend = backend_of(session);
+  reload_anyway(console());
+  EXPECT_EQ(backend_of(session), backend) << "read again, it is the same";
+  write(ini(), with_hosts(blue() + "," + blue() + "," + blue()));
+  reload_anyway(console());
+  EXPECT_NE(backend_of(session), backend);
 }
 
 TEST_F(PgBouncerFileFacts, B9_SighupWithTheRepairedFileHealsAProcessThatShutsConsolesOut) {

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "controller/pgbouncer_readiness.hpp"
 #include "controller/sandbox/postgres_binaries.hpp"
 #include "tests/support/pgbouncer_facts.hpp"
 
@@ -22,10 +23,11 @@ using test::write;
 
 class PgBouncerProcessFacts : public PgBouncerFacts {
  protected:
-  void pause() {
-    auto pausing = console();
-    pausing.send_pause("shop", soon());
-    EXPECT_EQ(pausing.receive_tag(soon()), "PAUSE");
+  static void cancel(PgBouncerConsole& console) {
+    PGcancel* request = PQgetCancel(console.connection().native());
+    char why[256];
+    PQcancel(request, why, sizeof why);
+    PQfreeCancel(request);
   }
   // A process of the same port as the first, with a directory and a socket of its own.
   ChildProcess start_on_same_port(const fs::path& dir) const {
@@ -73,16 +75,50 @@ TEST_F(PgBouncerProcessFacts, B3_ASessionPoolIsPausedOnlyOnceItsClientLeaves) {
   EXPECT_TRUE(console().sessions("shop", soon()).empty());
 }
 
+TEST_F(PgBouncerProcessFacts, B3_FastCloseLetsASessionPoolBePausedAndItsClientGo) {
+  start({{"pool_mode", "session"}});
+  auto idle = client();
+  idle.execute(Sql("SELECT 1"), soon());
+  auto pausing = console();
+  pausing.send_pause("shop", soon());
+  EXPECT_THROW(pausing.receive_tag(Deadline::after(300ms)), DeadlinePassed);
+  auto other = console();
+  other.set("server_fast_close", "1", soon());
+  other.connection().execute(Sql("RECONNECT shop"), soon());
+  const auto patience = Deadline::after(5s);
+  while (!other.sessions("shop", soon()).empty() && !patience.has_passed()) std::this_thread::sleep_for(5ms);
+  EXPECT_TRUE(other.sessions("shop", soon()).empty());
+  EXPECT_TRUE(is_paused());
+  auto again = console();
+  again.send_pause("shop", soon());
+  EXPECT_EQ(again.receive_tag(soon()), "PAUSE");
+  EXPECT_ANY_THROW(idle.query(Sql("SELECT 1"), Deadline::after(1s))) << "whoever was there is told to leave, or waits";
+}
+
+TEST_F(PgBouncerProcessFacts, B4_CancellingAPendingGlobalPauseResumesEverybody) {
+  start();
+  auto blocker = open_transaction();
+  auto pausing = console();
+  pausing.connection().send(Sql("PAUSE"), soon());
+  std::this_thread::sleep_for(100ms);
+  {
+    auto held = client();
+    EXPECT_THROW(held.query(Sql("SELECT 1"), Deadline::after(500ms)), DeadlinePassed);
+  }
+  cancel(pausing);
+  std::this_thread::sleep_for(200ms);
+  auto session = client();
+  EXPECT_EQ(server_of(session), "blue") << "nobody has said RESUME";
+  blocker.execute(Sql("COMMIT"), soon());
+}
+
 TEST_F(PgBouncerProcessFacts, B4_CancellingThePauseOfADatabaseDoesNothing) {
   start();
   auto blocker = open_transaction();
   auto pausing = console();
   pausing.send_pause("shop", soon());
   while (!is_paused()) std::this_thread::sleep_for(1ms);
-  PGcancel* cancel = PQgetCancel(pausing.connection().native());
-  char why[256];
-  PQcancel(cancel, why, sizeof why);
-  PQfreeCancel(cancel);
+  cancel(pausing);
   std::this_thread::sleep_for(200ms);
   EXPECT_TRUE(is_paused());
   pausing.close();
@@ -264,6 +300,34 @@ TEST_F(PgBouncerProcessFacts, B13_AProcessThatWaitsForItsClientsToLeaveRefusesAG
   pause();
   one.connection().execute(Sql("SHUTDOWN WAIT_FOR_CLIENTS"), soon());
   EXPECT_THROW(one.connection().execute(Sql("RESUME"), soon()), Error);
+}
+
+// From 1.23 on a pooler lets replication through.
+TEST_F(PgBouncerProcessFacts, B15_AReplicationConnectionIsInTheWayOfAPauseAndIsNamed) {
+  start();
+  auto one = console();
+  if (pgbouncer_version(one.version(soon())) < 12300) GTEST_SKIP() << "this PgBouncer lets no replication through; --pgbouncer names a newer one";
+  auto on_blue = test::admin(pair_.blue(), "postgres");
+  test::run(on_blue, "ALTER ROLE app REPLICATION");
+  auto replication = Connection::open_plain(pooler_->client("app", "shop").with("replication", "database"), {"replication", "client", false, {}}, soon());
+  replication.query(Sql("IDENTIFY_SYSTEM"), soon());
+  test::run(on_blue, "ALTER ROLE app NOREPLICATION");
+  const auto sessions = one.sessions("shop", soon());
+  EXPECT_TRUE(std::ranges::any_of(sessions, &PooledSession::is_replication));
+  try {
+    require_no_replication(one, "p", {"shop"}, soon());
+    ADD_FAILURE() << "accepted";
+  } catch (const Refused& error) {
+    EXPECT_EQ(error.id(), "pooler.replication");
+    EXPECT_NE(std::string(error.what()).find("of app"), std::string::npos) << error.what();
+  }
+  auto pausing = console();
+  pausing.send_pause("shop", soon());
+  EXPECT_THROW(pausing.receive_tag(Deadline::after(500ms)), DeadlinePassed);
+  replication.close();
+  const auto patience = Deadline::after(5s);
+  while (!one.sessions("shop", soon()).empty() && !patience.has_passed()) std::this_thread::sleep_for(5ms);
+  EXPECT_TRUE(one.sessions("shop", soon()).empty());
 }
 
 }  // namespace

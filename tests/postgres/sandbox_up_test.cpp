@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "controller/process.hpp"
+#include "controller/sandbox/postgres_binaries.hpp"
 #include "controller/sandbox/sandbox_state.hpp"
 #include "controller/sandbox/supervisor.hpp"
 #include "tests/support/cluster.hpp"
@@ -63,6 +64,25 @@ TEST(SandboxUp, RunsUntilDownAndLeavesNothing) {
   EXPECT_EQ(verdigris({"sandbox", "down", "--dir", dir.string()}).exit_code, 0);
   expect_nothing_left(dir);
   EXPECT_EQ(verdigris({"sandbox", "down", "--dir", dir.string()}).exit_code, 0);
+}
+
+TEST(SandboxUp, RunsThePoolerThatIsNamed) {
+  NEED_POSTGRES(15);
+  const ScratchDir scratch;
+  const fs::path dir = scratch.path() / "sandbox", program = scratch.path() / "pgbouncer-of-ours";
+  const char* other = std::getenv("VERDIGRIS_PGBOUNCER");
+  fs::copy_file(other != nullptr && *other != '\0' ? fs::path(other) : require_pgbouncer(), program);
+  fs::permissions(scratch.path(), fs::perms(0755));  // whoever the pooler runs as must come to it
+  auto arguments = up_arguments(dir);
+  arguments.insert(arguments.end(), {"--pgbouncer", program.string()});
+  ASSERT_EQ(verdigris(arguments).exit_code, 0);
+  const auto pooler = require_sandbox(dir).pooler;
+  EXPECT_EQ(fs::read_symlink("/proc/" + std::to_string(pooler.pid) + "/exe"), program);
+  EXPECT_EQ(verdigris({"sandbox", "down", "--dir", dir.string()}).exit_code, 0);
+  expect_nothing_left(dir);
+  arguments.back() = (scratch.path() / "none").string();
+  EXPECT_EQ(verdigris(arguments).exit_code, 3);
+  EXPECT_FALSE(fs::exists(dir));
 }
 
 TEST(SandboxUp, SupervisorStartsAgainWhatDiesAndEndsEverythingOnASignal) {

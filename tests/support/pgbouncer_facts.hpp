@@ -28,6 +28,11 @@ class PgBouncerFacts : public testing::Test {
     session.execute(Sql("SELECT 1"), soon());
     return session;
   }
+  void pause() const {
+    auto pausing = console();
+    pausing.send_pause("shop", soon());
+    EXPECT_EQ(pausing.receive_tag(soon()), "PAUSE");
+  }
   bool is_paused() const { return console().database("shop", soon()).is_paused; }
   // With green in place of blue.
   std::string rerouted_file() const {

@@ -189,5 +189,25 @@ TEST(PgBouncerReplies, AColumnThatAVersionLacksIsEmptyAndARowMoreIsNoTrouble) {
   EXPECT_EQ(pools_in(answer("database|user|sv_idle\nshop|app|3\nother|app|5\n"), "shop").servers, 3);
 }
 
+TEST(PgBouncerReplies, ReplicationThroughThePoolerIsSeenWhereTheVersionTells) {
+  std::string text = k125.servers;
+  for (const auto& session : sessions_in(answer(text), "shop")) EXPECT_FALSE(session.is_replication());
+  for (const auto& session : sessions_in(answer(k118.servers), "shop")) EXPECT_FALSE(session.is_replication()) << "none get through";
+  text.replace(text.find("|none|"), 6, "|logical|");
+  const auto sessions = sessions_in(answer(text), "shop");
+  ASSERT_EQ(sessions.size(), 2U);
+  EXPECT_TRUE(sessions[0].is_replication());
+  EXPECT_EQ(sessions[0].replication, "logical");
+  EXPECT_FALSE(sessions[1].is_replication());
+}
+
+TEST(PgBouncerReplies, VersionsWithAKnownFaultAreNamed) {
+  const auto fault = [](const char* text) { return known_fault_of(pgbouncer_version(text)); };
+  EXPECT_EQ(fault("PgBouncer 1.18.0"), "may end clients with \"bad client state\"");
+  EXPECT_EQ(fault("PgBouncer 1.23.0"), "may crash after RELOAD");
+  for (const char* sound : {"PgBouncer 1.19.0", "PgBouncer 1.19.1", "PgBouncer 1.22.1", "PgBouncer 1.23.1", "PgBouncer 1.25.2", "PgBouncer 1.18.1"})
+    EXPECT_EQ(fault(sound), "") << sound;
+}
+
 }  // namespace
 }  // namespace verdigris

@@ -51,5 +51,45 @@ TEST(PlanPage, DigestIsOfWhatWouldBeDoneAndNotOfHowThingsStand) {
   EXPECT_FALSE(page("done", "").is_anything_to_do());
 }
 
+PlanPage whole_page(const std::string& state) {
+  PlanPage result("switch");
+  result.say("verdigris switch would do:");
+  result.rest_on("playbook", "shop.yaml, sha256 41ac");
+  result.add_around("records", {{"blue", "INSERT INTO journal\n  VALUES ($1)", {"shop"}}});
+  result.say("     -- clients wait from here --");
+  result.add_step({"fence_source", "close blue", state, state == "done" ? "" : "Look for what is done.", {{"blue", "LOCK a"}}});
+  result.add_step({"stage_traffic", "lay the file", "to do", "", {{.on = "pooler a", .text = "-x\n+y\n", .is_diff = true}}});
+  result.say("digest sha256 " + result.digest());
+  return result;
+}
+
+TEST(PlanPage, IsMadeAgainFromItsDocument) {
+  const auto page = whole_page("done");
+  const Json document{{"schema", "verdigris.plan/1"}, {"command", "switch"}, {"basis", page.basis()},
+                      {"records", page.around().at("records")}, {"steps", page.steps()}};
+  const auto again = PlanPage::from_document(Json::parse(document.dump()));
+  EXPECT_EQ(again.digest(), page.digest());
+  EXPECT_EQ(without_state(again.lines()), without_state(page.lines()));
+  EXPECT_THROW(PlanPage::from_document(Json::object()), Json::exception);
+}
+
+TEST(PlanPage, LinesWithoutStateAreTheSameHoweverThingsStand) {
+  const auto lines = without_state(whole_page("done").lines());
+  EXPECT_EQ(lines, without_state(whole_page("to do").lines()));
+  EXPECT_EQ(lines, without_state(whole_page("blocked: by a transaction, to do something else is done").lines()));
+  EXPECT_EQ(lines.front(), "     rests on playbook: shop.yaml, sha256 41ac");
+  ASSERT_EQ(lines.size(), 10U);
+  EXPECT_EQ(lines[5], "  1  fence_source             close blue");
+  EXPECT_EQ(lines[9], "                  +y");
+}
+
+TEST(PlanPage, WhatItRestsOnIsInItsDigest) {
+  PlanPage a("switch"), b("switch");
+  a.rest_on("playbook", "sha256 41");
+  b.rest_on("playbook", "sha256 42");
+  EXPECT_NE(a.digest(), b.digest());
+  EXPECT_NE(PlanPage("switch").digest(), PlanPage("prepare").digest());
+}
+
 }  // namespace
 }  // namespace verdigris
