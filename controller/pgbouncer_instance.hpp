@@ -47,6 +47,7 @@ class PgBouncerInstance {
   // Whether the process leads there, no alias is paused, and no client waits without a server connection.
   bool has_moved(const Endpoint& target, Deadline deadline);
   std::vector<TrafficState> state(Deadline deadline);
+  std::vector<std::string> left_behind(Deadline deadline);  // traffic.hpp
   // What these would change and say (traffic.hpp).
   PlannedActs file_changes(const Endpoint& target, Deadline deadline);
   PlannedActs pause_commands() const;

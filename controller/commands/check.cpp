@@ -30,15 +30,16 @@ Finding about_pooler(const TrafficState& state) {
 Findings ask_poolers(Deployment& d, Deadline deadline) {
   Findings findings;
   try {
-    for (const auto& state : d.traffic().state(deadline)) findings.push_back(about_pooler(state));
+    for (const auto& state : d.all_traffic().state(deadline)) findings.push_back(about_pooler(state));
   } catch (const Error& error) {
     return {fail("pooler.unreachable", error.what(), error.hint())};
   }
   try {
     d.traffic().require_sound(d.endpoint(d.standing().serves), d.playbook().cutover.max_pause, deadline);
+    if (d.standing().are_reads_ahead && !d.playbook().pooler.reads.empty()) d.reads_traffic().require_sound(d.endpoint("green"), {}, deadline);
     const bool has_file = d.traffic().abilities().has_file;
     if (!findings.empty())
-      findings.push_back(pass("pooler.ready", d.traffic().describe() + (has_file ? ": the processes meant, reading the files meant"
+      findings.push_back(pass("pooler.ready", d.all_traffic().describe() + (has_file ? ": the processes meant, reading the files meant"
                                                                                  : ": clients are led to the side that serves")));
   } catch (const Error& error) {
     const bool is_said = error.id() == "pooler.paused" && std::ranges::any_of(findings, [](const auto& f) { return f.level == Level::fail; });

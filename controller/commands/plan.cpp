@@ -51,6 +51,7 @@ Planned next_of(Deployment& d, const Standing& standing) {
   switch (transition_of(command).plan) {
     case PlanKind::prepare: return {command, prepare_plan(d)};
     case PlanKind::abandon: return {command, abandon_plan(d, false), true};
+    case PlanKind::reads: return {command, reads_plan(d, command == kReadsToGreen ? "green" : "blue", ReadsStart::resumed)};
     case PlanKind::finish: return {command, finish_plan(d, Source(d.green()), Target(d.blue()), {opens_blue})};
     case PlanKind::emergency:
     case PlanKind::cutover: break;
