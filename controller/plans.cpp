@@ -107,6 +107,7 @@ Plan abandon_plan(Deployment& d, bool drop_green) { return prepare_plan(d, drop_
 Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause) {
   const Stream there = stream_from(*source);
   const Stream back = stream_from(*target);
+  const auto readers = d.standing().are_reads_ahead ? ProveParity::Readers::on_target : ProveParity::Readers::elsewhere;
   const auto from = d.endpoint(source->color());
   const auto to = d.endpoint(target->color());
   Plan plan;
@@ -122,7 +123,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
       .then<FenceSource>(source, d.playbook().fence, d.roles_to_keep(source->color()), d.traffic(), d.facts())
       .then<DrainToMarker>(source, target, there, d.playbook().fence, d.playbook().cutover.promotable, d.facts())
       .then<CopySequences>(source, target, d.facts())
-      .then<ProveParity>(source, target, there, filter_of(d), d.facts())
+      .then<ProveParity>(source, target, there, filter_of(d), readers, d.facts())
       .then<ConfirmPause>(d.traffic())
       .then<FixReverseStart>(source, target, back, d.facts())
       .point_of_no_return()

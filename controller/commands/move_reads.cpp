@@ -58,6 +58,15 @@ bool is_in_place(const Plan& plan, Deadline deadline) {
   return true;
 }
 
+// What can be seen without changing anything is refused before anything is recorded.
+void require_possible(const Plan& plan, Deadline deadline) {
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    const auto readiness = plan[i].check(deadline);
+    if (const auto* blocked = std::get_if<Blocked>(&readiness))
+      throw Refused("step." + std::string(plan[i].name()), blocked->why, blocked->hint);
+  }
+}
+
 RunResult carry_out_to(Deployment& d, const std::string& to, ReadsStart start, const Invocation& invocation, RunObserver& observer) {
   const Plan plan = reads_plan(d, to, start);
   return make_runner(d, plan, invocation, observer).carry_out({{"reads", to}});
@@ -90,7 +99,7 @@ int report(Deployment& d, const RunResult& result, const std::string& sentence, 
   body["parts"] = Json::array();
   for (const auto& step : result.steps) {
     body["parts"].push_back({{"step", step.step}, {"ms", step.ms}, {"account", step.account}});
-    if (step.step == "let_readers_leave" && step.account.starts_with("no ") == false) output.warning("readers: " + step.account);
+    if (step.step == "let_readers_leave" && !step.account.starts_with("no ")) output.warning("readers: " + step.account);
   }
   output.document(body);
   output.result(sentence);
@@ -113,7 +122,8 @@ int run_move_of_reads(const Invocation& invocation, const std::string& to, Outpu
   if (to == "blue") leave_green_if_unusable(d, deadline, output);
   d.require_known_servers(deadline);
   if (to == "green") require_following(d, "blue", deadline);
-  const auto start = standing.open ? ReadsStart::resumed : ReadsStart::fresh;
+  // Poolers may lead either way, or where nobody answers any more.
+  const auto start = standing.open || d.green().is_given_up() ? ReadsStart::resumed : ReadsStart::fresh;
   const Plan plan = reads_plan(d, to, start);
   if (!standing.open && reads_of(standing) == to && is_in_place(reads_plan(d, to, ReadsStart::resumed), deadline)) {
     output.document(report_json(d, "nothing_to_do"));
@@ -121,6 +131,7 @@ int run_move_of_reads(const Invocation& invocation, const std::string& to, Outpu
     return kDone;
   }
   if (invocation.dry_run) return dry_run(plan, command, "readers go on and see no error; writers notice nothing", output);
+  if (!standing.open) require_possible(plan, deadline);
   require_confirmation(invocation, d.name(), output);
   if (!standing.open || standing.open->command != command) d.journal().open_plan(d.plan_entry(command, "blue", deadline), "blue", deadline);
   handle_interrupts();
