@@ -122,8 +122,8 @@ int run_move_of_reads(const Invocation& invocation, const std::string& to, Outpu
   if (to == "blue") leave_green_if_unusable(d, deadline, output);
   d.require_known_servers(deadline);
   if (to == "green") require_following(d, "blue", deadline);
-  // Poolers may lead either way, or where nobody answers any more.
-  const auto start = standing.open || d.green().is_given_up() ? ReadsStart::resumed : ReadsStart::fresh;
+  // Poolers may lead there already, some of them, or where nobody answers any more.
+  const auto start = standing.open || reads_of(standing) == to || d.green().is_given_up() ? ReadsStart::resumed : ReadsStart::fresh;
   const Plan plan = reads_plan(d, to, start);
   if (!standing.open && reads_of(standing) == to && is_in_place(reads_plan(d, to, ReadsStart::resumed), deadline)) {
     output.document(report_json(d, "nothing_to_do"));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "controller/commands/move_reads.hpp"
 #include "controller/config.hpp"
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
@@ -125,9 +126,12 @@ std::vector<std::string> obstacles(Deployment& d, const Standing& standing, cons
   try {
     d.require_known_servers(deadline);
     require_following(d, standing.serves, deadline);
+    require_readers_in_place(d, {}, deadline);
   } catch (const Error& error) {
     against.emplace_back(error.what());
   }
+  if (standing.are_reads_ahead && is_access_closed(d.green().control(), d.name(), deadline))
+    against.push_back("readers are led to green, which takes no connections; verdigris switch --traffic reads opens it for them");
   ask_steps(d, standing.serves, deadline, against);
   return against;
 }

@@ -143,6 +143,11 @@ TEST_F(Reads, OnGreenKeepAwayWhatWouldShutThemOut) {
     EXPECT_NE(answer.errors.find("rollback --traffic reads"), std::string::npos) << answer.errors;
   }
   expect_readers("green");
+  auto green = admin(shop_->server("green"));
+  run(green, "SELECT verdigris.close_access('shop', '{verdigris,verdigris_repl}')");
+  EXPECT_NE(shop_->command({"status"}).json.dump().find("takes no connections"), std::string::npos);
+  EXPECT_EQ(move("switch").exit_code, 0) << "opened for them again";
+  expect_readers("green");
   const auto checked = shop_->command({"check"});
   EXPECT_EQ(checked.exit_code, 0) << checked.json.dump(1);
   const auto shown = shop_->command({"pooler", "show"});
