@@ -134,8 +134,14 @@ void verify_options(CLI::App& app, Invocation& invocation) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+void traffic_option(CLI::App& app, Invocation& invocation) {
+  choice(app, "--traffic", invocation.traffic, {"reads", "writes", "all"},
+         "reads: only the readers of pooler.reads, without a pause; writes: all but those readers (all)");
+}
+
 void switch_options(CLI::App& app, Invocation& invocation) {
   plan_option(app, invocation);
+  traffic_option(app, invocation);
   value(app, "--at", "TIME", "prepare all, then wait: HH:MM[:SS] here, or 2026-12-01T02:00:00+01:00",
         [&invocation](const std::string& text) { invocation.at = parse_start_time(text, std::chrono::system_clock::now()); });
   pause_options(app, invocation);
@@ -143,6 +149,7 @@ void switch_options(CLI::App& app, Invocation& invocation) {
 
 void rollback_options(CLI::App& app, Invocation& invocation) {
   plan_option(app, invocation);
+  traffic_option(app, invocation);
   pause_options(app, invocation);
   flag(app, "--force", invocation.force, "green is lost or wrong: open blue without it");
   value(app, "--accept-loss", "SIZE|D", "with --force: what of green may be lost, e.g. 0, 16MiB or 90s",

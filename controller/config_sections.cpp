@@ -115,22 +115,29 @@ void read_instances(Mapping& pooler, Playbook& playbook) {
   name_instances(instances);
 }
 
+// others: the list in which none of them may stand as well.
+std::vector<std::string> read_names(Mapping& pooler, const std::string& key, const std::vector<std::string>& others) {
+  std::vector<std::string> names;
+  const auto nodes = pooler.scalars(key);
+  for (const YamlNode& node : nodes) {
+    const auto refuse = [&](const std::string& why, const std::string& hint = {}) {
+      pooler.faults().add(node.place, "value", fmt::format("\"{}\" {}", node.text, why), hint);
+    };
+    if (node.text.empty() || node.text == "*" || node.text == "pgbouncer") refuse("is not a database of the pooler");
+    else if (std::ranges::find(names, node.text) != names.end()) refuse("stands twice");
+    else if (std::ranges::find(others, node.text) != others.end())
+      refuse("stands in \"pooler.databases\", too", "A name is for writers or for readers: readers may be led to green alone.");
+    else names.push_back(node.text);
+  }
+  if (pooler.has(key) && nodes.empty())
+    pooler.faults().add(pooler.place_of(key), "value", fmt::format("\"pooler.{}\" names no database", key));
+  return names;
+}
+
 void read_databases(Mapping& pooler, Playbook& playbook) {
   pooler.require("databases");
-  std::vector<std::string>& databases = playbook.pooler.databases;
-  const auto nodes = pooler.scalars("databases");
-  for (const YamlNode& node : nodes) {
-    const bool is_repeated = std::find(databases.begin(), databases.end(), node.text) != databases.end();
-    if (node.text.empty() || node.text == "*" || node.text == "pgbouncer" || is_repeated) {
-      pooler.faults().add(node.place, "value",
-                          is_repeated ? fmt::format("\"{}\" stands twice", node.text)
-                                      : fmt::format("\"{}\" is not a database of the pooler", node.text));
-      continue;
-    }
-    databases.push_back(node.text);
-  }
-  if (pooler.has("databases") && nodes.empty())
-    pooler.faults().add(pooler.place_of("databases"), "value", "\"pooler.databases\" names no database");
+  playbook.pooler.databases = read_names(pooler, "databases", {});
+  playbook.pooler.reads = read_names(pooler, "reads", playbook.pooler.databases);
 }
 
 // False if the driver is not known: what else the section may hold depends on it.
@@ -228,13 +235,13 @@ void read_pooler(Mapping& root, Playbook& playbook) {
   root.require("pooler");
   auto pooler = root.mapping("pooler");
   if (!pooler) return;
-  pooler->refuse_unsupported({"reads", "session_pools"});
+  pooler->refuse_unsupported({"session_pools"});
   if (read_driver(*pooler, playbook.pooler.driver)) {
     const std::string& driver = playbook.pooler.driver;
     if (driver == "none") {
-      refuse_pooler_keys(*pooler, {"instances", "databases", "pause", "command"}, driver);
+      refuse_pooler_keys(*pooler, {"instances", "databases", "reads", "pause", "command"}, driver);
     } else if (driver == "command") {
-      refuse_pooler_keys(*pooler, {"instances", "databases"}, driver);
+      refuse_pooler_keys(*pooler, {"instances", "databases", "reads"}, driver);
       read_commands(*pooler, playbook.pooler.command);
       read_pause(*pooler, playbook.pooler);
     } else {

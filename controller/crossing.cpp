@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "controller/commands/move_reads.hpp"
 #include "controller/confirmation.hpp"
 #include "controller/config.hpp"
 #include "controller/exit_codes.hpp"
@@ -27,30 +28,6 @@ Readiness readiness_of(Step& step) {
   } catch (const Refused& error) {
     return Blocked{error.what(), error.hint()};
   }
-}
-
-// Every step's description and check. A step that is blocked would stop the switch, so it is a refusal.
-int dry_run(const Plan& plan, const std::string& command, const std::string& effect, Output& output) {
-  Json steps = Json::array();
-  std::string blocked_step;
-  for (std::size_t i = 0; i < plan.size(); ++i) {
-    if (plan.has_line() && i == plan.no_return()) output.result("-- the line --");
-    const auto begin = std::chrono::steady_clock::now();
-    const auto readiness = readiness_of(plan[i]);
-    const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
-    const auto* blocked = std::get_if<Blocked>(&readiness);
-    const std::string verdict = blocked != nullptr ? "blocked: " + blocked->why
-                                : std::holds_alternative<Done>(readiness) ? "nothing to do" : "ready";
-    if (blocked != nullptr && blocked_step.empty()) blocked_step = plan[i].name();
-    output.result(fmt::format("{:<22} {:<60} {} ({} ms)", plan[i].name(), plan[i].describe(), verdict, took.count()));
-    if (blocked != nullptr && !blocked->hint.empty()) output.result("         HINT:  " + blocked->hint);
-    steps.push_back({{"step", plan[i].name()}, {"does", plan[i].describe()}, {"state", verdict}, {"ms", took.count()}});
-  }
-  output.result("clients: " + effect);
-  output.result(blocked_step.empty() ? "Ready: nothing was changed. Next: verdigris " + command
-                                     : "Blocked at " + blocked_step + ": nothing was changed.");
-  output.document({{"result", blocked_step.empty() ? "ready" : "refused"}, {"dry_run", true}, {"clients", effect}, {"steps", steps}});
-  return blocked_step.empty() ? kDone : kRefused;
 }
 
 double between(std::chrono::steady_clock::time_point a, std::chrono::steady_clock::time_point b) {
@@ -95,6 +72,7 @@ Json result_json(Deployment& d, const RunResult& result, const std::vector<RunRe
   body["result"] = result.ending == Ending::done ? "done" : "undone";
   body["phase"] = to_text(standing.phase);
   body["serves"] = standing.serves;
+  body["reads"] = d.playbook().pooler.reads.empty() ? Json(nullptr) : Json(reads_of(standing));
   const auto pause = pause_of(d);
   body["pause_ms"] = pause ? Json(*pause) : Json(nullptr);
   body["clients"] = d.traffic().effect_on_clients();
@@ -185,6 +163,30 @@ RunResult attempt_crossing(Deployment& d, const std::string& source, const Invoc
 
 }  // namespace
 
+// Every step's description and check. A step that is blocked would stop the switch, so it is a refusal.
+int dry_run(const Plan& plan, const std::string& command, const std::string& effect, Output& output) {
+  Json steps = Json::array();
+  std::string blocked_step;
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    if (plan.has_line() && i == plan.no_return()) output.result("-- the line --");
+    const auto begin = std::chrono::steady_clock::now();
+    const auto readiness = readiness_of(plan[i]);
+    const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
+    const auto* blocked = std::get_if<Blocked>(&readiness);
+    const std::string verdict = blocked != nullptr ? "blocked: " + blocked->why
+                                : std::holds_alternative<Done>(readiness) ? "nothing to do" : "ready";
+    if (blocked != nullptr && blocked_step.empty()) blocked_step = plan[i].name();
+    output.result(fmt::format("{:<22} {:<60} {} ({} ms)", plan[i].name(), plan[i].describe(), verdict, took.count()));
+    if (blocked != nullptr && !blocked->hint.empty()) output.result("         HINT:  " + blocked->hint);
+    steps.push_back({{"step", plan[i].name()}, {"does", plan[i].describe()}, {"state", verdict}, {"ms", took.count()}});
+  }
+  output.result("clients: " + effect);
+  output.result(blocked_step.empty() ? "Ready: nothing was changed. Next: verdigris " + command
+                                     : "Blocked at " + blocked_step + ": nothing was changed.");
+  output.document({{"result", blocked_step.empty() ? "ready" : "refused"}, {"dry_run", true}, {"clients", effect}, {"steps", steps}});
+  return blocked_step.empty() ? kDone : kRefused;
+}
+
 void warn_of_errors(const Traffic& traffic, Output& output) {
   if (!traffic.abilities().is_proven)
     output.warning("clients: " + traffic.effect_on_clients(), "playbooks/other_traffic.md says what they must be able to do.");
@@ -234,6 +236,7 @@ int run_crossing(const Invocation& invocation, Output& output) {
     return kDone;
   }
   look_before(d, source, deadline);
+  require_readers_in_place(d, invocation, deadline);
   require_given_plan(given, d, command, {}, deadline);
   if (invocation.at) output.note("begins not before " + start_time_text(*invocation.at, std::chrono::system_clock::now()));
   if (invocation.dry_run) return dry_run(plan_of(d, source, invocation), command, d.traffic().effect_on_clients(), output);

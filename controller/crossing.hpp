@@ -13,6 +13,9 @@ RunLimits limits_of(const Playbook& playbook, const Invocation& invocation);
 Runner make_runner(Deployment& d, const Plan& plan, const Invocation& invocation, RunObserver& observer,
                    Gate* gate = nullptr);
 
+// Every step's description and check; changes nothing. effect: what clients meet. Returns the exit code.
+int dry_run(const Plan& plan, const std::string& command, const std::string& effect, Output& output);
+
 // Before a person is asked: that clients will see errors, if nothing is known to hold them.
 void warn_of_errors(const Traffic& traffic, Output& output);
 

@@ -27,13 +27,18 @@ ServerIdentity to_identity(const Json& json) {
           json.value("token", ""), json.value("started_at", "")};
 }
 
+Traffic& make_once(std::unique_ptr<Traffic>& traffic, PoolerSettings settings, std::vector<std::string> names) {
+  settings.databases = std::move(names);
+  if (!traffic) traffic = make_traffic(settings);
+  return *traffic;
+}
+
 }  // namespace
 
 Deployment::Deployment(Playbook playbook, ProgressCallback progress)
     : playbook_(std::move(playbook)),
       blue_("blue", playbook_.name, playbook_.blue),
       green_("green", playbook_.name, playbook_.green),
-      traffic_(make_traffic(playbook_.pooler)),
       journal_(blue_, green_, playbook_.name),
       tools_(&run_tool),
       progress_(std::move(progress)) {}
@@ -163,6 +168,18 @@ Entry Deployment::plan_entry(const std::string& command, const std::string& sour
            {"identity", {{"blue", identity_of(blue_, deadline)}, {"green", identity_of(green_, deadline)}}},
            {"marker_floor", new_marker_id("blue")}}};
 }
+
+Traffic& Deployment::traffic() {
+  const auto& pooler = playbook_.pooler;
+  return make_once(traffic_, pooler, standing().are_reads_ahead ? pooler.databases : pooler.all_names());
+}
+
+Traffic& Deployment::all_traffic() {
+  if (playbook_.pooler.reads.empty()) return traffic();
+  return make_once(all_traffic_, playbook_.pooler, playbook_.pooler.all_names());
+}
+
+Traffic& Deployment::reads_traffic() { return make_once(reads_traffic_, playbook_.pooler, playbook_.pooler.reads); }
 
 Endpoint Deployment::endpoint(const std::string& color) {
   auto& server = side(color);

@@ -55,7 +55,13 @@ class Deployment {
   // Roles that must connect to a side although it is closed.
   std::vector<std::string> roles_to_keep(const std::string& color) const;
 
-  Traffic& traffic() { return *traffic_; }
+  // What a crossing holds and moves: all names of the pooler, but for those of readers that are on green already. Chosen
+  // when it is first asked for, by the journal as it is then.
+  Traffic& traffic();
+  // All names, wherever readers are: for people, and for an emergency.
+  Traffic& all_traffic();
+  // Only those of readers; the playbook must name some.
+  Traffic& reads_traffic();
   DatabaseJournal& journal() { return journal_; }
   Standing standing() const { return standing_of(journal_.records()); }
   CutoverFacts& facts() { return facts_; }
@@ -71,7 +77,7 @@ class Deployment {
   Playbook playbook_;
   Server blue_;
   Server green_;
-  std::unique_ptr<Traffic> traffic_;
+  std::unique_ptr<Traffic> traffic_, all_traffic_, reads_traffic_;
   DatabaseJournal journal_;
   CutoverFacts facts_;
   ToolRunner tools_;

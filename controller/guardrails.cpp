@@ -23,12 +23,15 @@ std::optional<DumpTool> newest_pg_dump(Deployment& d) {
 
 }  // namespace
 
-std::vector<int> pooler_backends(const PoolerSettings& pooler, Deadline deadline) {
+// Readers that are on green have none on blue: a number of theirs would excuse somebody else there.
+std::vector<int> pooler_backends(Deployment& d, Deadline deadline) {
+  const auto& pooler = d.playbook().pooler;
+  const auto names = d.standing().are_reads_ahead ? pooler.databases : pooler.all_names();
   std::vector<int> pids;
   for (const auto& instance : pooler.instances) {
     try {
       auto console = PgBouncerConsole::open(instance.name, instance.admin, deadline);
-      for (const auto& alias : pooler.databases)
+      for (const auto& alias : names)
         for (const auto& session : console.sessions(alias, deadline)) pids.push_back(session.backend_pid);
     } catch (const Error&) {
       continue;
@@ -65,7 +68,7 @@ CheckSettings check_settings(Deployment& d) {
   settings.to_green = playbook.replication.to_green;
   settings.pg_dump = newest_pg_dump(d);
   settings.ends_sessions = playbook.fence.bypass == BypassPolicy::terminate;
-  settings.pooler_backends = pooler_backends(playbook.pooler, Deadline::after(std::chrono::seconds(10)));
+  settings.pooler_backends = pooler_backends(d, Deadline::after(std::chrono::seconds(10)));
   return settings;
 }
 

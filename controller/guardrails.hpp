@@ -28,6 +28,6 @@ void require_all_is_carried(Deployment& d);
 
 // Backends of the serving side that come through a pooler, as the poolers say; one that does not answer is reported
 // elsewhere.
-std::vector<int> pooler_backends(const PoolerSettings& pooler, Deadline deadline);
+std::vector<int> pooler_backends(Deployment& d, Deadline deadline);
 
 }  // namespace verdigris

@@ -62,6 +62,7 @@ struct Invocation {
   std::optional<std::chrono::milliseconds> timeout;    // how long a wait outside the window may take
   std::optional<std::chrono::system_clock::time_point> at;  // switch: not before
   std::optional<std::chrono::milliseconds> max_pause;  // switch, rollback: instead of the playbook's
+  std::string traffic = "all";                         // switch, rollback: reads, writes or all
   bool force = false;                                  // rollback: without green
   AcceptedLoss accept_loss;                            // rollback --force
   std::string mode = "full";                           // verify: counts, sample or full

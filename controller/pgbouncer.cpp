@@ -279,6 +279,13 @@ std::vector<TrafficState> PgBouncerTraffic::holds(Deadline deadline) {
   return all;
 }
 
+std::vector<std::string> PgBouncerTraffic::left_behind(Deadline deadline) {
+  std::vector<std::string> all;
+  for (const auto& instance : instances_)
+    for (auto& one : instance->left_behind(deadline)) all.push_back(std::move(one));
+  return all;
+}
+
 std::string PgBouncerTraffic::describe() const {
   std::string text = std::to_string(instances_.size()) + " PgBouncer process" + (instances_.size() == 1 ? "" : "es");
   text += aliases_.size() == 1 ? ", database " : ", databases ";

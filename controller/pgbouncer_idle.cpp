@@ -1,4 +1,5 @@
-// What PgBouncerInstance knows and does of the server connections before a pause, and what it reads of its file for it.
+// What PgBouncerInstance knows and does of the server connections before a pause or behind a move, and what it reads of its
+// file for it.
 #include <algorithm>
 #include <thread>
 
@@ -49,6 +50,20 @@ PgBouncerInstance::Shed PgBouncerInstance::shed(Deadline deadline) {
       all.longest_wait_ms = std::max(all.longest_wait_ms, pool.longest_wait_ms);
     }
     return all;
+  });
+}
+
+// A RELOAD that changes where a database leads marks the connections made before; each is closed once no transaction of a
+// client is open on it.
+std::vector<std::string> PgBouncerInstance::left_behind(Deadline deadline) {
+  return on_control(deadline, [&](PgBouncerConsole& console) {
+    std::vector<std::string> found;
+    for (const auto& alias : aliases_)
+      for (const auto& session : console.sessions(alias, deadline))
+        if (session.is_to_be_closed)
+          found.push_back("pooler " + settings_.name + ": backend " + std::to_string(session.backend_pid) + " of " + session.user +
+                          " at \"" + alias + "\"" + (session.client.empty() ? "" : " for " + session.client));
+    return found;
   });
 }
 

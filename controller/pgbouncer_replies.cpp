@@ -96,6 +96,7 @@ std::vector<PooledSession> sessions_in(const Result& show_servers, const std::st
     session.state = servers.text(row, "state");
     session.application = servers.text(row, "application_name");
     session.backend_pid = servers.number(row, "remote_pid");
+    session.is_to_be_closed = servers.number(row, "close_needed") != 0;
     session.link = servers.text(row, "link");
     session.replication = servers.text(row, "replication");
     result.push_back(std::move(session));

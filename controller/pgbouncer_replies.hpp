@@ -24,6 +24,7 @@ struct PooledDatabase {
 struct PooledSession {
   std::string alias, user, state, application;
   int backend_pid = 0;
+  bool is_to_be_closed = false;  // made before a RELOAD that led the database elsewhere, or a RECONNECT
   std::string link;    // the client's "ptr"; empty if none is linked
   std::string client;  // "app@10.0.0.7:5310 (worker)"; empty if none is linked
   std::string replication = {};  // from 1.23: none, logical or physical

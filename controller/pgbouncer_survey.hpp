@@ -20,6 +20,7 @@ struct AliasSurvey {
   std::string alias;
   std::string defined_at;  // "/etc/pgbouncer/pgbouncer.ini:12"; empty if it cannot be told
   bool is_adopted = false;
+  bool is_for_reads = false;  // the caller says it
   Endpoint in_file;
   PooledDatabase running;
   std::string pool_mode;  // the one that counts

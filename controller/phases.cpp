@@ -17,6 +17,8 @@ const std::vector<Transition>& transitions() {
       {"rollback", {Phase::switched},               PlanKind::cutover, "green", Phase::ready},
       {kForcedRollback, {Phase::switched},           PlanKind::emergency, "green", Phase::ready},
       {"finish",   {Phase::switched},               PlanKind::finish,  "green", Phase::finished},
+      {kReadsToGreen, {Phase::ready},                PlanKind::reads,   "blue",  Phase::ready},
+      {kReadsToBlue, {Phase::ready},                 PlanKind::reads,   "blue",  Phase::ready},
       {"abandon",  {Phase::idle, Phase::ready},     PlanKind::abandon, "blue",  Phase::idle},
   };
   return table;
@@ -33,8 +35,21 @@ bool is_where_it_leads(const Standing& standing, const Transition& transition) {
 std::string allowed_commands(Phase phase) {
   std::string out = "status, check, verify";
   for (const auto& transition : transitions())
-    if (std::ranges::find(transition.from, phase) != transition.from.end()) out += ", " + std::string(transition.command);
+    if (transition.plan != PlanKind::reads && std::ranges::find(transition.from, phase) != transition.from.end())
+      out += ", " + std::string(transition.command);
   return out;
+}
+
+// Readers on green: what closes green's connections, or removes what they read from, would shut them out.
+void require_readers_behind(const Standing& standing, std::string_view command) {
+  if (!standing.are_reads_ahead || (command != "prepare" && command != "abandon")) return;
+  throw Refused("phase.reads", std::string(command) + " is not possible while readers are led to green: it would shut them out",
+                "Bring them back first: verdigris rollback --traffic reads");
+}
+
+// A move of readers names its end; a way back that went there for want of the other says so in its last record.
+bool ends_with_reads_ahead(const OpenPlan& open, const Json& finished) {
+  return finished.value("reads", open.command == kReadsToGreen ? "green" : "blue") == "green";
 }
 
 }  // namespace
@@ -54,6 +69,7 @@ std::string_view to_text(PlanKind kind) {
     case PlanKind::prepare: return "prepare";
     case PlanKind::cutover: return "cutover";
     case PlanKind::emergency: return "emergency";
+    case PlanKind::reads: return "reads";
     case PlanKind::finish: return "finish";
     case PlanKind::abandon: return "abandon";
   }
@@ -105,6 +121,7 @@ Standing standing_of(const std::vector<Record>& records) {
       if (record.detail.contains("given_up")) standing.given_up = record.detail.at("given_up").value("reason", "");
       if (transition.plan == PlanKind::finish) standing.is_blue_open |= standing.open->first_record.value("open_blue", false);
       if (transition.plan == PlanKind::cutover) standing.serves = other_side(standing.open->source);
+      standing.are_reads_ahead = transition.plan == PlanKind::reads && ends_with_reads_ahead(*standing.open, record.detail);
       standing.open.reset();
       beneath.reset();
     }
@@ -124,17 +141,19 @@ Permission require_allowed(const Standing& standing, std::string_view command) {
     const auto& open = transition_of(standing.open->command);
     const bool continues = open.command == command && open.plan != PlanKind::cutover && open.plan != PlanKind::emergency;
     const bool abandons = command == "abandon" && open.plan == PlanKind::prepare;
+    const bool turns_readers = open.plan == PlanKind::reads && transition.plan == PlanKind::reads;
     // Undone but for green, which it had closed and which died then: begun anew it is the only way to open blue.
     const bool is_forced_anew = command == kForcedRollback && open.plan == PlanKind::emergency && standing.open->is_undone;
     const bool is_forced_over = command == kForcedRollback && ends_only_with_green(*standing.open);
-    if (continues || abandons || is_forced_anew || is_forced_over) return Permission::run;
-    const bool has_line = open.plan == PlanKind::cutover || open.plan == PlanKind::emergency;
+    if (continues || abandons || turns_readers || is_forced_anew || is_forced_over) return Permission::run;
+    const bool is_recovered = open.plan == PlanKind::cutover || open.plan == PlanKind::emergency || open.plan == PlanKind::reads;
     throw Refused("phase.interrupted", "a " + standing.open->command + " was begun and is not complete",
-                  has_line ? "Run: verdigris recover" : "Run: verdigris " + standing.open->command);
+                  is_recovered ? "Run: verdigris recover" : "Run: verdigris " + standing.open->command);
   }
-  if (standing.is_left_behind && (command == "prepare" || command == "switch"))
+  if (standing.is_left_behind && (command == "prepare" || command == "switch" || command == kReadsToGreen))
     throw Refused("phase.left-behind", std::string(command) + " is not possible: green was left behind by a forced rollback and holds what blue never got",
                   "Begin anew: verdigris abandon --drop-green (if green is lost: --without green), then verdigris prepare.");
+  require_readers_behind(standing, command);
   if (std::ranges::find(transition.from, standing.phase) != transition.from.end()) return Permission::run;
   if (is_where_it_leads(standing, transition)) return Permission::already_done;
   throw Refused("phase.command", std::string(command) + " is not possible in phase " + phase,

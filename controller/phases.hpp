@@ -12,7 +12,7 @@
 namespace verdigris {
 
 enum class Phase { idle, ready, switched, finished };
-enum class PlanKind { prepare, cutover, emergency, finish, abandon };
+enum class PlanKind { prepare, cutover, emergency, reads, finish, abandon };
 
 std::string_view to_text(Phase phase);
 std::string_view to_text(PlanKind kind);
@@ -26,6 +26,9 @@ struct Transition {
 };
 // Its plan's first record names blue as source: blue's journal leads, with an epoch of its own.
 inline constexpr std::string_view kForcedRollback = "rollback --force";
+// Readers alone are led to green, or back to blue, while blue serves: a plan without a line, which blue's journal leads.
+inline constexpr std::string_view kReadsToGreen = "switch --traffic reads";
+inline constexpr std::string_view kReadsToBlue = "rollback --traffic reads";
 const std::vector<Transition>& transitions();
 const Transition& transition_of(std::string_view command);
 
@@ -47,6 +50,7 @@ struct Standing {
   std::string given_up;  // why the last crossing ended without the stream back; empty if it has it
   bool is_left_behind = false;  // green, by rollback --force: nothing is left to follow or to go back to
   bool is_blue_open = false;  // by finish --open-blue: nothing of ours is left there to close
+  bool are_reads_ahead = false;  // readers are on green, whose connections are open for them, while blue serves
   std::optional<OpenPlan> open;
 };
 
@@ -62,6 +66,12 @@ inline bool is_emergency(const Standing& standing) {
 // Which plan is open, told apart from a crossing that is open beneath a forced rollback.
 std::optional<std::size_t> begin_of_open_plan(const std::vector<Record>& records);
 Standing standing_of(const std::vector<Record>& records);
+
+// Where the readers' names of the pooler lead, as the last plan that was completed left them.
+inline std::string reads_of(const Standing& standing) { return standing.are_reads_ahead ? "green" : standing.serves; }
+inline bool is_move_of_reads(const Standing& standing) {
+  return standing.open && transition_of(standing.open->command).plan == PlanKind::reads;
+}
 
 // The side that must not take writes of clients, whatever the reason; nothing where that cannot be said by the journal: in
 // idle, in the midst of a plan, after finish --open-blue.

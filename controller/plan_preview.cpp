@@ -163,6 +163,7 @@ PlannedCommand planned_command(Deployment& d, const Standing& standing, const st
   switch (transition_of(command).plan) {
     case PlanKind::prepare: return {command, prepare_plan(d)};
     case PlanKind::abandon: return {command, abandon_plan(d, false), true};
+    case PlanKind::reads: return {command, reads_plan(d, command == kReadsToGreen ? "green" : "blue", ReadsStart::resumed)};
     case PlanKind::finish:
       return {command, finish_plan(d, Source(d.green()), Target(d.blue()), {opens_blue}), false, {opens_blue, options.purge}};
     case PlanKind::emergency:

@@ -6,6 +6,7 @@
 #include "controller/steps/ask_guardrails.hpp"
 #include "controller/steps/catch_up.hpp"
 #include "controller/steps/close_follower.hpp"
+#include "controller/steps/close_to_readers.hpp"
 #include "controller/steps/confirm_pause.hpp"
 #include "controller/steps/copy_roles.hpp"
 #include "controller/steps/copy_sequences.hpp"
@@ -18,10 +19,13 @@
 #include "controller/steps/hold_traffic.hpp"
 #include "controller/steps/install_source_fence.hpp"
 #include "controller/steps/leave_green.hpp"
+#include "controller/steps/let_readers_leave.hpp"
+#include "controller/steps/measure_lag.hpp"
 #include "controller/steps/migrate_target.hpp"
 #include "controller/steps/move_traffic.hpp"
 #include "controller/steps/open_for_good.hpp"
 #include "controller/steps/open_target.hpp"
+#include "controller/steps/open_to_readers.hpp"
 #include "controller/steps/pause_traffic.hpp"
 #include "controller/steps/prove_parity.hpp"
 #include "controller/steps/publish_source.hpp"
@@ -45,6 +49,7 @@ namespace verdigris {
 namespace {
 
 constexpr std::chrono::milliseconds kQuietPatience{30'000};
+constexpr std::chrono::milliseconds kNoPause{0};
 
 TableSelection filter_of(const Deployment& d) { return {d.playbook().replication.include, d.playbook().replication.exclude}; }
 
@@ -64,7 +69,7 @@ std::vector<Migration> migrations_of(const Deployment& d) {
 }
 
 Bypass bypass_of(Deployment& d) {
-  return {d.playbook().fence.bypass, [&d](Deadline deadline) { return pooler_backends(d.playbook().pooler, deadline); }};
+  return {d.playbook().fence.bypass, [&d](Deadline deadline) { return pooler_backends(d, deadline); }};
 }
 
 Stream stream_from(const Server& server) { return Stream::leaving(server.color(), server.deployment()); }
@@ -102,6 +107,7 @@ Plan abandon_plan(Deployment& d, bool drop_green) { return prepare_plan(d, drop_
 Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause) {
   const Stream there = stream_from(*source);
   const Stream back = stream_from(*target);
+  const auto readers = d.standing().are_reads_ahead ? ProveParity::Readers::on_target : ProveParity::Readers::elsewhere;
   const auto from = d.endpoint(source->color());
   const auto to = d.endpoint(target->color());
   Plan plan;
@@ -117,7 +123,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
       .then<FenceSource>(source, d.playbook().fence, d.roles_to_keep(source->color()), d.traffic(), d.facts())
       .then<DrainToMarker>(source, target, there, d.playbook().fence, d.playbook().cutover.promotable, d.facts())
       .then<CopySequences>(source, target, d.facts())
-      .then<ProveParity>(source, target, there, filter_of(d), d.facts())
+      .then<ProveParity>(source, target, there, filter_of(d), readers, d.facts())
       .then<ConfirmPause>(d.traffic())
       .then<FixReverseStart>(source, target, back, d.facts())
       .point_of_no_return()
@@ -130,19 +136,32 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
   return plan;
 }
 
+// Green is open before the first reader comes, and closed behind the last; what writers may do is no part of it.
+Plan reads_plan(Deployment& d, const std::string& to, ReadsStart start) {
+  const Source blue = d.source_of("blue");
+  const Target green = d.target_of("blue");
+  const bool leads_ahead = to == green->color();
+  Plan plan;
+  if (start == ReadsStart::fresh) plan.then<StageTraffic>(d.reads_traffic(), d.endpoint(other_side(to)), d.endpoint(to), kNoPause);
+  if (leads_ahead) plan.then<MeasureLag>(blue, green, stream_from(*blue)).then<OpenToReaders>(green, d.roles_to_keep("green"));
+  plan.then<MoveTraffic>(d.reads_traffic(), d.endpoint(to)).then<LetReadersLeave>(d.reads_traffic(), other_side(to));
+  if (!leads_ahead && !green->is_given_up()) plan.then<CloseToReaders>(green, d.roles_to_keep("green"));
+  return plan;
+}
+
 Plan emergency_plan(Deployment& d, const AcceptedLoss& accepted) {
   const Source green = d.source_of("green");
   const Target blue = d.target_of("green");
   const Stream back = stream_from(*green);
   Plan plan;
   plan.window_opens()
-      .then<HoldTraffic>(d.traffic(), d.endpoint("blue"))
+      .then<HoldTraffic>(d.all_traffic(), d.endpoint("blue"))
       .then<LeaveGreen>(green, d.playbook().fence.lock_timeout, d.roles_to_keep("green"), d.facts())
       .then<DrainLeft>(green, blue, back, accepted, last_switch_decided(d.journal().records()))
       .then<StopReverse>(blue, back, d.facts())
       .then<RaiseSequences>(green, blue)
       .point_of_no_return()
-      .then<MoveTraffic>(d.traffic(), d.endpoint("blue"))
+      .then<MoveTraffic>(d.all_traffic(), d.endpoint("blue"))
       .window_closes()
       .then<DropStream>(*green, *blue, back, DropStream::Publication::keep)
       // There only if a crossing was not complete: its slot would keep blue's WAL for a green that never asks for it.

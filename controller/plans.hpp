@@ -20,6 +20,10 @@ Plan prepare_plan(Deployment& d, bool drop_green = false);
 // Clients move from source to target. Rolling back is the same plan with the sides exchanged.
 // max_pause: if it is not the playbook's.
 Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause = {});
+// Readers alone are led to a side while blue serves, without fence or pause; green's connections are open for them as long
+// as they are there. resumed: some of it may have been done, so that poolers may lead either way.
+enum class ReadsStart { fresh, resumed };
+Plan reads_plan(Deployment& d, const std::string& to, ReadsStart start);
 // Before a switch, all of it is taken back: the plan of prepare, from its end to its beginning.
 Plan abandon_plan(Deployment& d, bool drop_green);
 // Blue opens without green: green is closed and drained as far as it answers. Led by blue's journal alone.

@@ -62,6 +62,12 @@ struct PoolerSettings {
   TrafficCommands command;           // with driver command
   std::vector<PoolerInstance> instances;
   std::vector<std::string> databases;  // the pooler's names of the database
+  std::vector<std::string> reads = {};  // further ones, of readers, which may be led to green alone (switch --traffic reads)
+  std::vector<std::string> all_names() const {
+    auto all = databases;
+    all.insert(all.end(), reads.begin(), reads.end());
+    return all;
+  }
   std::chrono::milliseconds pause_timeout{2000};
   int attempts = 1;  // of a switch or rollback that is undone although nothing is wrong for good
   std::chrono::milliseconds backoff{15'000};

@@ -101,14 +101,14 @@ void Runner::carry_out_step(std::size_t i, Deadline deadline) {
   observer_.ended(report);
 }
 
-RunResult Runner::carry_out() {
+RunResult Runner::carry_out(const Json& closing) {
   const auto deadline = Deadline::after(limits_.plain);
   for (std::size_t i = 0; i < plan_.size(); ++i) {
     if (was_interrupted()) throw Interrupted();
     carry_out_step(i, deadline);
   }
   record_end(deadline);
-  journal_.close_plan(Json::object(), deadline);
+  journal_.close_plan(closing, deadline);
   return result_;
 }
 

@@ -60,8 +60,9 @@ class Runner {
   Runner(const Plan& plan, Journal& journal, RunLimits limits, RunObserver& observer,
          std::function<void(Deadline)> reopen, Gate* gate = nullptr);
 
-  // A plan without a line: every step until done; an exception leaves the plan open, to be continued.
-  RunResult carry_out();
+  // A plan without a line: every step until done; an exception leaves the plan open, to be continued. closing: detail of
+  // its last record.
+  RunResult carry_out(const Json& closing = Json::object());
   // The steps from the end to the beginning, undone; for abandon.
   RunResult take_back();
   // A plan with a line. decision: the detail of `committed`, asked for when every step above the line is done. Throws

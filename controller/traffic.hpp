@@ -103,6 +103,9 @@ class Traffic {
   virtual std::vector<TrafficState> holds(Deadline deadline) { return state(deadline); }
   // Server processes of the pool whose connections the last pause() has closed: they have nothing more to do but end.
   virtual std::vector<int> closed_backends() const { return {}; }
+  // Server connections that still lead to where clients were before the last move, each described: they end with their
+  // transactions, and nobody new gets one.
+  virtual std::vector<std::string> left_behind(Deadline /*deadline*/) { return {}; }
   virtual PauseTimes pause_times() const = 0;
   virtual std::string describe() const = 0;  // "2 PgBouncer processes, database orders"
 };

@@ -40,7 +40,7 @@ void add_known_faults(Findings& findings, const std::vector<TrafficState>& state
 Findings ask_poolers(Deployment& d, Deadline deadline) {
   Findings findings;
   try {
-    const auto states = d.traffic().state(deadline);
+    const auto states = d.all_traffic().state(deadline);
     for (const auto& state : states) findings.push_back(about_pooler(state));
     add_known_faults(findings, states);
   } catch (const Error& error) {
@@ -48,9 +48,10 @@ Findings ask_poolers(Deployment& d, Deadline deadline) {
   }
   try {
     d.traffic().require_sound(d.endpoint(d.standing().serves), d.playbook().cutover.max_pause, deadline);
+    if (d.standing().are_reads_ahead && !d.playbook().pooler.reads.empty()) d.reads_traffic().require_sound(d.endpoint("green"), {}, deadline);
     const bool has_file = d.traffic().abilities().has_file;
     if (!findings.empty())
-      findings.push_back(pass("pooler.ready", d.traffic().describe() + (has_file ? ": the processes meant, reading the files meant"
+      findings.push_back(pass("pooler.ready", d.all_traffic().describe() + (has_file ? ": the processes meant, reading the files meant"
                                                                                  : ": clients are led to the side that serves")));
   } catch (const Error& error) {
     const bool is_said = error.id() == "pooler.paused" && std::ranges::any_of(findings, [](const auto& f) { return f.level == Level::fail; });

@@ -142,7 +142,7 @@ int run_forced_rollback(const Invocation& invocation, Output& output) {
   const Plan plan = emergency_plan(d, invocation.accept_loss);
   if (invocation.dry_run) return print_steps(plan, loss, output);
   require_loss_accepted(d, loss, invocation.accept_loss);
-  warn_of_errors(d.traffic(), output);
+  warn_of_errors(d.all_traffic(), output);
   require_confirmation(invocation, d.name(), output);
   auto first = d.plan_entry(std::string(kForcedRollback), "blue", deadline);
   first.detail["green_answers"] = !d.green().is_given_up();

@@ -28,7 +28,7 @@ void require_no_open_plan(const Standing& standing) {
 Adoptions look_at_all(const PoolerSettings& settings, Deadline deadline) {
   Adoptions all;
   for (const auto& instance : settings.instances) {
-    all.emplace_back(instance, settings.databases);
+    all.emplace_back(instance, settings.all_names());
     all.back().look(deadline);
   }
   return all;

@@ -27,6 +27,7 @@ Json to_json(const AliasSurvey& alias) {
           {"target", is_running ? Json(text_of(alias.running.target)) : Json(nullptr)},
           {"paused", is_running ? Json(alias.running.is_paused) : Json(nullptr)},
           {"pool_mode", is_running ? Json(alias.pool_mode) : Json(nullptr)},
+          {"reads", alias.is_for_reads},
           {"clients", alias.clients},
           {"waiting_clients", alias.waiting_clients},
           {"trouble", to_json(alias.trouble)}};
@@ -55,8 +56,8 @@ void print(const PoolerSurvey& survey, Output& output) {
                             survey.pid == 0 ? "pid unknown" : fmt::format("pid {}", survey.pid), survey.file.string()));
   for (const auto& alias : survey.aliases) {
     if (!alias.running.alias.empty())
-      output.result(fmt::format("  {} -> {}  {}, {} pooling, {} clients, {} waiting", alias.alias, text_of(alias.running.target),
-                                alias.running.is_paused ? "PAUSED" : "running", alias.pool_mode, alias.clients, alias.waiting_clients));
+      output.result(fmt::format("  {}{} -> {}  {}, {} pooling, {} clients, {} waiting", alias.alias, alias.is_for_reads ? " (reads)" : "",
+                                text_of(alias.running.target), alias.running.is_paused ? "PAUSED" : "running", alias.pool_mode, alias.clients, alias.waiting_clients));
     if (!alias.defined_at.empty())
       output.result(fmt::format("    {} at {}", alias.is_adopted ? "adopted," : "in place,", alias.defined_at));
     print(alias.trouble, output);
@@ -75,7 +76,8 @@ int run_pooler_show(const Invocation& invocation, Output& output) {
   Json poolers = Json::array();
   bool is_sound = true;
   for (const auto& instance : playbook.pooler.instances) {
-    const auto survey = survey_pooler(instance, playbook.pooler.databases, deadline);
+    auto survey = survey_pooler(instance, playbook.pooler.all_names(), deadline);
+    for (auto& alias : survey.aliases) alias.is_for_reads = std::ranges::find(playbook.pooler.reads, alias.alias) != playbook.pooler.reads.end();
     is_sound = is_sound && survey.is_sound();
     poolers.push_back(to_json(survey));
     print(survey, output);

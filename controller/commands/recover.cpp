@@ -4,6 +4,7 @@
 
 #include "controller/config.hpp"
 #include "controller/commands/forced_rollback.hpp"
+#include "controller/commands/move_reads.hpp"
 #include "controller/crossing.hpp"
 #include "controller/emergency_fence.hpp"
 #include "controller/exit_codes.hpp"
@@ -121,7 +122,9 @@ int settle_without_plan(Deployment& d, const Invocation& invocation, Deadline de
   if (!side.is_connected()) return say_nothing_to_do(d, output, text + "; whether " + *closed + " is closed is not known: it does not answer.");
   const bool took_writes = fence_if_open(d, side, invocation.dry_run, output);
   d.require_known_server(side, deadline);
-  const bool was_open = shut_out_if_open(d, side, invocation.dry_run, output) || took_writes;
+  // Readers are there by the operator's word; the fence keeps writers out.
+  const bool is_shut = standing.are_reads_ahead || !shut_out_if_open(d, side, invocation.dry_run, output);
+  const bool was_open = !is_shut || took_writes;
   // After finish --purge the serving side has no token of ours any more.
   if (standing.phase != Phase::finished) d.require_known_servers(deadline);
   if (!was_open) return say_nothing_to_do(d, output, text + ".");
@@ -182,6 +185,7 @@ int run_recover(const Invocation& invocation, Output& output) {
   const auto standing = d.standing();
   if (!standing.open) return settle_without_plan(d, invocation, deadline, output);
   if (is_emergency(standing)) return recover_forced_rollback(d, invocation, deadline, output);
+  if (is_move_of_reads(standing) && invocation.without.empty()) return recover_move_of_reads(d, invocation, deadline, output);
   require_dispensable(*standing.open, invocation);
   require_known_or_fence(d, invocation, deadline, output);
   const auto verdict = verdict_of(d, *standing.open, invocation, output);

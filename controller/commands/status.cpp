@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "controller/commands/move_reads.hpp"
 #include "controller/config.hpp"
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
@@ -64,28 +67,34 @@ struct Poolers {
 
 Poolers ask_poolers(Deployment& d) {
   try {
-    return {d.traffic().state(Deadline::after(milliseconds(5'000))), "", ""};
+    return {d.all_traffic().state(Deadline::after(milliseconds(5'000))), "", ""};
   } catch (const Error& error) {
     const bool has_file = d.traffic().abilities().has_file;
     return {{}, error.what(), has_file ? "Start PgBouncer, or correct admin in the playbook." : error.hint()};
   }
 }
 
-Json to_json(const Poolers& poolers) {
+bool is_for_reads(const Deployment& d, const std::string& alias) {
+  return std::ranges::find(d.playbook().pooler.reads, alias) != d.playbook().pooler.reads.end();
+}
+
+Json to_json(const Deployment& d, const Poolers& poolers) {
   Json list = Json::array();
   for (const auto& state : poolers.states)
-    list.push_back({{"instance", state.instance}, {"database", state.alias}, {"paused", state.is_paused},
+    list.push_back({{"instance", state.instance}, {"database", state.alias}, {"reads", is_for_reads(d, state.alias)},
+                    {"paused", state.is_paused},
                     {"target", text_of(state.target)},
                     {"waiting_clients", state.waiting_clients}});
   return list;
 }
 
-void print(const Poolers& poolers, Output& output) {
+void print(const Deployment& d, const Poolers& poolers, Output& output) {
   for (const auto& state : poolers.states)
     if (state.alias.empty())
       output.result(fmt::format("{} -> {}{}", state.instance, text_of(state.target), state.is_paused ? "  HELD" : ""));
     else
-      output.result(fmt::format("{}  {} -> {}  {}, {} clients waiting", state.instance, state.alias, text_of(state.target),
+      output.result(fmt::format("{}  {}{} -> {}  {}, {} clients waiting", state.instance, state.alias,
+                                is_for_reads(d, state.alias) ? " (reads)" : "", text_of(state.target),
                                 state.is_paused ? "PAUSED" : "running", state.waiting_clients));
   if (!poolers.error.empty()) output.warning(poolers.error, poolers.hint);
 }
@@ -117,9 +126,12 @@ std::vector<std::string> obstacles(Deployment& d, const Standing& standing, cons
   try {
     d.require_known_servers(deadline);
     require_following(d, standing.serves, deadline);
+    require_readers_in_place(d, {}, deadline);
   } catch (const Error& error) {
     against.emplace_back(error.what());
   }
+  if (standing.are_reads_ahead && is_access_closed(d.green().control(), d.name(), deadline))
+    against.push_back("readers are led to green, which takes no connections; verdigris switch --traffic reads opens it for them");
   ask_steps(d, standing.serves, deadline, against);
   return against;
 }
@@ -182,19 +194,20 @@ int run_status(const Invocation& invocation, Output& output) {
   const auto also_open = open_beside(d, standing, deadline);
   const auto& active = standing.serves == "blue" ? forward : back;
   Json body{{"result", "ok"}, {"deployment", d.name()}, {"phase", to_text(standing.phase)}, {"activity", activity},
-            {"serves", standing.serves}, {"can_switch", can_switch},
+            {"serves", standing.serves}, {"reads", d.playbook().pooler.reads.empty() ? Json(nullptr) : Json(reads_of(standing))}, {"can_switch", can_switch},
             {"can_roll_back", standing.phase == Phase::switched && against.empty()}, {"obstacles", against},
             {"lag_bytes", active.lag_bytes ? Json(*active.lag_bytes) : Json(nullptr)},
             {"forward", forward.text}, {"reverse", back.text}, {"way_back", way_back_of(standing, back)},
             {"held", to_json(hold)}, {"not_before", not_before},
             {"also_open", also_open ? Json(*also_open) : Json(nullptr)},
-            {"poolers", to_json(poolers)},
+            {"poolers", to_json(d, poolers)},
             {"servers", {server_json(d.blue(), deadline), server_json(d.green(), deadline)}},
             {"records", d.journal().records().size()}};
   output.document(body);
-  output.result(fmt::format("{}  {} -> {}  phase {}{}  writes {}  can switch: {}  way back: {}", d.name(),
+  output.result(fmt::format("{}  {} -> {}  phase {}{}  writes {}{}  can switch: {}  way back: {}", d.name(),
                             d.blue().major(), d.green().major(), to_text(standing.phase),
-                            activity == "none" ? "" : " (" + activity + ")", standing.serves, can_switch ? "yes" : "no",
+                            activity == "none" ? "" : " (" + activity + ")", standing.serves,
+                            d.playbook().pooler.reads.empty() ? "" : "  reads " + reads_of(standing), can_switch ? "yes" : "no",
                             way_back_of(standing, back)));
   for (const auto& server : body["servers"]) {
     if (!server["reachable"].get<bool>()) output.result(fmt::format("{:<6} does not answer", server["color"].get<std::string>()));
@@ -204,7 +217,7 @@ int run_status(const Invocation& invocation, Output& output) {
   }
   output.result(fmt::format("stream blue -> green: {}   green -> blue: {}   lag {} bytes", forward.text, back.text,
                             active.lag_bytes.value_or(0)));
-  print(poolers, output);
+  print(d, poolers, output);
   if (standing.phase == Phase::ready || standing.phase == Phase::switched)
     for (const auto& what : against) output.result("in the way: " + what);
   if (not_before.is_string()) output.result("waits until " + not_before.get<std::string>());

@@ -33,7 +33,7 @@ void ProveParity::require_target_closed(Deadline deadline) {
   auto& on = target_->control();
   const auto state = fence_state(on, deadline);
   const bool is_closed = (state == FenceState::following || state == FenceState::closed) &&
-                         is_access_closed(on, target_->deployment(), deadline) &&
+                         (readers_ == Readers::on_target || is_access_closed(on, target_->deployment(), deadline)) &&
                          tables_without_fence(on, deadline).empty();
   if (!is_closed)
     throw Error("target.open", target_->color() + ": not closed for writes before it serves",

@@ -12,11 +12,14 @@ namespace verdigris {
 
 class ProveParity final : public Step {
  public:
-  ProveParity(Source source, Target target, Stream stream, TableSelection selection, CutoverFacts& facts)
+  // readers: whether the target's connections are open for them; then its write fence alone keeps writers out.
+  enum class Readers { elsewhere, on_target };
+  ProveParity(Source source, Target target, Stream stream, TableSelection selection, Readers readers, CutoverFacts& facts)
       : source_(source),
         target_(target),
         stream_(std::move(stream)),
         selection_(std::move(selection)),
+        readers_(readers),
         facts_(facts) {}
   std::string_view name() const override { return "prove_parity"; }
   std::string describe() const override;
@@ -35,6 +38,7 @@ class ProveParity final : public Step {
   Target target_;
   Stream stream_;
   TableSelection selection_;
+  Readers readers_;
   CutoverFacts& facts_;
 };
 

@@ -174,6 +174,12 @@ const Case kPoolers[] = {
     {with_pooler("  databases: [orders]\n  instances: [ " + replaced("dbname=pgbouncer", "dbname=orders", kInstance) +
                  " ]\n"),
      "conninfo: the console of PgBouncer is the database \"pgbouncer\""},
+    {with_pooler("  databases: [orders]\n  reads: [orders_ro]\n  instances: [ " + kInstance + " ]\n"), "accepted"},
+    {with_pooler("  databases: [orders]\n  reads: [orders]\n  instances: [ " + kInstance + " ]\n"),
+     "value: \"orders\" stands in \"pooler.databases\", too"},
+    {with_pooler("  databases: [orders]\n  reads: [ro, ro]\n  instances: [ " + kInstance + " ]\n"), "value: \"ro\" stands twice"},
+    {with_pooler("  databases: [orders]\n  reads: []\n  instances: [ " + kInstance + " ]\n"), "value: \"pooler.reads\" names no database"},
+    {with_pooler("  driver: none\n  reads: [orders_ro]\n"), "value: \"pooler.reads\" means nothing with driver: none"},
     {with_pooler("  driver: none\n  databases: [orders]\n"),
      "value: \"pooler.databases\" means nothing with driver: none"},
     {with_pooler("  databases: [orders]\n  pause: { timeout: 5s }\n  instances: [ " + kInstance + " ]\n"),

@@ -151,6 +151,41 @@ TEST(Phases, InterruptedCutoverAllowsOnlyRecover) {
     EXPECT_THROW(require_allowed(open, command), Refused) << command;
 }
 
+// Readers are on green until they are led back, or all of it is moved; whatever would shut them out is refused meanwhile.
+TEST(Phases, ReadersMayBeAheadOfTheWritersWhileBlueServes) {
+  auto records = journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch --traffic reads"}});
+  const auto add = [&](std::initializer_list<std::pair<const char*, const char*>> more) {
+    for (auto& record : journal(more)) records.push_back(record);
+  };
+  EXPECT_TRUE(is_move_of_reads(standing_of(records)));
+  EXPECT_EQ(require_allowed(standing_of(records), kReadsToGreen), Permission::run);
+  EXPECT_EQ(require_allowed(standing_of(records), kReadsToBlue), Permission::run) << "turned round";
+  for (const char* command : {"prepare", "switch", "abandon"}) EXPECT_THROW(require_allowed(standing_of(records), command), Refused) << command;
+  add({{"finished", ""}});
+  EXPECT_EQ(standing_of(records).phase, Phase::ready);
+  EXPECT_EQ(standing_of(records).serves, "blue");
+  EXPECT_EQ(reads_of(standing_of(records)), "green");
+  for (const char* command : {"prepare", "abandon"}) EXPECT_THROW(require_allowed(standing_of(records), command), Refused) << command;
+  auto undone = records;
+  for (auto& record : journal({{"plan", "switch"}, {"undone", ""}, {"finished", ""}})) undone.push_back(record);
+  EXPECT_EQ(reads_of(standing_of(undone)), "green") << "an undone switch leaves them where they were";
+  auto back = records;
+  for (auto& record : journal({{"plan", "rollback --traffic reads"}, {"finished", ""}})) back.push_back(record);
+  EXPECT_EQ(reads_of(standing_of(back)), "blue");
+  add({{"plan", "switch"}, {"committed", ""}, {"finished", ""}});
+  EXPECT_EQ(reads_of(standing_of(records)), "green");
+  EXPECT_FALSE(standing_of(records).are_reads_ahead) << "with the writers";
+  EXPECT_THROW(require_allowed(standing_of(records), kReadsToBlue), Refused);
+  add({{"plan", "rollback"}, {"committed", ""}, {"finished", ""}});
+  EXPECT_EQ(reads_of(standing_of(records)), "blue");
+}
+
+TEST(Phases, AMoveOfReadersThatWasGivenUpEndsWhereItsLastRecordSays) {
+  auto records = journal({{"plan", "prepare"}, {"finished", ""}, {"plan", "switch --traffic reads"}, {"finished", ""}});
+  records.back().detail = {{"reads", "blue"}};
+  EXPECT_EQ(reads_of(standing_of(records)), "blue");
+}
+
 TEST(Phases, InterruptedPrepareIsContinuedOrAbandoned) {
   const auto open = standing_of(journal({{"plan", "prepare"}, {"begin", ""}}));
   EXPECT_EQ(require_allowed(open, "prepare"), Permission::run);

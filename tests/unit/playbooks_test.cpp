@@ -81,5 +81,6 @@ TEST(Playbooks, ReferenceIsDecodedAsWritten) {
   ASSERT_EQ(reference.pooler.instances.size(), 2U);
   EXPECT_EQ(reference.pooler.instances[1].name, "b");
   EXPECT_EQ(reference.pooler.databases, std::vector<std::string>{"orders"});
+  EXPECT_EQ(reference.pooler.reads, std::vector<std::string>{"orders_ro"});
   EXPECT_EQ(reference.waivers.at(0).until, "2027-03-01");
 }

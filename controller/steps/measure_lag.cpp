@@ -1,0 +1,56 @@
+#include "controller/steps/measure_lag.hpp"
+
+#include "replication/apply_watch.hpp"
+#include "replication/marker.hpp"
+#include "replication/origin.hpp"
+#include "replication/slot.hpp"
+#include "replication/subscription.hpp"
+
+namespace verdigris {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kBound{2'000};
+constexpr const char* kKind = "reads";
+
+std::string kib(Bytes bytes) { return std::to_string((bytes.count + 1023) / 1024) + " KiB"; }
+
+}  // namespace
+
+std::string MeasureLag::describe() const {
+  return "see that " + target_->color() + " holds what " + source_->color() + " writes within " + std::to_string(kBound.count()) + " ms";
+}
+
+Bytes MeasureLag::unread(Deadline deadline) {
+  const Lsn read = slot_state(source_->control(), stream_, deadline).confirmed_flush;
+  return wal_insert_position(source_->control(), deadline) - read;
+}
+
+Readiness MeasureLag::check(Deadline deadline) {
+  const auto state = subscription_brief(target_->control(), stream_, deadline);
+  if (!state.is_enabled || !state.is_ready)
+    return Blocked{target_->color() + ": subscription " + stream_.name + " is disabled, or not all of its tables are ready",
+                   "Look into that server's log for errors of the apply worker."};
+  return Ready{};
+}
+
+PlannedActs MeasureLag::statements(Deadline) {
+  return {{source_->color(), marker_statement().text(), {"<id>", kKind, source_->color()}}};
+}
+
+std::string MeasureLag::apply(Deadline deadline) {
+  ApplyWatch watch(*target_, stream_);
+  watch.require_applying(deadline);
+  const auto begin = Deadline::Clock::now();
+  const auto id = write_marker(source_->control(), source_->color(), kKind, deadline);
+  if (!watch.wait_for_marker(id, Deadline::after(kBound).or_earlier(deadline), deadline))
+    throw Refused("reads.lag",
+                  target_->color() + ": what was written on " + source_->color() + " had not arrived after " +
+                      std::to_string(kBound.count()) + " ms, " + kib(unread(deadline)) + " of its log are not confirmed",
+                  "Wait until verdigris status shows little lag, or look at what holds up the apply worker there.");
+  const auto took = std::chrono::ceil<milliseconds>(Deadline::Clock::now() - begin);
+  return target_->color() + " is " + std::to_string(took.count()) + " ms behind";
+}
+
+}  // namespace verdigris
