@@ -84,7 +84,14 @@ TEST_F(Provisioning, RolesArriveWithVerifierMembershipSettingsAndGrants) {
     ALTER DATABASE shop SET statement_timeout = '30s';
     GRANT CREATE ON DATABASE shop TO "gr""oup")sql");
   const RoleScope scope{.ours = {"verdigris", "verdigris_repl"}};
-  EXPECT_GT(copy_roles(blue->control(), green->control(), scope, true, soon()).changes(), 0);
+  const auto planned = copy_roles(blue->control(), green->control(), scope, true, soon());
+  EXPECT_GT(planned.changes(), 0);
+  std::string said;
+  for (const auto& statement : planned.statements) said += statement + "\n";
+  for (const char* part : {R"(CREATE ROLE "lo{}gin" WITH )", R"( PASSWORD '<its verifier>')", R"(GRANT "pg_monitor" TO "gr""oup")",
+                           R"(ALTER DATABASE "shop" SET "statement_timeout" = '30s')", R"(GRANT CREATE ON DATABASE "shop" TO "gr""oup")"})
+    EXPECT_NE(said.find(part), std::string::npos) << part << said;
+  EXPECT_EQ(said.find("SCRAM"), std::string::npos) << "as good as a password";
   EXPECT_EQ(value(green->control(), "SELECT count(*) FROM pg_roles WHERE rolname = 'lo{}gin'"), "0");
   copy_roles(blue->control(), green->control(), scope, false, soon());
   EXPECT_EQ(copy_roles(blue->control(), green->control(), scope, false, soon()).changes(), 0);
