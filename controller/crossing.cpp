@@ -221,16 +221,24 @@ int report_crossing(Deployment& d, const RunResult& result, const std::string& c
   return result.given_up.empty() ? kDone : report_given_up(standing, result, output);
 }
 
-int run_crossing(const Invocation& invocation, Output& output) {
+namespace {
+
+// are_readers_left: set instead of a report if only readers are to be brought back: a command of its own.
+int cross(const Invocation& invocation, Output& output, bool& are_readers_left) {
   const std::string command = invocation.command;
   const std::string source = std::string(transition_of(command).source);
   const auto given = given_plan_of(invocation);
+  if (given && invocation.max_pause)
+    throw Error("usage", "--max-pause cannot be given with --plan: the budget of a plan is the playbook's", "Leave it out, or give --confirm instead of --plan.",
+                Failure::usage);
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
   const auto deadline = Deadline::after(milliseconds(60'000));
   d.connect(deadline, invocation.dry_run);
   if (!invocation.dry_run) d.take_leases(milliseconds(2'000), deadline);
   d.journal().load(deadline);
   if (require_allowed(d.standing(), command) == Permission::already_done) {
+    are_readers_left = command == "rollback" && invocation.traffic == "all" && d.standing().are_reads_ahead;
+    if (are_readers_left) return kDone;
     output.document({{"result", "nothing_to_do"}, {"phase", to_text(d.standing().phase)}, {"serves", d.standing().serves}});
     output.result(d.standing().serves + " serves already; nothing to do.");
     return kDone;
@@ -257,6 +265,19 @@ int run_crossing(const Invocation& invocation, Output& output) {
     throw;
   }
   return report_crossing(d, all.last, command, output, all.undone);
+}
+
+}  // namespace
+
+int run_crossing(const Invocation& invocation, Output& output) {
+  bool are_readers_left = false;
+  const int code = cross(invocation, output, are_readers_left);
+  if (!are_readers_left) return code;
+  Invocation of_readers = invocation;  // its leases are let go by now
+  of_readers.plan.reset();
+  of_readers.at.reset();
+  of_readers.max_pause.reset();
+  return run_move_of_reads(of_readers, "blue", output);
 }
 
 }  // namespace verdigris

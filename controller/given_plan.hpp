@@ -1,5 +1,6 @@
 // What --plan names: a digest, or a file that `plan -o` wrote. A command that is given one does exactly that or nothing:
-// it stands for the confirmation, so it must be of this command, of these servers, and of now.
+// it stands for the confirmation, so it must be of this command, of these servers, and of now. Of a text file only the
+// digest line counts; the rest is there to say what differs.
 #pragma once
 
 #include <optional>

@@ -44,10 +44,10 @@ PgBouncerInstance::Shed PgBouncerInstance::shed(Deadline deadline) {
   return on_control(deadline, [&](PgBouncerConsole& console) {
     Shed all;
     for (const auto& pool : console.loads(deadline)) {
+      all.longest_wait_ms = std::max(all.longest_wait_ms, pool.longest_wait_ms);  // others' clients, too
       if (std::ranges::find(aliases_, pool.alias) == aliases_.end()) continue;
       all.idle += pool.servers - pool.busy_servers;
       all.surplus += std::max(0, pool.servers - enough_servers_);
-      all.longest_wait_ms = std::max(all.longest_wait_ms, pool.longest_wait_ms);
     }
     return all;
   });

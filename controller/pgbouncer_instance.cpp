@@ -16,6 +16,7 @@ namespace {
 constexpr std::chrono::milliseconds kPoll{1};
 constexpr std::chrono::microseconds kNudge{300};
 constexpr std::chrono::milliseconds kBlockerWait{200};  // a failing pause may spend this on naming who blocks it
+constexpr std::chrono::milliseconds kLoginWait{500};
 constexpr std::chrono::milliseconds kHangUpWait{1000};
 constexpr std::chrono::milliseconds kRestartWait{3000};
 constexpr std::chrono::milliseconds kWakeWait{2000};
@@ -104,6 +105,7 @@ void PgBouncerInstance::discard_staged() { files_.discard(); }
 void PgBouncerInstance::require_unedited() { files_.require_unedited(); }
 
 void PgBouncerInstance::send_pause(Deadline deadline) {
+  has_paused_ = true;
   release_seen_.reset();
   open_holders(deadline);
   for (auto& [alias, console] : holders_) console.send_pause(alias, deadline);
@@ -245,6 +247,7 @@ void PgBouncerInstance::wait_until_back(Deadline deadline) {
 }
 
 void PgBouncerInstance::resume(Deadline deadline) {
+  has_paused_ = false;
   try {
     wait_until_back(deadline);
     on_control(deadline, [&](PgBouncerConsole& console) {
@@ -294,10 +297,23 @@ bool PgBouncerInstance::hang_up_and_see(const Endpoint& target, Deadline deadlin
 // Clients do not wait for the disk: a machine that crashes before this comes up with a plan that is still open.
 void PgBouncerInstance::settle() { files_.settle(); }
 
+// A new target makes a server login that is under way count as failed, and clients who come then are turned away. Under a
+// pause there is none.
+void PgBouncerInstance::let_logins_end(Deadline deadline) {
+  const Deadline patience = Deadline::after(kLoginWait).or_earlier(deadline);
+  const auto under_way = [&] {
+    return on_control(deadline, [&](PgBouncerConsole& console) {
+      return std::ranges::any_of(aliases_, [&](const auto& alias) { return console.pools(alias, deadline).logins_in_flight > 0; });
+    });
+  };
+  while (under_way() && !patience.has_passed()) std::this_thread::sleep_for(kPoll);
+}
+
 void PgBouncerInstance::point_to(const Endpoint& target, Deadline deadline) {
   identify(deadline);
   reload_error_.clear();
   if (!files_.is_staged_for(target) && files_.holds(target) && runs_with(target, deadline)) return;
+  if (!has_paused_) let_logins_end(deadline);
   files_.move(target);
   if (reload_and_see(target, deadline)) return;
   files_.move(target);  // the same bytes again, should somebody have been there in between

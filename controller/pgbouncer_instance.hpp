@@ -30,7 +30,7 @@ class PgBouncerInstance {
 
   void shed_idle(Deadline deadline);
   void keep_idle(Deadline deadline);
-  // How far the shedding has come, and what clients wait for it, over all aliases.
+  // How far the shedding has come, over all aliases, and how long clients wait, over all pools: the setting is theirs, too.
   struct Shed {
     int idle = 0, surplus = 0;  // server connections; surplus: beyond what shed_idle() found to be enough
     int longest_wait_ms = 0;
@@ -81,6 +81,7 @@ class PgBouncerInstance {
   bool reload_and_see(const Endpoint& target, Deadline deadline);
   bool hang_up_and_see(const Endpoint& target, Deadline deadline);
   void nudge_until_answered(PgBouncerConsole& holder, Deadline deadline);
+  void let_logins_end(Deadline deadline);
   void wait_until_empty(const std::string& alias, Deadline deadline);
   [[noreturn]] void fail_pause(const std::string& why);
   std::string blockers();
@@ -104,6 +105,7 @@ class PgBouncerInstance {
   std::string reload_error_;
   std::optional<Release> release_seen_;
   IdleShedding shedding_;
+  bool has_paused_ = false;
   int enough_servers_ = 0;  // in each pool, as shed_idle() found it
 };
 

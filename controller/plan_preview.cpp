@@ -73,7 +73,7 @@ std::string digest_of_migrations(const std::filesystem::path& dir, std::size_t& 
 
 // Nothing in it moves while clients write: no position, no size, no time.
 void rest_on_what_is_there(Deployment& d, PlanPage& page, Deadline deadline) {
-  page.rest_on("playbook", d.playbook().file.string() + ", sha256 " + digest_of_file(d.playbook().file));
+  page.rest_on("playbook", std::filesystem::weakly_canonical(d.playbook().file).string() + ", sha256 " + digest_of_file(d.playbook().file));
   if (const auto& dir = d.playbook().migrations.dir) {
     std::size_t count = 0;
     const auto digest = digest_of_migrations(*dir, count);

@@ -144,7 +144,7 @@ Plan reads_plan(Deployment& d, const std::string& to, ReadsStart start) {
   Plan plan;
   if (start == ReadsStart::fresh) plan.then<StageTraffic>(d.reads_traffic(), d.endpoint(other_side(to)), d.endpoint(to), kNoPause);
   if (leads_ahead) plan.then<MeasureLag>(blue, green, stream_from(*blue)).then<OpenToReaders>(green, d.roles_to_keep("green"));
-  plan.then<MoveTraffic>(d.reads_traffic(), d.endpoint(to)).then<LetReadersLeave>(d.reads_traffic(), other_side(to));
+  plan.then<MoveTraffic>(d.reads_traffic(), d.endpoint(to)).then<LetReadersLeave>(d.reads_traffic(), other_side(to), d.endpoint(to));
   if (!leads_ahead && !green->is_given_up()) plan.then<CloseToReaders>(green, d.roles_to_keep("green"));
   return plan;
 }

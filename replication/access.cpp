@@ -133,6 +133,12 @@ bool is_access_closed(Connection& on, const std::string& deployment, Deadline de
       .boolean(0);
 }
 
+bool has_saved_access(Connection& on, const std::string& deployment, Deadline deadline) {
+  return on.query(Sql("SELECT EXISTS (SELECT FROM verdigris.saved WHERE deployment = $1 AND key = 'access')"), {deployment}, deadline)
+      .one_row(1)
+      .boolean(0);
+}
+
 // Of pg_stat_activity's function: the view's joins cost more to plan than the rest.
 Sql from_foreign_sessions(const Sql& deployment) {
   return Sql(R"(

@@ -31,6 +31,8 @@ Sql close_access_statement();
 void open_access(Transaction& transaction, const std::string& deployment);
 Sql opening_access_statement();  // what it sends; $1 is the deployment
 bool is_access_closed(Connection& on, const std::string& deployment, Deadline deadline);
+// Whether close_access() has something to put back; also if the limit was changed by hand since.
+bool has_saved_access(Connection& on, const std::string& deployment, Deadline deadline);
 
 // Client sessions of this database that are not the controller's, oldest first.
 std::vector<ForeignSession> foreign_sessions(Connection& on, const std::string& deployment, Deadline deadline);

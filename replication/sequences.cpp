@@ -142,7 +142,7 @@ std::vector<SequencePosition> SequenceReader::receive(Deadline deadline) {
 
 // A sequence gets a new file whenever it is set back, also where that is applied; nextval and setval leave it its own.
 void SequenceReader::send_storage(Deadline deadline) {
-  session_().send_prepared(Sql("SELECT coalesce(sum(hashint8(c.oid::int8 << 32 | c.relfilenode::int8)), 0)::int8 {}",
+  session_().send_prepared(Sql("SELECT coalesce(sum(hashint8(c.oid::int8) # hashint8(c.relfilenode::int8 << 8)), 0)::int8 {}",
                                Sql(kUserSequences)),
                            {}, deadline);
 }

@@ -11,6 +11,7 @@
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
 #include "controller/stream_guard.hpp"
+#include "replication/access.hpp"
 
 namespace verdigris {
 namespace {
@@ -82,8 +83,10 @@ RunResult carry_out_or_bring_back(Deployment& d, const std::string& to, ReadsSta
     observer.remarked(std::string("undo: ") + error.what());
     const auto deadline = Deadline::after(kPatience);
     d.reopen(deadline);
+    if (!d.standing().open && reads_of(d.standing()) == to) return {};  // its last record stands after all
     leave_green_if_unusable(d, deadline, output);
     carry_out_to(d, "blue", ReadsStart::resumed, invocation, observer);
+    d.reads_traffic().discard_staged();
     const bool is_refusal = error.failure() == Failure::refused;
     throw Error(error.id(), std::string(error.what()) + "; readers are on blue", error.hint(), is_refusal ? Failure::refused : Failure::undone);
   }
@@ -124,8 +127,9 @@ int run_move_of_reads(const Invocation& invocation, const std::string& to, Outpu
   if (to == "blue") leave_green_if_unusable(d, deadline, output);
   d.require_known_servers(deadline);
   if (to == "green") require_following(d, "blue", deadline);
-  // Poolers may lead there already, some of them, or where nobody answers any more.
-  const auto start = standing.open || reads_of(standing) == to || d.green().is_given_up() ? ReadsStart::resumed : ReadsStart::fresh;
+  // Poolers may lead there already, some of them, or where nobody answers any more. On the way to blue none of it is asked
+  // first: one pooler that is not as expected must not keep the readers of another on green.
+  const auto start = standing.open || to == "blue" || reads_of(standing) == to ? ReadsStart::resumed : ReadsStart::fresh;
   const Plan plan = reads_plan(d, to, start);
   if (!standing.open && reads_of(standing) == to && is_in_place(reads_plan(d, to, ReadsStart::resumed), deadline)) {
     output.document(report_json(d, "nothing_to_do"));
@@ -161,11 +165,24 @@ int recover_move_of_reads(Deployment& d, const Invocation& invocation, Deadline 
   handle_interrupts();
   ConsoleObserver observer(output);
   const auto result = carry_out_to(d, "blue", ReadsStart::resumed, invocation, observer);
+  d.reads_traffic().discard_staged();
   return report(d, result, "READERS BACK on blue, which serves all. Again: verdigris switch --traffic reads", output);
 }
 
+namespace {
+
+// As readers leave it that are led away from a green that is gone. Found in the window, clients would wait for nothing.
+void require_no_door_open(Server& follower, Deadline deadline) {
+  if (is_access_closed(follower.control(), follower.deployment(), deadline)) return;
+  throw Refused("target.open", follower.color() + ": it takes connections before it serves, and its connection fence should be closed",
+                "Run: verdigris recover. If it stays so: ALTER DATABASE " + follower.dbname() + " CONNECTION LIMIT 0");
+}
+
+}  // namespace
+
 void require_readers_in_place(Deployment& d, const Invocation& invocation, Deadline deadline) {
   const auto standing = d.standing();
+  if (!standing.are_reads_ahead) require_no_door_open(d.side(other_side(standing.serves)), deadline);
   if (d.playbook().pooler.reads.empty()) return;
   if (!standing.are_reads_ahead) {
     if (invocation.traffic != "writes") return;

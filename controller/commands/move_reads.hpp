@@ -16,7 +16,7 @@ int run_move_of_reads(const Invocation& invocation, const std::string& to, Outpu
 int recover_move_of_reads(Deployment& d, const Invocation& invocation, Deadline deadline, Output& output);
 
 // A crossing of writers: readers that are on green already must really be there, and those that are not cannot be left on
-// the side that is closed. Throws Refused "reads.*" or "pooler.*".
+// the side that is closed; without any, the target takes no connections. Throws Refused "reads.*", "pooler.*", "target.open".
 void require_readers_in_place(Deployment& d, const Invocation& invocation, Deadline deadline);
 
 }  // namespace verdigris

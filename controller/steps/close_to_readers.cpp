@@ -19,6 +19,9 @@ std::string CloseToReaders::apply(Deadline deadline) {
   Transaction transaction(target_->control(), deadline);
   close_access(transaction, target_->deployment(), keep_);
   transaction.commit();
+  if (!is_access_closed(target_->control(), target_->deployment(), deadline))
+    return target_->color() + ": its connection limit was changed by hand and is left as it is; the fence refuses writes. To keep clients out as well: ALTER DATABASE " +
+           target_->dbname() + " CONNECTION LIMIT 0";
   return target_->color() + ": nobody but the controller and replication can connect";
 }
 

@@ -2,10 +2,13 @@
 
 #include <thread>
 
+#include "replication/errors.hpp"
+
 namespace verdigris {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{15'000};
+constexpr std::chrono::milliseconds kLogin{5'000};
 constexpr std::chrono::milliseconds kPoll{20};
 
 }  // namespace
@@ -14,7 +17,20 @@ std::string LetReadersLeave::describe() const { return "wait until no reader's t
 
 Readiness LetReadersLeave::check(Deadline) { return Ready{}; }
 
+// The login is the pooler's: who may not come, or with another password, is turned away only then.
+void LetReadersLeave::require_served(Deadline deadline) {
+  const auto patience = Deadline::after(kLogin).or_earlier(deadline);
+  while (!reads_.has_moved(to_, deadline)) {
+    if (patience.has_passed())
+      throw Error("reads.not-served",
+                  "readers wait at " + reads_.describe() + ", which gets no server connection to " + to_.host + ":" + to_.port,
+                  "See the log of PgBouncer for why that server turns it away: pg_hba.conf, the role's password or its grants.");
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
 std::string LetReadersLeave::apply(Deadline deadline) {
+  require_served(deadline);
   const auto patience = Deadline::after(kPatience).or_earlier(deadline);
   auto left = reads_.left_behind(deadline);
   while (!left.empty() && !patience.has_passed()) {

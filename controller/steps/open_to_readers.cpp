@@ -32,7 +32,7 @@ std::string OpenToReaders::describe() const {
 
 Readiness OpenToReaders::check(Deadline deadline) {
   if (const auto hole = hole_in_fence(*target_, deadline)) return *hole;
-  if (!is_access_closed(target_->control(), target_->deployment(), deadline)) return Done{};
+  if (!has_saved_access(target_->control(), target_->deployment(), deadline)) return Done{};
   return Ready{};
 }
 

@@ -37,7 +37,7 @@ void ProveParity::require_target_closed(Deadline deadline) {
                          tables_without_fence(on, deadline).empty();
   if (!is_closed)
     throw Error("target.open", target_->color() + ": not closed for writes before it serves",
-                "Somebody opened it or made a table there; compare with verdigris status.");
+                "Somebody opened it or made a table there: verdigris recover closes it, verdigris prepare gives a table its fence.");
 }
 
 // Rows that another subscription brings pass the fence.

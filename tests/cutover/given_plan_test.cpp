@@ -69,6 +69,7 @@ TEST_F(GivenPlan, IsADigestOrAFileOfPlan) {
   EXPECT_EQ(unusable("41ac09f00d1"), "plan.digest");
   EXPECT_EQ(unusable(std::string(65, 'a')), "plan.digest");
   EXPECT_EQ(unusable(file("nowhere")), "plan.unreadable");
+  EXPECT_EQ(shop_->command({"switch", "--plan", digest(), "--max-pause", "60s"}).exit_code, 2) << "what was approved had another budget";
   EXPECT_EQ(unusable(shop_->dir().string()), "plan.unreadable");
   for (const char* garbage : {"", "garbage\n", "{}", "[1]", "{\"digest\": 7}", "digest sha256 41ac\n", "{\"command\": \"switch\", \"basis\": [], \"steps\": 3}"}) {
     write(file("garbage"), garbage);

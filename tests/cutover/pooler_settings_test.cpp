@@ -19,6 +19,7 @@ class SettingsOfPoolers : public SharedShopWithPlaybook {
     EXPECT_EQ(recovered.exit_code, 0) << recovered.json << recovered.errors;
     EXPECT_EQ(std::stod(setting("server_login_retry")), before_);
     EXPECT_EQ(std::stod(setting("server_idle_timeout")), 600);
+    EXPECT_EQ(setting("default_pool_size"), "20");
     EXPECT_FALSE(shop_->scene().is_paused);
   }
   void SetUp() override {

@@ -324,8 +324,67 @@ TEST_F(Reads, AreBroughtBackFromAGreenThatIsGone) {
   shop_->server("green").start();
   EXPECT_FALSE(is_shut("green"));
   EXPECT_NE(fence_of("green"), FenceState::open);
+  const auto early = shop_->command({"switch", "--confirm", "shop"});
+  EXPECT_EQ(early.exit_code, 3) << early.json;
+  EXPECT_NE(early.errors.find("verdigris recover"), std::string::npos) << early.errors;
   EXPECT_EQ(shop_->command({"recover", "--yes"}).exit_code, 0);
   expect_readers("blue");
+}
+
+// A role of the same name that may not log in there, as with a pg_hba.conf that lacks the application's hosts.
+TEST_F(Reads, AreBroughtBackFromAGreenThatTurnsThemAway) {
+  auto green = admin(shop_->server("green"));
+  run(green, "ALTER ROLE app NOLOGIN");
+  Clients clients(readers());
+  ASSERT_TRUE(clients.wait_for("blue", 20));
+  const auto there = move("switch");
+  EXPECT_EQ(there.exit_code, 5) << there.json << there.errors;
+  EXPECT_NE(there.errors.find("gets no server connection"), std::string::npos) << there.errors;
+  run(green, "ALTER ROLE app LOGIN");
+  expect_readers("blue");
+  EXPECT_TRUE(clients.wait_for("blue", 20)) << "served again";
+  clients.stop();
+  EXPECT_FALSE(std::filesystem::exists(shop_->pooler().ini().string() + ".verdigris-staged"));
+}
+
+TEST_F(Reads, ComeBackWithAPlainRollbackWhoeverLedThemElsewhereByHand) {
+  ASSERT_EQ(move("switch").exit_code, 0);
+  Clients clients(readers());
+  ASSERT_TRUE(clients.wait_for("green", 20));
+  const auto back = shop_->command({"rollback", "--confirm", "shop"});
+  EXPECT_EQ(back.exit_code, 0) << back.json << back.errors;
+  EXPECT_EQ(back.json.value("reads", "?"), "blue") << back.json;
+  EXPECT_TRUE(clients.wait_for("blue", 20));
+  expect_readers("blue");
+  ASSERT_EQ(move("switch").exit_code, 0);
+  while (console().pools("shop_ro", soon()).logins_in_flight > 0) std::this_thread::sleep_for(1ms);  // a RELOAD fails it
+  const auto file = read(shop_->pooler().ini());
+  write(shop_->pooler().ini(), replaced(file, "shop_ro = host=" + shop_->server("green").dir().string() + " port=5433",
+                                        "shop_ro = host=" + shop_->server("blue").dir().string() + " port=5432"));
+  console().reload(soon());
+  ASSERT_EQ(side_of("shop_ro"), "blue");
+  EXPECT_EQ(move("rollback").exit_code, 0) << "what status says to run";
+  expect_readers("blue");
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
+}
+
+// The limit alone is not the door: CONNECT was revoked with it.
+TEST_F(Reads, AreLetInAlsoWhereTheLimitWasChangedByHand) {
+  auto green = admin(shop_->server("green"));
+  run(green, "ALTER DATABASE shop CONNECTION LIMIT -1");
+  const auto refused = shop_->command({"switch", "--confirm", "shop"});
+  EXPECT_EQ(refused.exit_code, 3) << "no switch to a target with an open door: " << refused.json;
+  Clients clients(readers());
+  ASSERT_TRUE(clients.wait_for("blue", 20));
+  EXPECT_EQ(move("switch").exit_code, 0);
+  EXPECT_TRUE(clients.wait_for("green", 20));
+  expect_readers("green");
+  EXPECT_EQ(move("rollback").exit_code, 0);
+  EXPECT_TRUE(clients.wait_for("blue", 20));
+  expect_readers("blue");
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
 }
 
 TEST_F(Reads, MustBeNamedInThePlaybookAndKnownToThePooler) {
