@@ -7,7 +7,7 @@
 
 #include "controller/hold.hpp"
 #include "controller/migration/files.hpp"
-#include "controller/planned_acts.hpp"
+#include "controller/shared_acts.hpp"
 #include "controller/plans.hpp"
 #include "controller/staged_file.hpp"
 #include "controller/waiting_slot.hpp"

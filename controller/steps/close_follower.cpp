@@ -1,6 +1,6 @@
 #include "controller/steps/close_follower.hpp"
 
-#include "controller/planned_acts.hpp"
+#include "controller/shared_acts.hpp"
 #include "replication/access.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/fence.hpp"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "controller/planned_acts.hpp"
+#include "controller/shared_acts.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/copy/plan.hpp"
 #include "replication/copy/snapshot.hpp"

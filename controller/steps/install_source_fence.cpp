@@ -1,6 +1,6 @@
 #include "controller/steps/install_source_fence.hpp"
 
-#include "controller/planned_acts.hpp"
+#include "controller/shared_acts.hpp"
 #include "replication/fence.hpp"
 
 namespace verdigris {

@@ -1,6 +1,6 @@
 #include "controller/steps/open_for_good.hpp"
 
-#include "controller/planned_acts.hpp"
+#include "controller/shared_acts.hpp"
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
 

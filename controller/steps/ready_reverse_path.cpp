@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "controller/planned_acts.hpp"
+#include "controller/shared_acts.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/left_out.hpp"
 #include "replication/replica_identity.hpp"

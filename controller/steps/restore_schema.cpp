@@ -1,6 +1,6 @@
 #include "controller/steps/restore_schema.hpp"
 
-#include "controller/planned_acts.hpp"
+#include "controller/shared_acts.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/user_objects.hpp"
 

@@ -1,6 +1,6 @@
 #include "controller/steps/set_replica_identity.hpp"
 
-#include "controller/planned_acts.hpp"
+#include "controller/shared_acts.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/replica_identity.hpp"
 

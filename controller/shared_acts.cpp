@@ -1,4 +1,4 @@
-#include "controller/planned_acts.hpp"
+#include "controller/shared_acts.hpp"
 
 #include "replication/control_schema.hpp"
 #include "replication/fence.hpp"
