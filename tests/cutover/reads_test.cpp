@@ -3,106 +3,15 @@
 #include <algorithm>
 #include <fstream>
 
-#include "replication/access.hpp"
-#include "replication/fence.hpp"
 #include "replication/marker.hpp"
-#include "tests/support/shared_shop.hpp"
+#include "tests/support/readers_shop.hpp"
 
 namespace verdigris::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr const char* kUpdate = "UPDATE public.customers SET credit = credit WHERE id = 150";
-
-class Reads : public SharedShopWithPlaybook {
- protected:
-  void SetUp() override {
-    SharedShopWithPlaybook::SetUp();
-    if (IsSkipped()) return;
-    write(shop_->playbook(), replaced(original_, "databases: [shop]", "databases: [shop]\n  reads: [shop_ro]"));
-    const auto file = read(shop_->pooler().ini());
-    if (file.find("shop_ro") != std::string::npos) return;
-    write(shop_->pooler().ini(), replaced(file, "[databases]\n", "[databases]\nshop_ro = host=" + shop_->server("blue").dir().string() +
-                                                                    " port=5432 dbname=shop pool_size=5\n"));
-    console().reload(soon());
-  }
-  // Each test begins, and leaves, with all on blue.
-  void TearDown() override {
-    if (IsSkipped()) return;
-    if (shop_->has_load()) shop_->stop_load();
-    bring_all_to_blue();
-    SharedShopWithPlaybook::TearDown();
-  }
-
-  static PgBouncerConsole console() { return PgBouncerConsole::open("shop", shop_->pooler().admin(), soon()); }
-  static Conninfo reader() { return shop_->pooler().client("app", "shop_ro"); }
-  static std::vector<Conninfo> readers() { return {reader(), reader(), reader()}; }
-  static Answer move(const char* command, const Environment& environment = {}) {
-    return shop_->command({command, "--traffic", "reads", "--confirm", "shop"}, environment);
-  }
-  static void bring_all_to_blue() {
-    shop_->command({"recover", "--yes"});
-    if (shop_->serving() == "green") {
-      EXPECT_EQ(shop_->cross("rollback").exit_code, 0);
-    }
-    const auto answer = move("rollback");
-    EXPECT_EQ(answer.exit_code, 0) << answer.errors;
-    expect_readers("blue");
-  }
-
-  static std::string side_of(const std::string& alias) {
-    return console().database(alias, soon()).target.host == shop_->server("blue").dir().string() ? "blue" : "green";
-  }
-  static bool is_shut(const std::string& color) {
-    auto session = admin(shop_->server(color));
-    return is_access_closed(session, "shop", soon());
-  }
-  static std::string limit_of(const std::string& color) {
-    auto session = admin(shop_->server(color));
-    return value(session, "SELECT datconnlimit FROM pg_database WHERE datname = 'shop'");
-  }
-  static FenceState fence_of(const std::string& color) {
-    auto session = admin(shop_->server(color));
-    return fence_state(session, soon());
-  }
-  static std::string said_to_writer(const std::string& alias) {
-    auto session = Connection::open_plain(shop_->pooler().client("app", alias), {"client", "writer", false, {}}, soon());
-    try {
-      run(session, kUpdate);
-      return "accepted";
-    } catch (const ServerError& error) {
-      return error.what();
-    }
-  }
-  static std::string status_of(const char* key) {
-    const auto answer = shop_->command({"status"});
-    return answer.json.contains(key) && answer.json.at(key).is_string() ? answer.json.at(key).get<std::string>() : answer.json.dump();
-  }
-
-  // Blue serves; readers are on a side, and that side alone decides who may connect to green. Whatever: nobody writes there.
-  static void expect_readers(const std::string& color) {
-    EXPECT_EQ(side_of("shop"), "blue");
-    EXPECT_EQ(side_of("shop_ro"), color);
-    EXPECT_EQ(is_shut("green"), color == "blue");
-    EXPECT_EQ(limit_of("green"), color == "blue" ? "0" : "-1");
-    EXPECT_TRUE(fence_of("green") == FenceState::following || fence_of("green") == FenceState::closed);
-    EXPECT_EQ(fence_of("blue"), FenceState::open);
-    EXPECT_FALSE(is_shut("blue"));
-    const auto answer = shop_->command({"status"});
-    EXPECT_EQ(answer.json.value("reads", "?"), color) << answer.json;
-    EXPECT_EQ(answer.json.value("serves", "?"), "blue");
-    EXPECT_EQ(answer.json.value("activity", "?"), "none");
-    EXPECT_TRUE(answer.json.at("also_open").is_null());
-  }
-
-  static void expect_no_loss(const std::string& color) {
-    const auto load = shop_->stop_load();
-    EXPECT_EQ(load.value("client_errors", -1), 0) << load;
-    const auto verdict = shop_->ledger(color);
-    EXPECT_TRUE(verdict.is_clean()) << testing::PrintToString(verdict.examples) << " lost " << verdict.lost;
-  }
-};
+using Reads = ReadersShop;
 
 TEST_F(Reads, MoveAloneUnderLoadWithoutAnErrorAndNoWriterComesWithThem) {
   shop_->start_load();
@@ -157,6 +66,7 @@ TEST_F(Reads, OnGreenKeepAwayWhatWouldShutThemOut) {
 }
 
 // There with the readers ahead, who notice nothing of the pause; back together, which closes green.
+
 TEST_F(Reads, AheadOfASwitchGoOnThroughItAndComeBackWithTheRollback) {
   for (const std::string traffic : {"all", "writes"}) {
     SCOPED_TRACE(traffic);
@@ -229,35 +139,11 @@ TEST_F(Reads, AheadOfASwitchThatIsUndoneStayOnGreen) {
 }
 
 // measure_lag: green applies nothing while somebody has locked a table that it must write.
-TEST_F(Reads, AreNotLedToAGreenThatLags) {
-  auto locker = admin(shop_->server("green"));
-  run(locker, "BEGIN");
-  run(locker, "LOCK TABLE public.customers IN ACCESS EXCLUSIVE MODE");
-  EXPECT_EQ(said_to_writer("shop"), "accepted");
-  const auto began = Deadline::Clock::now();
-  const auto refused = move("switch");
-  EXPECT_LT(Deadline::Clock::now() - began, 30s);
-  run(locker, "ROLLBACK");
-  EXPECT_EQ(refused.exit_code, 3) << refused.json << refused.errors;
-  EXPECT_NE(refused.errors.find("KiB"), std::string::npos) << refused.errors;
-  expect_readers("blue");
-  EXPECT_EQ(shop_->difference_after_marker("blue", "green"), "");
-  const auto there = move("switch");
-  EXPECT_EQ(there.exit_code, 0) << there.errors;
-}
 
 // open_to_readers: a table without the fence would take the writes of anybody who may connect.
-TEST_F(Reads, AreNotLedToAGreenWithAHoleInItsFence) {
-  auto green = admin(shop_->server("green"));
-  run(green, "ALTER TABLE public.customers DISABLE TRIGGER verdigris_fence");
-  const auto refused = move("switch");
-  run(green, "ALTER TABLE public.customers ENABLE TRIGGER verdigris_fence");
-  EXPECT_EQ(refused.exit_code, 3) << refused.json << refused.errors;
-  EXPECT_NE(refused.errors.find("customers"), std::string::npos) << refused.errors;
-  expect_readers("blue");
-}
 
 // let_readers_leave: a report that runs goes on to its end where it is, and the next transaction is on the other side.
+
 TEST_F(Reads, FinishTheirTransactionWhereItBegan) {
   auto report = Connection::open_plain(reader(), {"client", "report", false, {}}, soon());
   run(report, "BEGIN");
@@ -279,6 +165,7 @@ std::vector<std::string> points_in(const std::filesystem::path& file) {
 }
 
 // At each record, and behind each act. recover ends with readers on blue; the same command again, where it leads.
+
 TEST_F(Reads, OfAKilledControllerEndOnOneSide) {
   shop_->start_load();
   Clients clients(readers());
@@ -312,40 +199,7 @@ TEST_F(Reads, OfAKilledControllerEndOnOneSide) {
   expect_no_loss("blue");
 }
 
-TEST_F(Reads, AreBroughtBackFromAGreenThatIsGone) {
-  ASSERT_EQ(move("switch").exit_code, 0);
-  shop_->server("green").stop_immediate();
-  const auto back = move("rollback");
-  EXPECT_EQ(back.exit_code, 0) << back.json << back.errors;
-  EXPECT_EQ(side_of("shop_ro"), "blue");
-  Clients clients(readers());
-  EXPECT_TRUE(clients.wait_for("blue", 20));
-  clients.stop();
-  shop_->server("green").start();
-  EXPECT_FALSE(is_shut("green"));
-  EXPECT_NE(fence_of("green"), FenceState::open);
-  const auto early = shop_->command({"switch", "--confirm", "shop"});
-  EXPECT_EQ(early.exit_code, 3) << early.json;
-  EXPECT_NE(early.errors.find("verdigris recover"), std::string::npos) << early.errors;
-  EXPECT_EQ(shop_->command({"recover", "--yes"}).exit_code, 0);
-  expect_readers("blue");
-}
-
 // A role of the same name that may not log in there, as with a pg_hba.conf that lacks the application's hosts.
-TEST_F(Reads, AreBroughtBackFromAGreenThatTurnsThemAway) {
-  auto green = admin(shop_->server("green"));
-  run(green, "ALTER ROLE app NOLOGIN");
-  Clients clients(readers());
-  ASSERT_TRUE(clients.wait_for("blue", 20));
-  const auto there = move("switch");
-  EXPECT_EQ(there.exit_code, 5) << there.json << there.errors;
-  EXPECT_NE(there.errors.find("gets no server connection"), std::string::npos) << there.errors;
-  run(green, "ALTER ROLE app LOGIN");
-  expect_readers("blue");
-  EXPECT_TRUE(clients.wait_for("blue", 20)) << "served again";
-  clients.stop();
-  EXPECT_FALSE(std::filesystem::exists(shop_->pooler().ini().string() + ".verdigris-staged"));
-}
 
 TEST_F(Reads, ComeBackWithAPlainRollbackWhoeverLedThemElsewhereByHand) {
   ASSERT_EQ(move("switch").exit_code, 0);
@@ -370,39 +224,6 @@ TEST_F(Reads, ComeBackWithAPlainRollbackWhoeverLedThemElsewhereByHand) {
 }
 
 // The limit alone is not the door: CONNECT was revoked with it.
-TEST_F(Reads, AreLetInAlsoWhereTheLimitWasChangedByHand) {
-  auto green = admin(shop_->server("green"));
-  run(green, "ALTER DATABASE shop CONNECTION LIMIT -1");
-  const auto refused = shop_->command({"switch", "--confirm", "shop"});
-  EXPECT_EQ(refused.exit_code, 3) << "no switch to a target with an open door: " << refused.json;
-  Clients clients(readers());
-  ASSERT_TRUE(clients.wait_for("blue", 20));
-  EXPECT_EQ(move("switch").exit_code, 0);
-  EXPECT_TRUE(clients.wait_for("green", 20));
-  expect_readers("green");
-  EXPECT_EQ(move("rollback").exit_code, 0);
-  EXPECT_TRUE(clients.wait_for("blue", 20));
-  expect_readers("blue");
-  clients.stop();
-  EXPECT_EQ(clients.errors(), 0);
-}
-
-TEST_F(Reads, MustBeNamedInThePlaybookAndKnownToThePooler) {
-  const auto with = read(shop_->playbook());
-  write(shop_->playbook(), original_);
-  const auto none = move("switch");
-  EXPECT_EQ(none.exit_code, 3);
-  EXPECT_NE(none.errors.find("pooler.reads"), std::string::npos) << none.errors;
-  write(shop_->playbook(), replaced(with, "[shop_ro]", "[nowhere]"));
-  const auto absent = move("switch");
-  EXPECT_EQ(absent.exit_code, 3);
-  EXPECT_NE(absent.errors.find("\"nowhere\""), std::string::npos) << absent.errors;
-  EXPECT_EQ(shop_->command({"check"}).exit_code, 3);
-  write(shop_->playbook(), replaced(with, "[shop_ro]", "[shop]"));
-  EXPECT_EQ(move("switch").exit_code, 2);
-  write(shop_->playbook(), with);
-  expect_readers("blue");
-}
 
 }  // namespace
 }  // namespace verdigris::test
