@@ -286,6 +286,12 @@ std::vector<std::string> PgBouncerTraffic::left_behind(Deadline deadline) {
   return all;
 }
 
+Service PgBouncerTraffic::service(Deadline deadline) {
+  Service worst = Service::served;
+  for (const auto& instance : instances_) worst = std::max(worst, instance->service(deadline));
+  return worst;
+}
+
 std::string PgBouncerTraffic::describe() const {
   std::string text = std::to_string(instances_.size()) + " PgBouncer process" + (instances_.size() == 1 ? "" : "es");
   text += aliases_.size() == 1 ? ", database " : ", databases ";

@@ -44,6 +44,7 @@ class PgBouncerTraffic final : public Traffic {
   std::vector<TrafficState> state(Deadline deadline) override;
   std::vector<TrafficState> holds(Deadline deadline) override;
   std::vector<std::string> left_behind(Deadline deadline) override;
+  Service service(Deadline deadline) override;
   std::vector<int> closed_backends() const override { return closed_backends_; }
   PauseTimes pause_times() const override { return times_; }
   std::string describe() const override;

@@ -67,6 +67,15 @@ std::vector<std::string> PgBouncerInstance::left_behind(Deadline deadline) {
   });
 }
 
+Service PgBouncerInstance::service(Deadline deadline) {
+  return on_control(deadline, [&](PgBouncerConsole& console) {
+    const auto loads = console.loads(deadline);
+    Service worst = Service::served;
+    for (const auto& alias : aliases_) worst = std::max(worst, service_in(loads, console.sessions(alias, deadline), alias));
+    return worst;
+  });
+}
+
 int PgBouncerInstance::transactions(std::set<int>& backends, Deadline deadline) {
   return on_control(deadline, [&](PgBouncerConsole& console) {
     int busy = 0;

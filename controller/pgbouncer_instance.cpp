@@ -160,8 +160,9 @@ std::string PgBouncerInstance::blockers() {
     const Deadline soon = Deadline::after(kBlockerWait);
     for (const auto& alias : aliases_)
       for (const auto& session : control(soon).sessions(alias, soon)) {
-        if (session.state != "active" && session.state != "tested" && session.state != "login") continue;
-        text += (text.empty() ? ": backend " : ", backend ") + std::to_string(session.backend_pid) + " of " + session.user;
+        if (!is_busy(session.state)) continue;
+        text += text.empty() ? ": " : ", ";
+        text += (session.backend_pid == 0 ? "a login" : "backend " + std::to_string(session.backend_pid)) + " of " + session.user;
         if (aliases_.size() > 1) text += " at \"" + alias + "\"";
         if (!session.client.empty()) text += " for " + session.client;
         if (session.is_replication()) text += " (" + session.replication + " replication)";

@@ -54,6 +54,7 @@ class PgBouncerInstance {
   std::vector<TrafficState> state(Deadline deadline);
   std::vector<TrafficState> holds(Deadline deadline);
   std::vector<std::string> left_behind(Deadline deadline);  // traffic.hpp
+  Service service(Deadline deadline);                       // traffic.hpp
   // What these would change and say (traffic.hpp).
   PlannedActs file_changes(const Endpoint& target, Deadline deadline);
   PlannedActs pause_commands() const;

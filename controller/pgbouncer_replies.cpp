@@ -7,6 +7,8 @@
 namespace verdigris {
 namespace {
 
+constexpr const char* kLogin = "new";  // of a server connection that is logging in, which SHOW POOLS counts as sv_login
+
 // An answer of the console; a column that this version lacks is empty.
 class Table {
  public:
@@ -74,13 +76,15 @@ std::vector<PooledDatabase> databases_in(const Result& show_databases) {
   return result;
 }
 
+bool is_busy(const std::string& server_state) {
+  return server_state == "active" || server_state == "tested" || server_state == kLogin;
+}
+
 std::vector<PooledServer> servers_in(const Result& show_servers) {
   const Table table(show_servers);
   std::vector<PooledServer> result;
   for (int row = 0; row < table.rows(); ++row) {
-    const auto state = table.text(row, "state");
-    result.push_back({table.text(row, "database"), table.number(row, "remote_pid"),
-                      state == "active" || state == "tested" || state == "login"});
+    result.push_back({table.text(row, "database"), table.number(row, "remote_pid"), is_busy(table.text(row, "state"))});
   }
   return result;
 }
@@ -117,11 +121,27 @@ std::vector<PoolLoad> loads_in(const Result& show_pools) {
     PoolLoad load{table.text(row, "database"), table.text(row, "user")};
     if (load.alias == "pgbouncer") continue;
     for (const char* column : {"sv_active", "sv_tested", "sv_login"}) load.busy_servers += table.number(row, column);
+    load.waiting_clients = table.number(row, "cl_waiting");
+    load.logins_in_flight = table.number(row, "sv_login");
     load.servers = load.busy_servers + table.number(row, "sv_idle") + table.number(row, "sv_used");
     load.longest_wait_ms = table.number(row, "maxwait") * 1000 + table.number(row, "maxwait_us") / 1000;
     loads.push_back(std::move(load));
   }
   return loads;
+}
+
+Service service_in(const std::vector<PoolLoad>& loads, const std::vector<PooledSession>& sessions, const std::string& alias) {
+  const auto has_session = [&](const PoolLoad& pool) {
+    return std::ranges::any_of(sessions, [&](const PooledSession& session) {
+      return session.alias == alias && session.user == pool.user && session.state != kLogin && !session.is_to_be_closed;
+    });
+  };
+  Service worst = Service::served;
+  for (const auto& pool : loads) {
+    if (pool.alias != alias || has_session(pool)) continue;
+    worst = std::max(worst, pool.waiting_clients + pool.logins_in_flight > 0 ? Service::waiting : Service::unasked);
+  }
+  return worst;
 }
 
 PoolCounts pools_in(const Result& show_pools, const std::string& alias) {

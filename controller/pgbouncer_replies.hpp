@@ -54,9 +54,12 @@ struct PoolCounts {
 struct PoolLoad {
   std::string alias, user;
   int servers = 0, busy_servers = 0;  // as in PoolCounts
+  int waiting_clients = 0, logins_in_flight = 0;
   int longest_wait_ms = 0;            // of the clients that wait now
 };
 
+// Whether PAUSE waits for a server connection in this state of SHOW SERVERS.
+bool is_busy(const std::string& server_state);
 std::string version_in(const Result& show_version);
 std::vector<PooledDatabase> databases_in(const Result& show_databases);
 // Of one alias, still without client.
@@ -66,6 +69,8 @@ void add_clients(std::vector<PooledSession>& sessions, const Result& show_client
 PoolCounts pools_in(const Result& show_pools, const std::string& alias);
 // Every pool but that of the consoles.
 std::vector<PoolLoad> loads_in(const Result& show_pools);
+// Of one alias. Connections made before it was led elsewhere do not count; loads are to be older than sessions.
+Service service_in(const std::vector<PoolLoad>& loads, const std::vector<PooledSession>& sessions, const std::string& alias);
 std::map<std::string, std::string> config_in(const Result& show_config);
 // Whether all is paused or suspended, or about to end.
 bool is_held_in(const Result& show_state);

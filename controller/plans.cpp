@@ -155,7 +155,7 @@ Plan emergency_plan(Deployment& d, const AcceptedLoss& accepted) {
   const Stream back = stream_from(*green);
   Plan plan;
   plan.window_opens()
-      .then<HoldTraffic>(d.all_traffic(), d.endpoint("blue"))
+      .then<HoldTraffic>(blue, d.all_traffic(), d.endpoint("blue"))
       .then<LeaveGreen>(green, d.playbook().fence.lock_timeout, d.roles_to_keep("green"), d.facts())
       .then<DrainLeft>(green, blue, back, accepted, last_switch_decided(d.journal().records()))
       .then<StopReverse>(blue, back, d.facts())

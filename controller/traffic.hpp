@@ -48,6 +48,13 @@ struct TrafficState {
   std::string known_fault = {};      // "PgBouncer 1.23.0 may crash after RELOAD"; empty if none is known
 };
 
+// What a look at the server connections says of where clients are led now.
+enum class Service {
+  served,   // every pool has a connection there, logged in
+  unasked,  // some pool has none, and nobody waits for one: that may be who was turned away and comes again
+  waiting,  // somebody waits for one, or the login is under way
+};
+
 // When clients were held: steady clock, for the report.
 struct PauseTimes {
   std::optional<std::chrono::steady_clock::time_point> first_pause_sent;
@@ -106,6 +113,8 @@ class Traffic {
   // Server connections that still lead to where clients were before the last move, each described: they end with their
   // transactions, and nobody new gets one.
   virtual std::vector<std::string> left_behind(Deadline /*deadline*/) { return {}; }
+  // Whether clients get connections there now: what the login says of them is known only then.
+  virtual Service service(Deadline /*deadline*/) { return Service::served; }
   virtual PauseTimes pause_times() const = 0;
   virtual std::string describe() const = 0;  // "2 PgBouncer processes, database orders"
 };

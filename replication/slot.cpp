@@ -88,13 +88,16 @@ void ensure_slot(Connection& on, const Stream& stream, Deadline deadline) {
   }
 }
 
-void drop_slot(Connection& on, const Stream& stream, Deadline deadline) {
+void drop_slot(Connection& on, const Stream& stream, Deadline deadline, SlotReader reader) {
   require_own_slot(on, stream, deadline);
   SlotState state;
   const bool is_gone = wait_until(deadline, [&] {
     state = slot_state(on, stream, deadline);
     if (!state.exists) return true;
-    if (state.is_active) return false;
+    if (state.is_active) {
+      if (reader == SlotReader::is_ended) on.query(end_reader_statement(), {stream.name}, deadline);
+      return false;
+    }
     try {
       on.query(drop_slot_statement(), {stream.name}, deadline);
       return true;
@@ -113,6 +116,9 @@ void drop_slot(Connection& on, const Stream& stream, Deadline deadline) {
 
 Sql create_slot_statement() { return Sql("SELECT pg_create_logical_replication_slot($1, 'pgoutput')"); }
 Sql advance_slot_statement() { return Sql("SELECT pg_replication_slot_advance($1, $2)"); }
+Sql end_reader_statement() {
+  return Sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL");
+}
 Sql drop_slot_statement() { return Sql("SELECT pg_drop_replication_slot($1)"); }
 
 void advance_slot(Connection& on, const Stream& stream, Lsn to, Deadline deadline) {

@@ -35,12 +35,15 @@ void require_own_slot(Connection& on, const Stream& stream, Deadline deadline);
 // invalidated one.
 void ensure_slot(Connection& on, const Stream& stream, Deadline deadline);
 
-// Idempotent. Waits until nobody reads it; throws Error("slot.active") naming the reader at the deadline.
-void drop_slot(Connection& on, const Stream& stream, Deadline deadline);
+// Idempotent. Waits until nobody reads it; throws Error("slot.active") naming the reader at the deadline. A reader that
+// nobody can tell to leave any more is ended.
+enum class SlotReader { leaves_by_itself, is_ended };
+void drop_slot(Connection& on, const Stream& stream, Deadline deadline, SlotReader reader = SlotReader::leaves_by_itself);
 
 // What these send; $1 is the slot's name.
 Sql create_slot_statement();
 Sql drop_slot_statement();
+Sql end_reader_statement();
 Sql advance_slot_statement();  // $2 is the position
 
 // Changes before `to` will not be sent. Does nothing if the slot is past it already.

@@ -112,7 +112,9 @@ int report(Deployment& d, const RunResult& result, Output& output) {
   if (!is_done) {
     const std::string who = standing.open ? "a " + standing.open->command + " waits for green as before" : standing.serves + " serves by the journal";
     output.result(fmt::format("UNDONE. {}, blue stays closed: {}", who, result.reason));
-    if (!result.reason_hint.empty()) output.result("HINT:  " + result.reason_hint);
+    if (standing.open)
+      output.result("HINT:  Bring green back and run verdigris recover; clients may be held until then. Lost for good: verdigris rollback --force again");
+    else if (!result.reason_hint.empty()) output.result("HINT:  " + result.reason_hint);
     return result.failure == Failure::refused ? kRefused : kUndone;
   }
   for (const auto& step : result.steps) output.result(fmt::format("{:<22} {}", step.step, step.account));

@@ -92,7 +92,7 @@ std::string CopyTables::apply(Deadline deadline) {
 }
 
 void CopyTables::undo(Deadline deadline) {
-  if (target_->is_given_up()) return drop_slot(source_->control(), stream_, deadline);
+  if (target_->is_given_up()) return drop_slot(source_->control(), stream_, deadline, SlotReader::is_ended);
   Connection& target = target_->control();
   const bool is_known = has_control_schema(target, deadline);
   if (is_known) forget_value(target, target_->deployment(), kDone, deadline);

@@ -28,7 +28,9 @@ PlannedActs DropStream::statements(Deadline deadline) {
     for (const auto& statement : dropping_statements(stream_)) out.push_back({subscriber_.color(), statement.text()});
   }
   if (publisher_.is_given_up()) return out;
-  if (slot_state(publisher_.control(), stream_, deadline).exists)
+  const auto slot = slot_state(publisher_.control(), stream_, deadline);
+  if (slot.is_active && subscriber_.is_given_up()) out.push_back({publisher_.color(), end_reader_statement().text(), {stream_.name}});
+  if (slot.exists)
     out.push_back({publisher_.color(), drop_slot_statement().text(), {stream_.name}});
   if (publication_ == Publication::drop) out.push_back({publisher_.color(), unpublishing_statement(stream_).text()});
   return out;
@@ -37,7 +39,8 @@ PlannedActs DropStream::statements(Deadline deadline) {
 std::string DropStream::apply(Deadline deadline) {
   if (!subscriber_.is_given_up()) drop_subscription(subscriber_.control(), stream_, deadline);
   if (!publisher_.is_given_up()) {
-    drop_slot(publisher_.control(), stream_, deadline);
+    drop_slot(publisher_.control(), stream_, deadline,
+              subscriber_.is_given_up() ? SlotReader::is_ended : SlotReader::leaves_by_itself);
     if (publication_ == Publication::drop) drop_publication(publisher_.control(), stream_, deadline);
   }
   if (subscriber_.is_given_up()) return "slot " + stream_.name + " is gone; the subscription on " + subscriber_.color() + " is left";

@@ -1,5 +1,8 @@
 #include "controller/steps/hold_traffic.hpp"
 
+#include <algorithm>
+
+#include "replication/access.hpp"
 #include "replication/errors.hpp"
 
 namespace verdigris {
@@ -28,9 +31,16 @@ std::string HoldTraffic::apply(Deadline deadline) {
   }
 }
 
+// A switch that was decided and has not moved its clients holds them at a pooler that leads to blue, which is closed for
+// ever: they go on when green takes them, or blue is opened by another forced rollback.
+bool HoldTraffic::would_meet_a_closed_blue(Deadline deadline) {
+  if (!is_access_closed(blue_->control(), blue_->deployment(), deadline)) return false;
+  return std::ranges::any_of(traffic_.holds(deadline), [&](const TrafficState& state) { return state.target == to_; });
+}
+
 void HoldTraffic::undo(Deadline deadline) {
   traffic_.discard_staged();
-  traffic_.resume(deadline);
+  if (!would_meet_a_closed_blue(deadline)) traffic_.resume(deadline);
 }
 
 }  // namespace verdigris

@@ -4,12 +4,13 @@
 
 #include "controller/step.hpp"
 #include "controller/traffic.hpp"
+#include "replication/server.hpp"
 
 namespace verdigris {
 
 class HoldTraffic final : public Step {
  public:
-  HoldTraffic(Traffic& traffic, Endpoint to) : traffic_(traffic), to_(std::move(to)) {}
+  HoldTraffic(Target blue, Traffic& traffic, Endpoint to) : blue_(blue), traffic_(traffic), to_(std::move(to)) {}
   std::string_view name() const override { return "hold_traffic"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -17,6 +18,8 @@ class HoldTraffic final : public Step {
   void undo(Deadline deadline) override;
 
  private:
+  bool would_meet_a_closed_blue(Deadline deadline);
+  Target blue_;
   Traffic& traffic_;
   Endpoint to_;
 };

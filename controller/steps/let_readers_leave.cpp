@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{15'000};
 constexpr std::chrono::milliseconds kLogin{5'000};
+constexpr std::chrono::milliseconds kQuiet{500};  // nobody asks: readers that are logged in may have nothing to say for hours
 constexpr std::chrono::milliseconds kPoll{20};
 
 }  // namespace
@@ -20,7 +21,11 @@ Readiness LetReadersLeave::check(Deadline) { return Ready{}; }
 // The login is the pooler's: who may not come, or with another password, is turned away only then.
 void LetReadersLeave::require_served(Deadline deadline) {
   const auto patience = Deadline::after(kLogin).or_earlier(deadline);
-  while (!reads_.has_moved(to_, deadline)) {
+  auto quiet = Deadline::after(kQuiet);
+  for (;;) {
+    const auto service = reads_.service(deadline);
+    if (service == Service::waiting) quiet = Deadline::after(kQuiet);
+    if ((service == Service::served || quiet.has_passed()) && reads_.has_moved(to_, deadline)) return;
     if (patience.has_passed())
       throw Error("reads.not-served",
                   "readers wait at " + reads_.describe() + ", which gets no server connection to " + to_.host + ":" + to_.port,
@@ -37,6 +42,7 @@ std::string LetReadersLeave::apply(Deadline deadline) {
     std::this_thread::sleep_for(kPoll);
     left = reads_.left_behind(deadline);
   }
+  require_served(deadline);  // by then those ask again who were in a transaction before
   if (left.empty()) return "no reader is left on " + from_;
   return std::to_string(left.size()) + " still in a transaction on " + from_ + ", and gone with its end: " + left.front();
 }

@@ -1,5 +1,6 @@
 // rollback --force over a crossing that only green could end, and green is lost: a switch that was decided, a rollback that
 // was not. Blue opens, nothing of either stream is left on it, and a green that comes back is closed.
+#include "controller/pgbouncer_console.hpp"
 #include "tests/support/forced_shop.hpp"
 
 namespace verdigris::test {
@@ -81,6 +82,8 @@ TEST_F(ForcedOverOpen, UndoneItLeavesTheSwitchToGreenShouldItReturn) {
   EXPECT_EQ(undone.exit_code, 0) << undone.errors;
   EXPECT_EQ(fence_of("blue"), FenceState::closed);
   EXPECT_EQ(shop_->command({"status"}).json.value("activity", "?"), "interrupted");
+  auto console = PgBouncerConsole::open("shop", shop_->pooler().admin(), soon());
+  EXPECT_TRUE(console.database("shop", soon()).is_paused) << "the pooler still leads to blue, which turns everybody away";
   shop_->server("green").start();
   const auto answers = force("1h");
   EXPECT_EQ(answers.exit_code, 3) << answers.errors;

@@ -159,6 +159,25 @@ TEST_P(StreamObjects, SubscriptionHoldsEveryTableBeforeItIsEnabledAndLosesNothin
   drop_slot(on, kStream, soon());
 }
 
+// Green that nobody but blue reaches reads on, and nobody can disable its subscription.
+TEST_P(StreamObjects, AReaderOfASideThatWasGivenUpIsEndedForItsSlotToGo) {
+  Connection& on = sides->source();
+  sides->create_table("CREATE TABLE public.t (id int PRIMARY KEY)");
+  ensure_publication(on, kStream, publishable(user_tables(on, soon())), soon());
+  ensure_slot(on, kStream, soon());
+  sides->subscribe();
+  enable_subscription(sides->target(), kStream, soon());
+  const auto end = soon();
+  while (!slot_state(on, kStream, soon()).is_active && !end.has_passed()) {}
+  ASSERT_TRUE(slot_state(on, kStream, soon()).is_active);
+  auto impatient = admin(sides->pair.blue());
+  EXPECT_THROW(drop_slot(impatient, kStream, Deadline::after(std::chrono::milliseconds(300))), Error);
+  EXPECT_TRUE(slot_state(on, kStream, soon()).exists);
+  drop_slot(on, kStream, soon(), SlotReader::is_ended);
+  EXPECT_FALSE(slot_state(on, kStream, soon()).exists);
+  drop_subscription(sides->target(), kStream, soon());
+}
+
 TEST_P(StreamObjects, MissingTableOnTheReceiverLeavesNoSubscription) {
   run(sides->source(), "CREATE TABLE public.t (id int PRIMARY KEY)");
   ensure_publication(sides->source(), kStream, publishable(user_tables(sides->source(), soon())), soon());
