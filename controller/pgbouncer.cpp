@@ -193,6 +193,11 @@ void PgBouncerTraffic::resume(Deadline deadline) {
   note_release();
 }
 
+void PgBouncerTraffic::resume_but_for(const Endpoint& closed, Deadline deadline) {
+  on_all(instances_, [&](PgBouncerInstance& instance) { instance.resume(deadline, closed); });
+  note_release();
+}
+
 // By what each instance noted when it let its clients go; a repetition that found nothing to do changes nothing.
 void PgBouncerTraffic::note_release() {
   times_.waiting_clients = 0;

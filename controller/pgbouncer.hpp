@@ -34,6 +34,7 @@ class PgBouncerTraffic final : public Traffic {
   // "pooler.pause-lies" a process that answers PAUSE with transactions open.
   void pause(Deadline deadline) override;
   void resume(Deadline deadline) override;
+  void resume_but_for(const Endpoint& closed, Deadline deadline) override;
   void point_to(const Endpoint& target, Deadline deadline) override;
   void move(const Endpoint& target, Deadline deadline) override;
   bool has_moved(const Endpoint& target, Deadline deadline) override;

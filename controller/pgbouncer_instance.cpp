@@ -208,7 +208,8 @@ void PgBouncerInstance::release(PgBouncerConsole& console, const std::vector<std
   }
   release_seen_ = Release{std::chrono::steady_clock::now(), waiting};
   crash_point("after:pooler-resume");
-  const auto still = paused_aliases(console, deadline);
+  auto still = paused_aliases(console, deadline);
+  std::erase_if(still, [&](const auto& alias) { return std::ranges::find(paused, alias) == paused.end(); });
   console.set(kLoginRetry, retry, deadline);
   if (!still.empty())
     throw Error("pooler.still-paused",
@@ -247,12 +248,15 @@ void PgBouncerInstance::wait_until_back(Deadline deadline) {
   }
 }
 
-void PgBouncerInstance::resume(Deadline deadline) {
+void PgBouncerInstance::resume(Deadline deadline, const std::optional<Endpoint>& but_for) {
   has_paused_ = false;
   try {
     wait_until_back(deadline);
     on_control(deadline, [&](PgBouncerConsole& console) {
-      const auto paused = paused_aliases(console, deadline);
+      auto paused = paused_aliases(console, deadline);
+      const auto config = but_for ? console.config(deadline) : PoolerConfig{};
+      if (but_for)
+        std::erase_if(paused, [&](const auto& alias) { return is_same_endpoint(console.database(alias, deadline).target, *but_for, config); });
       if (!paused.empty()) return release(console, paused, deadline);
       wake(console, deadline);
       if (has_left_login_retry(console, deadline)) console.set(kLoginRetry, setting_of_file(kLoginRetry, "15", deadline), deadline);

@@ -43,7 +43,7 @@ class PgBouncerInstance {
   void send_pause(Deadline deadline);
   void finish_pause(Deadline deadline);
   // Throws nothing that leaves A open: a console that waits in PAUSE is of no use any more.
-  void resume(Deadline deadline);
+  void resume(Deadline deadline, const std::optional<Endpoint>& but_for = {});
   void point_to(const Endpoint& target, Deadline deadline);
   // Makes what point_to() did to the file durable.
   void settle();

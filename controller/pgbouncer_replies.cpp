@@ -131,15 +131,17 @@ std::vector<PoolLoad> loads_in(const Result& show_pools) {
 }
 
 Service service_in(const std::vector<PoolLoad>& loads, const std::vector<PooledSession>& sessions, const std::string& alias) {
-  const auto has_session = [&](const PoolLoad& pool) {
+  const auto has_session = [&](const PoolLoad& pool, bool is_old) {
     return std::ranges::any_of(sessions, [&](const PooledSession& session) {
-      return session.alias == alias && session.user == pool.user && session.state != kLogin && !session.is_to_be_closed;
+      return session.alias == alias && session.user == pool.user && session.state != kLogin && session.is_to_be_closed == is_old;
     });
   };
   Service worst = Service::served;
   for (const auto& pool : loads) {
-    if (pool.alias != alias || has_session(pool)) continue;
-    worst = std::max(worst, pool.waiting_clients + pool.logins_in_flight > 0 ? Service::waiting : Service::unasked);
+    if (pool.alias != alias || has_session(pool, false)) continue;
+    // Old ones may fill the pool, so that none is made for those who wait.
+    const bool waits = pool.logins_in_flight > 0 || (pool.waiting_clients > 0 && !has_session(pool, true));
+    worst = std::max(worst, waits ? Service::waiting : Service::unasked);
   }
   return worst;
 }

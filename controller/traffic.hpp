@@ -51,7 +51,7 @@ struct TrafficState {
 // What a look at the server connections says of where clients are led now.
 enum class Service {
   served,   // every pool has a connection there, logged in
-  unasked,  // some pool has none, and nobody waits for one: that may be who was turned away and comes again
+  unasked,  // some pool has none, and nobody asks for one; or connections that lead elsewhere fill it until they end
   waiting,  // somebody waits for one, or the login is under way
 };
 
@@ -89,6 +89,8 @@ class Traffic {
   virtual void pause(Deadline deadline) = 0;
   // Releases clients wherever they are held, also after a half-finished pause() of another process; reads back paused=0.
   virtual void resume(Deadline deadline) = 0;
+  // As resume(), but whoever is led to a server that turns everybody away stays held. Each name of each instance by itself.
+  virtual void resume_but_for(const Endpoint& closed, Deadline deadline) = 0;
   // Moves the file into place, reloads, and reads back the running target on every instance. Idempotent.
   virtual void point_to(const Endpoint& target, Deadline deadline) = 0;
   // point_to() and resume(), each instance on its own: those that answer let their clients go on at once, however long

@@ -198,6 +198,10 @@ void CommandTraffic::resume(Deadline deadline) {
   times_.last_resume_acknowledged = std::chrono::steady_clock::now();
 }
 
+void CommandTraffic::resume_but_for(const Endpoint& closed, Deadline deadline) {
+  if (!commands_.can_hold_clients || !show(deadline).is(closed)) resume(deadline);
+}
+
 void CommandTraffic::point_to(const Endpoint& target, Deadline deadline) {
   run("set_target", commands_.set_target, target, deadline);
   const auto shown = show(deadline);

@@ -25,6 +25,7 @@ class CommandTraffic final : public Traffic {
   // Of one that cannot hold clients: notes the time, from which on they are turned away.
   void pause(Deadline deadline) override;
   void resume(Deadline deadline) override;
+  void resume_but_for(const Endpoint& closed, Deadline deadline) override;
   void point_to(const Endpoint& target, Deadline deadline) override;
   bool has_moved(const Endpoint& target, Deadline deadline) override;
   std::vector<TrafficState> state(Deadline deadline) override;

@@ -17,6 +17,7 @@ class NoTraffic final : public Traffic {
   void require_unedited() override {}
   void pause(Deadline) override;
   void resume(Deadline) override;
+  void resume_but_for(const Endpoint&, Deadline deadline) override { resume(deadline); }
   void point_to(const Endpoint& target, Deadline) override { target_ = target; }
   bool has_moved(const Endpoint& target, Deadline) override { return target_ == target && times_.last_resume_acknowledged; }
   std::vector<TrafficState> state(Deadline) override { return {}; }

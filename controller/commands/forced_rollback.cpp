@@ -60,7 +60,7 @@ Json to_json(const Loss& loss) {
 // What only waits for green is ended with it, and loses nothing; without it this is the only way on.
 void require_lost_in_crossing(Deployment& d) {
   const auto open = d.standing().open;
-  if (!open || !ends_only_with_green(*open) || d.green().is_given_up()) return;
+  if (!open || d.green().is_given_up() || !(ends_only_with_green(*open) || is_emergency(d.standing()))) return;
   throw Refused("force.recover-first", "a " + open->command + " was begun and is not complete, and green answers: it can be completed or undone with it",
                 "Run: verdigris recover, and then, if green is to be left: verdigris rollback --force. If green cannot be used, take that server off the net first.");
 }
@@ -71,7 +71,13 @@ void require_loss_accepted(Deployment& d, const Loss& loss, const AcceptedLoss& 
   if (!is_drained_first) require_accepted(loss, accepted);
 }
 
-// Begun anew, an undone one says how it was before.
+// Begun anew, an undone one says how it was before: what it closed on green is still to be opened, should this be undone.
+bool was_green_there(Deployment& d) {
+  const auto standing = d.standing();
+  if (is_emergency(standing)) return standing.open->first_record.value("green_answers", false);
+  return !d.green().is_given_up();
+}
+
 bool is_reverse_enabled(Deployment& d, Deadline deadline) {
   const auto standing = d.standing();
   if (is_emergency(standing)) return standing.open->first_record.value("reverse_enabled", true);
@@ -107,14 +113,16 @@ int report(Deployment& d, const RunResult& result, Output& output) {
   body["left"] = left.empty() ? Json(nullptr) : Json(left);
   body["accounts"] = Json::array();
   for (const auto& step : result.steps) body["accounts"].push_back({{"step", step.step}, {"account", step.account}});
+  const char* const kWaits = "Bring green back and run verdigris recover; clients may be held until then. Lost for good: verdigris rollback --force again";
   if (!is_done) body["reason"] = result.reason;
+  body["open"] = standing.open ? Json(standing.open->command) : Json(nullptr);
+  if (standing.open) body["hint"] = kWaits;
   output.document(body);
   if (!is_done) {
     const std::string who = standing.open ? "a " + standing.open->command + " waits for green as before" : standing.serves + " serves by the journal";
     output.result(fmt::format("UNDONE. {}, blue stays closed: {}", who, result.reason));
-    if (standing.open)
-      output.result("HINT:  Bring green back and run verdigris recover; clients may be held until then. Lost for good: verdigris rollback --force again");
-    else if (!result.reason_hint.empty()) output.result("HINT:  " + result.reason_hint);
+    if (!result.reason_hint.empty()) output.result("HINT:  " + result.reason_hint);
+    if (standing.open) output.result("HINT:  " + std::string(kWaits));
     return result.failure == Failure::refused ? kRefused : kUndone;
   }
   for (const auto& step : result.steps) output.result(fmt::format("{:<22} {}", step.step, step.account));
@@ -147,7 +155,7 @@ int run_forced_rollback(const Invocation& invocation, Output& output) {
   warn_of_errors(d.all_traffic(), output);
   require_confirmation(invocation, d.name(), output);
   auto first = d.plan_entry(std::string(kForcedRollback), "blue", deadline);
-  first.detail["green_answers"] = !d.green().is_given_up();
+  first.detail["green_answers"] = was_green_there(d);
   first.detail["reverse_enabled"] = is_reverse_enabled(d, deadline);
   d.journal().open_emergency(first, deadline);
   d.recall_facts();
@@ -183,6 +191,7 @@ int recover_forced_rollback(Deployment& d, const Invocation& invocation, Deadlin
   handle_interrupts();
   ConsoleObserver observer(output);
   const int code = report(d, make_runner(d, plan, invocation, observer).recover(), output);
+  if (code == kUndone && d.standing().open) return kNeedsHuman;  // the crossing beneath goes on only with green
   return code == kUndone || code == kRefused ? kDone : code;
 }
 

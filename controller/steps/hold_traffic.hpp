@@ -18,7 +18,6 @@ class HoldTraffic final : public Step {
   void undo(Deadline deadline) override;
 
  private:
-  bool would_meet_a_closed_blue(Deadline deadline);
   Target blue_;
   Traffic& traffic_;
   Endpoint to_;

@@ -2,8 +2,14 @@
 
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
+#include "replication/lock_holders.hpp"
 
 namespace verdigris {
+namespace {
+
+constexpr std::chrono::milliseconds kLockPatience{5'000};
+
+}  // namespace
 
 std::string LeaveGreen::describe() const {
   return green_->is_given_up() ? "leave green as it is: it does not answer" : "close green for writes and connections";
@@ -25,6 +31,29 @@ int LeaveGreen::end_sessions(Deadline deadline) {
   return static_cast<int>(sessions.size());
 }
 
+// What holds locks now is no client: autovacuum, which gives way whatever the playbook says of calmer hours, or what is
+// prepared, which could still commit.
+ClosedFence LeaveGreen::close_tables(Deadline deadline) {
+  auto& on = green_->control();
+  for (const auto patience = Deadline::after(kLockPatience).or_earlier(deadline);;) {
+    try {
+      return close_fence(on, lock_timeout_, deadline);
+    } catch (const ServerError& error) {
+      if (error.sqlstate() != "55P03") throw;
+    }
+    if (const auto prepared = prepared_transaction(on, deadline))
+      throw Error("fence.prepared", "green: prepared transaction " + prepared->describe() + ", could still commit behind the fence",
+                  "Commit it or roll it back there: COMMIT PREPARED or ROLLBACK PREPARED; then repeat the command.");
+    const auto holders = fence_lock_holders(on, Writers::count, deadline);
+    cancel_those_that_give_way(on, holders, deadline);
+    if (!patience.has_passed()) continue;
+    std::string who;
+    for (const auto& holder : holders) who += (who.empty() ? ": " : "; ") + holder.describe();
+    throw Error("fence.lock", "green: not all tables could be closed" + who,
+                "End that session there, or take green off the net; then repeat the command.");
+  }
+}
+
 std::string LeaveGreen::apply(Deadline deadline) {
   auto& on = green_->control();
   {
@@ -35,7 +64,7 @@ std::string LeaveGreen::apply(Deadline deadline) {
     transaction.commit();
   }
   const int ended = end_sessions(deadline);
-  const auto closed = close_fence(on, lock_timeout_, deadline);  // nobody is in the midst of writing any more
+  const auto closed = close_tables(deadline);  // nobody is in the midst of writing any more
   return "green is closed: " + std::to_string(closed.tables) + " tables, " + std::to_string(ended) + " sessions ended";
 }
 

@@ -8,6 +8,7 @@
 
 #include "controller/cutover_facts.hpp"
 #include "controller/step.hpp"
+#include "replication/fence.hpp"
 #include "replication/server.hpp"
 
 namespace verdigris {
@@ -24,6 +25,7 @@ class LeaveGreen final : public Step {
 
  private:
   int end_sessions(Deadline deadline);
+  ClosedFence close_tables(Deadline deadline);
   Source green_;
   std::chrono::milliseconds lock_timeout_;
   std::vector<std::string> keep_;

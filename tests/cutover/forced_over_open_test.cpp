@@ -79,7 +79,8 @@ TEST_F(ForcedOverOpen, UndoneItLeavesTheSwitchToGreenShouldItReturn) {
   const auto killed = force("1h", {{"VERDIGRIS_CRASH", "after:apply:stop_reverse"}});
   ASSERT_EQ(killed.exit_code, kKilled) << killed.errors;
   const auto undone = shop_->command({"recover", "--yes"});
-  EXPECT_EQ(undone.exit_code, 0) << undone.errors;
+  EXPECT_EQ(undone.exit_code, 6) << undone.errors;
+  EXPECT_EQ(undone.json.value("open", "?"), "switch") << undone.json;
   EXPECT_EQ(fence_of("blue"), FenceState::closed);
   EXPECT_EQ(shop_->command({"status"}).json.value("activity", "?"), "interrupted");
   auto console = PgBouncerConsole::open("shop", shop_->pooler().admin(), soon());

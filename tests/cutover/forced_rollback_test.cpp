@@ -2,6 +2,7 @@
 // drain_left, stop_reverse and raise_sequences, the decision with an epoch of its own, and a green that comes back.
 #include "controller/steps/raise_sequences.hpp"
 #include "tests/support/forced_shop.hpp"
+#include "tests/support/pgbouncer_driver.hpp"
 
 namespace verdigris::test {
 namespace {
@@ -134,6 +135,35 @@ TEST_F(ForcedRollback, GreenThatAnswersIsClosedAndDrainedFirst) {
   const auto verdict = shop_->ledger("blue");
   EXPECT_TRUE(verdict.is_clean()) << verdict.lost << " lost, " << verdict.sequence_twice << " values twice";
   EXPECT_EQ(shop_->command({"recover", "--yes"}).json.value("result", "?"), "nothing_to_do");
+}
+
+// Neither ends with the sessions of clients; what is prepared could still commit, autovacuum gives way.
+TEST_F(ForcedRollback, WhoKeepsGreenFromClosingIsNamedOrGivesWay) {
+  auto writer = admin(shop_->server("green"));
+  run(writer, "BEGIN");
+  run(writer, "INSERT INTO public.ledger_a (writer, n, seq_value) VALUES (99, 987654, 1)");
+  run(writer, "PREPARE TRANSACTION 'forgotten'");
+  const auto undone = force("0");
+  EXPECT_EQ(undone.exit_code, 5) << undone.json << undone.errors;
+  EXPECT_NE((undone.errors + undone.json.dump()).find("forgotten"), std::string::npos) << undone.errors << undone.json;
+  EXPECT_EQ(fence_of("green"), FenceState::open);
+  EXPECT_EQ(shop_->scene().serves, "green");
+  auto admin_again = admin(shop_->server("green"));  // the other session was ended
+  run(admin_again, "ROLLBACK PREPARED 'forgotten'");
+
+  // A worker that needs long for its table, and a time limit below that of the server's own cancelling.
+  write(shop_->playbook(), replaced(read(shop_->playbook()), "lock_timeout: 2s", "lock_timeout: 500ms"));
+  for (const char* setting : {"naptime = '1s'", "vacuum_threshold = 20", "vacuum_scale_factor = 0", "vacuum_cost_delay = '100ms'",
+                              "vacuum_cost_limit = 1"})
+    run(admin_again, std::string("ALTER SYSTEM SET autovacuum_") + setting);
+  run(admin_again, "SELECT pg_reload_conf()");
+  run(admin_again, "UPDATE public.customers SET credit = credit + 1");
+  const auto patience = Deadline::after(std::chrono::seconds(30));
+  while (ask("green", R"(SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                         WHERE a.backend_type = 'autovacuum worker' AND l.relation = 'public.customers'::regclass AND l.granted)") == "0")
+    ASSERT_FALSE(patience.has_passed()) << "no worker came";
+  const auto forced = force("0");
+  EXPECT_EQ(forced.exit_code, 0) << forced.json << forced.errors;
 }
 
 // Before the decision it is undone, behind it completed; each time by another process.

@@ -122,6 +122,20 @@ TEST_F(PgBouncerDriver, AFreshObjectResumesWhatADeadOnePaused) {
   EXPECT_EQ(read(poolers_[0].ini()).find("green"), std::string::npos);
 }
 
+TEST_F(PgBouncerDriver, WhoIsLedToAClosedServerStaysHeldAndOthersGoOn) {
+  start();
+  PgBouncerTraffic traffic(settings());
+  traffic.pause(soon());
+  auto only_b = settings();
+  only_b.instances.erase(only_b.instances.begin());
+  PgBouncerTraffic(only_b).point_to(green(), soon());
+  traffic.resume_but_for(blue(), soon());
+  EXPECT_TRUE(console(0).database("shop", soon()).is_paused);
+  EXPECT_FALSE(console(1).database("shop", soon()).is_paused);
+  traffic.resume_but_for(green(), soon());
+  EXPECT_FALSE(console(0).database("shop", soon()).is_paused);
+}
+
 TEST_F(PgBouncerDriver, AFreshObjectFinishesWhatADeadOneBegan) {
   start();
   Clients clients(everywhere(2));

@@ -148,6 +148,23 @@ TEST_F(PgBouncerLoginFacts, B8_LoginRetryZeroBeforeResumeServesAtOnce) {
   EXPECT_LT(wait_after_resume(true), 1500ms);
 }
 
+TEST_F(PgBouncerFacts, B8_ALoginInFlightIsNewAmongServersAndALoginAmongPools) {
+  start();
+  pair_.blue().freeze();
+  std::thread newcomer([&] { client().execute(Sql("SELECT 1"), soon()); });
+  auto look = console();
+  std::vector<PooledSession> sessions;
+  for (const auto patience = Deadline::after(10s); sessions.empty() && !patience.has_passed();) sessions = look.sessions("shop", soon());
+  const auto pools = look.pools("shop", soon());
+  pair_.blue().thaw();
+  newcomer.join();
+  ASSERT_EQ(sessions.size(), 1U);
+  EXPECT_EQ(sessions[0].state, "new");
+  EXPECT_TRUE(is_busy(sessions[0].state)) << "PAUSE waits for it";
+  EXPECT_EQ(sessions[0].backend_pid, 0);
+  EXPECT_EQ(pools.logins_in_flight, 1);
+}
+
 TEST_F(PgBouncerFacts, B8_ReloadUndoesWhatWasSet) {
   start({{"server_login_retry", "4"}});
   auto one = console();

@@ -6,6 +6,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "replication/fence.hpp"
 #include "tests/support/shop.hpp"
@@ -17,7 +19,7 @@ class ForcedShop : public testing::Test {
   void SetUp() override {
     NEED_POSTGRES(15);
     NEED_POSTGRES(17);
-    shop_.emplace();
+    shop_.emplace(std::vector<std::pair<std::string, std::string>>{{"max_prepared_transactions", "4"}});
   }
 
   Answer force(const std::string& loss, const Environment& environment = {}) {
