@@ -71,7 +71,7 @@ Service PgBouncerInstance::service(Deadline deadline) {
   return on_control(deadline, [&](PgBouncerConsole& console) {
     const auto loads = console.loads(deadline);
     Service worst = Service::served;
-    for (const auto& alias : aliases_) worst = std::max(worst, service_in(loads, console.sessions(alias, deadline), alias));
+    for (const auto& alias : aliases_) worst = std::max(worst, service_in(loads, console.sessions(alias, deadline), console.database(alias, deadline)));
     return worst;
   });
 }

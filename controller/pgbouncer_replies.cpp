@@ -68,6 +68,7 @@ std::vector<PooledDatabase> databases_in(const Result& show_databases) {
     database.alias = table.text(row, "name");
     database.target = {table.text(row, "host"), table.text(row, "port"), table.text(row, "database")};
     database.pool_mode = table.text(row, "pool_mode");
+    database.pool_size = table.number(row, "pool_size");
     database.is_paused = table.number(row, "paused") != 0;
     database.is_disabled = table.number(row, "disabled") != 0;
     database.definition = table.all_but(row, {"current_connections", "current_client_connections", "paused"});
@@ -130,17 +131,17 @@ std::vector<PoolLoad> loads_in(const Result& show_pools) {
   return loads;
 }
 
-Service service_in(const std::vector<PoolLoad>& loads, const std::vector<PooledSession>& sessions, const std::string& alias) {
-  const auto has_session = [&](const PoolLoad& pool, bool is_old) {
-    return std::ranges::any_of(sessions, [&](const PooledSession& session) {
-      return session.alias == alias && session.user == pool.user && session.state != kLogin && session.is_to_be_closed == is_old;
+Service service_in(const std::vector<PoolLoad>& loads, const std::vector<PooledSession>& sessions, const PooledDatabase& database) {
+  const auto count = [&](const PoolLoad& pool, bool is_old) {
+    return std::ranges::count_if(sessions, [&](const PooledSession& session) {
+      return session.alias == database.alias && session.user == pool.user && session.state != kLogin && session.is_to_be_closed == is_old;
     });
   };
   Service worst = Service::served;
   for (const auto& pool : loads) {
-    if (pool.alias != alias || has_session(pool, false)) continue;
-    // Old ones may fill the pool, so that none is made for those who wait.
-    const bool waits = pool.logins_in_flight > 0 || (pool.waiting_clients > 0 && !has_session(pool, true));
+    if (pool.alias != database.alias || count(pool, false) > 0) continue;
+    const bool is_full = count(pool, true) >= database.pool_size;  // none is made for those who wait until an old one ends
+    const bool waits = pool.logins_in_flight > 0 || (pool.waiting_clients > 0 && !is_full);
     worst = std::max(worst, waits ? Service::waiting : Service::unasked);
   }
   return worst;

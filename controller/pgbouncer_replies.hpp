@@ -16,6 +16,7 @@ struct PooledDatabase {
   Endpoint target;        // host empty: the directory of the pooler's own sockets
   std::string pool_mode;  // empty: the setting pool_mode
   bool is_paused = false;
+  int pool_size = 0;     // of each pool
   bool is_disabled = false;
   std::string definition;  // every column that only a RELOAD may change, to compare two readings
 };
@@ -70,7 +71,7 @@ PoolCounts pools_in(const Result& show_pools, const std::string& alias);
 // Every pool but that of the consoles.
 std::vector<PoolLoad> loads_in(const Result& show_pools);
 // Of one alias. Connections made before it was led elsewhere do not count; loads are to be older than sessions.
-Service service_in(const std::vector<PoolLoad>& loads, const std::vector<PooledSession>& sessions, const std::string& alias);
+Service service_in(const std::vector<PoolLoad>& loads, const std::vector<PooledSession>& sessions, const PooledDatabase& database);
 std::map<std::string, std::string> config_in(const Result& show_config);
 // Whether all is paused or suspended, or about to end.
 bool is_held_in(const Result& show_state);

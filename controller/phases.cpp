@@ -88,6 +88,12 @@ bool ends_only_with_green(const OpenPlan& open) {
   return transition_of(open.command).plan == PlanKind::cutover && (open.source == "blue") == open.is_committed;
 }
 
+std::string crossing_beneath(const Standing& standing) {
+  if (!standing.open) return {};
+  if (is_emergency(standing)) return standing.open->first_record.value("over", "");
+  return ends_only_with_green(*standing.open) ? standing.open->command : std::string{};
+}
+
 Standing standing_of(const std::vector<Record>& records) {
   Standing standing;
   std::optional<OpenPlan> beneath;  // the crossing that a forced rollback was begun over

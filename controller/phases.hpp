@@ -57,6 +57,8 @@ struct Standing {
 // A crossing that only green could end: a switch that is decided, a rollback that is not. If green is lost for good, a
 // forced rollback may be begun over it; undone itself, it leaves the crossing open as it was.
 bool ends_only_with_green(const OpenPlan& open);
+// The command of such a crossing, open by itself or beneath a forced rollback; empty if there is none.
+std::string crossing_beneath(const Standing& standing);
 
 // Whether the records of the open plan are led by blue whatever was decided: green is lost or left.
 inline bool is_emergency(const Standing& standing) {

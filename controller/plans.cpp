@@ -153,9 +153,10 @@ Plan emergency_plan(Deployment& d, const AcceptedLoss& accepted) {
   const Source green = d.source_of("green");
   const Target blue = d.target_of("green");
   const Stream back = stream_from(*green);
+  const auto over = crossing_beneath(d.standing()).empty() ? HoldTraffic::Over::nothing : HoldTraffic::Over::crossing;
   Plan plan;
   plan.window_opens()
-      .then<HoldTraffic>(blue, d.all_traffic(), d.endpoint("blue"))
+      .then<HoldTraffic>(d.all_traffic(), d.endpoint("blue"), over)
       .then<LeaveGreen>(green, d.playbook().fence.lock_timeout, d.roles_to_keep("green"), d.facts())
       .then<DrainLeft>(green, blue, back, accepted, last_switch_decided(d.journal().records()))
       .then<StopReverse>(blue, back, d.facts())

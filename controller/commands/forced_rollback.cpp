@@ -59,9 +59,9 @@ Json to_json(const Loss& loss) {
 
 // What only waits for green is ended with it, and loses nothing; without it this is the only way on.
 void require_lost_in_crossing(Deployment& d) {
-  const auto open = d.standing().open;
-  if (!open || d.green().is_given_up() || !(ends_only_with_green(*open) || is_emergency(d.standing()))) return;
-  throw Refused("force.recover-first", "a " + open->command + " was begun and is not complete, and green answers: it can be completed or undone with it",
+  const auto over = crossing_beneath(d.standing());
+  if (over.empty() || d.green().is_given_up()) return;
+  throw Refused("force.recover-first", "a " + over + " was begun and is not complete, and green answers: it can be completed or undone with it",
                 "Run: verdigris recover, and then, if green is to be left: verdigris rollback --force. If green cannot be used, take that server off the net first.");
 }
 
@@ -155,6 +155,7 @@ int run_forced_rollback(const Invocation& invocation, Output& output) {
   warn_of_errors(d.all_traffic(), output);
   require_confirmation(invocation, d.name(), output);
   auto first = d.plan_entry(std::string(kForcedRollback), "blue", deadline);
+  first.detail["over"] = crossing_beneath(d.standing());
   first.detail["green_answers"] = was_green_there(d);
   first.detail["reverse_enabled"] = is_reverse_enabled(d, deadline);
   d.journal().open_emergency(first, deadline);

@@ -1,6 +1,5 @@
 #include "controller/steps/hold_traffic.hpp"
 
-#include "replication/access.hpp"
 #include "replication/errors.hpp"
 
 namespace verdigris {
@@ -28,7 +27,7 @@ std::string HoldTraffic::apply(Deadline deadline) {
       failed += (failed.empty() ? "" : "; ") + std::string(error.what());
     }
   };
-  attempt([&] { traffic_.stage(to_, deadline); });
+  attempt([&] { traffic_.stage(to_, Deadline::after(kPatience).or_earlier(deadline)); });  // a pooler that hangs must not use up the time
   attempt([&] { traffic_.pause(Deadline::after(kPatience).or_earlier(deadline)); });
   if (!failed.empty()) return "not all are held, clients may see errors: " + failed;  // moving them resumes what is half paused
   return traffic_.abilities().can_hold_clients ? traffic_.describe() + " held" : "nobody is held";
@@ -38,7 +37,7 @@ std::string HoldTraffic::apply(Deadline deadline) {
 // ever: they go on when green takes them, or blue is opened by another forced rollback.
 void HoldTraffic::undo(Deadline deadline) {
   traffic_.discard_staged();
-  if (is_access_closed(blue_->control(), blue_->deployment(), deadline)) return traffic_.resume_but_for(to_, deadline);
+  if (over_ == Over::crossing) return traffic_.resume_but_for(to_, deadline);
   traffic_.resume(deadline);
 }
 

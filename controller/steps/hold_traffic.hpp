@@ -4,13 +4,14 @@
 
 #include "controller/step.hpp"
 #include "controller/traffic.hpp"
-#include "replication/server.hpp"
 
 namespace verdigris {
 
 class HoldTraffic final : public Step {
  public:
-  HoldTraffic(Target blue, Traffic& traffic, Endpoint to) : blue_(blue), traffic_(traffic), to_(std::move(to)) {}
+  // over: a crossing that is open beneath; undone, it goes on only with green.
+  enum class Over { nothing, crossing };
+  HoldTraffic(Traffic& traffic, Endpoint to, Over over) : traffic_(traffic), to_(std::move(to)), over_(over) {}
   std::string_view name() const override { return "hold_traffic"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -18,9 +19,9 @@ class HoldTraffic final : public Step {
   void undo(Deadline deadline) override;
 
  private:
-  Target blue_;
   Traffic& traffic_;
   Endpoint to_;
+  Over over_;
 };
 
 }  // namespace verdigris

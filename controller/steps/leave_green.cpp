@@ -1,5 +1,7 @@
 #include "controller/steps/leave_green.hpp"
 
+#include <algorithm>
+
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
 #include "replication/lock_holders.hpp"
@@ -7,7 +9,11 @@
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kLockPatience{5'000};
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLockPatience{5'000};
+constexpr milliseconds kRoomToPutBack{2'000};
+constexpr milliseconds kLeast{1};
 
 }  // namespace
 
@@ -35,9 +41,11 @@ int LeaveGreen::end_sessions(Deadline deadline) {
 // prepared, which could still commit.
 ClosedFence LeaveGreen::close_tables(Deadline deadline) {
   auto& on = green_->control();
-  for (const auto patience = Deadline::after(kLockPatience).or_earlier(deadline);;) {
+  // A deadline that passes in the midst of it would cost the session that is to open green again.
+  const auto room = std::max(deadline.remaining() - kRoomToPutBack, kLeast);
+  for (const auto patience = Deadline::after(std::min(kLockPatience, room));;) {
     try {
-      return close_fence(on, lock_timeout_, deadline);
+      return close_fence(on, std::max(kLeast, std::min(lock_timeout_, patience.remaining())), deadline);
     } catch (const ServerError& error) {
       if (error.sqlstate() != "55P03") throw;
     }

@@ -191,32 +191,35 @@ TEST(PgBouncerReplies, AColumnThatAVersionLacksIsEmptyAndARowMoreIsNoTrouble) {
 
 TEST(PgBouncerReplies, ClientsAreServedByAConnectionThatIsLoggedInAndLeadsToWhereTheyAreLedNow) {
   const std::vector<PoolLoad> none;
+  PooledDatabase shop, other;
+  shop.alias = "shop", other.alias = "other", shop.pool_size = other.pool_size = 2;
   PoolLoad pool;
   pool.alias = "shop", pool.user = "app";
   PooledSession there;
   there.alias = "shop", there.user = "app", there.state = "idle";
-  EXPECT_EQ(service_in(none, {}, "shop"), Service::served) << "no pool is there";
-  EXPECT_EQ(service_in({pool}, {there}, "shop"), Service::served);
-  EXPECT_EQ(service_in({pool}, {}, "other"), Service::served);
-  EXPECT_EQ(service_in({pool}, {}, "shop"), Service::unasked) << "also without clients: a login that fails takes them with it";
+  EXPECT_EQ(service_in(none, {}, shop), Service::served) << "no pool is there";
+  EXPECT_EQ(service_in({pool}, {there}, shop), Service::served);
+  EXPECT_EQ(service_in({pool}, {}, other), Service::served);
+  EXPECT_EQ(service_in({pool}, {}, shop), Service::unasked) << "also without clients: a login that fails takes them with it";
   auto old = there;
   old.is_to_be_closed = true;
-  EXPECT_EQ(service_in({pool}, {old}, "shop"), Service::unasked) << "in the middle of something where they were before";
+  EXPECT_EQ(service_in({pool}, {old}, shop), Service::unasked) << "in the middle of something where they were before";
   auto others = there;
   others.user = "report";
-  EXPECT_EQ(service_in({pool}, {others}, "shop"), Service::unasked);
+  EXPECT_EQ(service_in({pool}, {others}, shop), Service::unasked);
   auto login = there;
   login.state = "new";  // so both versions call it
   EXPECT_TRUE(is_busy(login.state));
   pool.logins_in_flight = 1;
-  EXPECT_EQ(service_in({pool}, {login, old}, "shop"), Service::waiting) << "it may be turned away";
-  EXPECT_EQ(service_in({pool}, {login, there}, "shop"), Service::served);
+  EXPECT_EQ(service_in({pool}, {login, old}, shop), Service::waiting) << "it may be turned away";
+  EXPECT_EQ(service_in({pool}, {login, there}, shop), Service::served);
   pool.logins_in_flight = 0, pool.waiting_clients = 1;
-  EXPECT_EQ(service_in({pool}, {}, "shop"), Service::waiting);
-  EXPECT_EQ(service_in({pool}, {old}, "shop"), Service::unasked) << "the pool may be full of such";
+  EXPECT_EQ(service_in({pool}, {}, shop), Service::waiting);
+  EXPECT_EQ(service_in({pool}, {old}, shop), Service::waiting) << "one could be made, and is not";
+  EXPECT_EQ(service_in({pool}, {old, old}, shop), Service::unasked) << "the pool is full of such";
   auto served = pool;
   served.user = "report", served.waiting_clients = 0;
-  EXPECT_EQ(service_in({served, pool}, {others}, "shop"), Service::waiting) << "each pool has a login of its own";
+  EXPECT_EQ(service_in({served, pool}, {others}, shop), Service::waiting) << "each pool has a login of its own";
 }
 
 TEST(PgBouncerReplies, ReplicationThroughThePoolerIsSeenWhereTheVersionTells) {
