@@ -56,6 +56,7 @@ class Relay {
   }
 
   void drain() {
+    look_for_early_answer();
     if (is_flushed_ && !buffer_.empty() && (is_source_done_ || buffer_.size() >= kMessageBytes)) {
       const int accepted = PQputCopyData(target_.native(), buffer_.data(), static_cast<int>(buffer_.size()));
       if (accepted < 0) throw ConnectionLost(target_.server(), PQerrorMessage(target_.native()));
@@ -98,6 +99,13 @@ class Relay {
     if (stop_.stop_requested()) throw Error("copy.stopped", "the copy was stopped");
     if (deadline_.has_passed()) throw DeadlinePassed("the copy did not end in time");
     ::poll(sockets, count, static_cast<int>(std::min(longest, deadline_.remaining()).count()));
+  }
+
+  // libpq reads whenever its socket takes no more, and says nothing of an error that it found then: one that arrives in
+  // the midst of sending is met at the end of COPY only. So it is looked for right before.
+  void look_for_early_answer() {
+    pollfd socket{PQsocket(target_.native()), POLLIN, 0};
+    if (::poll(&socket, 1, 0) > 0) throw_early_answer();
   }
 
   // The target speaks during COPY only when it has failed. libpq keeps the message until COPY is ended.

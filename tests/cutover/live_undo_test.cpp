@@ -52,12 +52,12 @@ class LiveUndo : public SharedShop {
 
 TEST_F(LiveUndo, GivesTheSourceBackWhenAnotherServerAnswersForTheTarget) {
   auto crossing = hold_switch();
-  run(*green_, "COMMIT");
   auto other = admin(shop_->server("green"));
   const auto token = value(other, "SELECT token FROM verdigris.identity");
   run(other, "UPDATE verdigris.identity SET token = 'another'");
   end_sessions("blue");  // noticed only when it is needed: to undo
   end_sessions("green");
+  run(*green_, "COMMIT");  // only now: else the drain may be over, and all decided, before the token is another
   expect_undone(crossing);
   run(other, "UPDATE verdigris.identity SET token = '" + token + "'");
 }
