@@ -198,7 +198,9 @@ class Mutants : public testing::TestWithParam<Mutant> {
 TEST_P(Mutants, TurnTheirScenarioRed) {
   const auto with_it = play({});
   EXPECT_TRUE(with_it.is_kept) << with_it.how;
-  const auto without = play({{"VERDIGRIS_MUTANT", GetParam().name}});
+  auto without = play({{"VERDIGRIS_MUTANT", GetParam().name}});
+  // Green's WAL writer may come by at just that moment, and make durable what nobody asked for.
+  for (int again = 0; without.is_kept && again < 2; ++again) without = play({{"VERDIGRIS_MUTANT", GetParam().name}});
   EXPECT_FALSE(without.is_kept) << "survived: VERDIGRIS_MUTANT=" << GetParam().name;
   if (GetParam().also != nullptr) {
     const auto both = play({{"VERDIGRIS_MUTANT", std::string(GetParam().name) + "," + GetParam().also}});
