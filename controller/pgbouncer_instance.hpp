@@ -42,7 +42,8 @@ class PgBouncerInstance {
   // The halves of a pause: all aliases at once; after the second no server connection of them is left.
   void send_pause(Deadline deadline);
   void finish_pause(Deadline deadline);
-  // Throws nothing that leaves A open: a console that waits in PAUSE is of no use any more.
+  // Throws nothing that leaves A open: a console that waits in PAUSE is of no use any more. but_for: names that lead there
+  // stay held.
   void resume(Deadline deadline, const std::optional<Endpoint>& but_for = {});
   void point_to(const Endpoint& target, Deadline deadline);
   // Makes what point_to() did to the file durable.

@@ -21,6 +21,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLogin{5'000};
+constexpr const char* kWaits = "Bring green back and run verdigris recover; clients may be held until then. Lost for good: verdigris rollback --force again";
 constexpr const char* kOnwards = "Next: verdigris abandon --drop-green (if green is lost: --without green), then verdigris prepare";
 
 void connect_what_is_there(Deployment& d, const Invocation& invocation, Deadline deadline, Output& output) {
@@ -113,7 +114,6 @@ int report(Deployment& d, const RunResult& result, Output& output) {
   body["left"] = left.empty() ? Json(nullptr) : Json(left);
   body["accounts"] = Json::array();
   for (const auto& step : result.steps) body["accounts"].push_back({{"step", step.step}, {"account", step.account}});
-  const char* const kWaits = "Bring green back and run verdigris recover; clients may be held until then. Lost for good: verdigris rollback --force again";
   if (!is_done) body["reason"] = result.reason;
   body["open"] = standing.open ? Json(standing.open->command) : Json(nullptr);
   if (standing.open) body["hint"] = kWaits;

@@ -42,7 +42,7 @@ int LeaveGreen::end_sessions(Deadline deadline) {
 ClosedFence LeaveGreen::close_tables(Deadline deadline) {
   auto& on = green_->control();
   // A deadline that passes in the midst of it would cost the session that is to open green again.
-  const auto room = std::max(deadline.remaining() - kRoomToPutBack, kLeast);
+  const auto room = std::max({deadline.remaining() - kRoomToPutBack, deadline.remaining() / 2, kLeast});
   for (const auto patience = Deadline::after(std::min(kLockPatience, room));;) {
     try {
       return close_fence(on, std::max(kLeast, std::min(lock_timeout_, patience.remaining())), deadline);
@@ -55,7 +55,7 @@ ClosedFence LeaveGreen::close_tables(Deadline deadline) {
     const auto holders = fence_lock_holders(on, Writers::count, deadline);
     cancel_those_that_give_way(on, holders, deadline);
     if (!patience.has_passed()) continue;
-    std::string who;
+    std::string who = holders.empty() ? ", by a session that has ended meanwhile" : "";
     for (const auto& holder : holders) who += (who.empty() ? ": " : "; ") + holder.describe();
     throw Error("fence.lock", "green: not all tables could be closed" + who,
                 "End that session there, or take green off the net; then repeat the command.");

@@ -40,11 +40,12 @@ std::string LetReadersLeave::apply(Deadline deadline) {
   auto complaint = unserved(deadline);
   const auto patience = Deadline::after(kPatience).or_earlier(deadline);
   auto left = reads_.left_behind(deadline);
+  const bool has_waited = !left.empty();
   while (!left.empty() && !patience.has_passed()) {
     std::this_thread::sleep_for(kPoll);
     left = reads_.left_behind(deadline);
   }
-  if (complaint.empty()) complaint = unserved(deadline);  // by then those ask again who were in a transaction before
+  if (complaint.empty() && has_waited) complaint = unserved(deadline);  // by then those ask again who were in a transaction before
   if (!complaint.empty()) return complaint;
   if (left.empty()) return "no reader is left on " + from_;
   return std::to_string(left.size()) + " still in a transaction on " + from_ + ", and gone with its end: " + left.front();

@@ -143,6 +143,9 @@ Outcome the_proven_target_survives_a_crash(Shop& shop, const Environment& enviro
   auto with_crash = environment;
   with_crash.emplace_back("VERDIGRIS_CRASH", "before:committed_on_target");
   {
+    // Its WAL writer would come by every 10 s and make durable what nobody asked for. stop_immediate() wakes it.
+    auto green = admin(shop.server("green"));
+    ::kill(std::stoi(value(green, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")), SIGSTOP);
     const AsynchronousWriter noise(shop.server("green"));
     const auto answer = shop.cross("switch", with_crash);
     outcome.require(answer.exit_code == kKilled, "it did not get there: " + answer.errors);
@@ -190,7 +193,7 @@ class Mutants : public testing::TestWithParam<Mutant> {
   static Outcome play(const Environment& environment) {
     // Green's log is flushed by those who ask for it and by nobody else.
     Shop shop({{"wal_writer_delay", "10s"}, {"wal_writer_flush_after", "64MB"}, {"wal_buffers", "32MB"},
-               {"bgwriter_lru_maxpages", "0"}});
+               {"bgwriter_lru_maxpages", "0"}, {"autovacuum", "off"}});
     return GetParam().scenario(shop, environment);
   }
 };
@@ -198,9 +201,7 @@ class Mutants : public testing::TestWithParam<Mutant> {
 TEST_P(Mutants, TurnTheirScenarioRed) {
   const auto with_it = play({});
   EXPECT_TRUE(with_it.is_kept) << with_it.how;
-  auto without = play({{"VERDIGRIS_MUTANT", GetParam().name}});
-  // Green's WAL writer may come by at just that moment, and make durable what nobody asked for.
-  for (int again = 0; without.is_kept && again < 2; ++again) without = play({{"VERDIGRIS_MUTANT", GetParam().name}});
+  const auto without = play({{"VERDIGRIS_MUTANT", GetParam().name}});
   EXPECT_FALSE(without.is_kept) << "survived: VERDIGRIS_MUTANT=" << GetParam().name;
   if (GetParam().also != nullptr) {
     const auto both = play({{"VERDIGRIS_MUTANT", std::string(GetParam().name) + "," + GetParam().also}});
