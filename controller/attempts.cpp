@@ -10,12 +10,12 @@
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kLook{20};  // a signal is heard within this
+constexpr std::chrono::milliseconds kSignalLook{20};  // a signal is heard within this
 
 // False if a signal came.
 bool wait_out(std::chrono::milliseconds backoff) {
   const auto until = Deadline::after(backoff);
-  while (!was_interrupted() && !until.has_passed()) std::this_thread::sleep_for(kLook);
+  while (!was_interrupted() && !until.has_passed()) std::this_thread::sleep_for(kSignalLook);
   return !was_interrupted();
 }
 

@@ -205,6 +205,7 @@ void sandbox_load_options(CLI::App& app, Invocation& invocation) {
   number(app, "--seconds", options.seconds, kSeconds, "how long");
   number(app, "--clients", options.clients, {1, 1000}, "number of clients");
   number(app, "--slow-percent", options.slow_percent, {0, 100}, "share of pooled transactions that take 200 ms");
+  number(app, "--direct-rest", options.direct_rest_ms, {10, 10'000}, "ms between two sessions of a direct client");
   number(app, "--first-writer", options.first_writer, {1, 99}, "number of the first client in the ledger");
 }
 

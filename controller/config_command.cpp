@@ -16,21 +16,23 @@ namespace {
 using std::chrono::milliseconds;
 
 // Above: a step that is put back has 30 s in all.
-constexpr milliseconds kShortest{50};
-constexpr milliseconds kLongest{20'000};
+constexpr milliseconds kShortestLimit{50};
+constexpr milliseconds kLongestLimit{20'000};
 
-Error usage(const std::string& text, const std::string& hint = {}) { return {"value", text, hint, Failure::usage}; }
+Error bad_value(const std::string& text, const std::string& hint = {}) { return misuse("value", text, hint); }
 
 void check_argument(const std::string& key, const std::string& argument, bool is_program, bool names_target) {
   if (is_program && !argument.starts_with('/'))
-    throw usage(fmt::format("\"{}\" is not the absolute path of a program", argument), "No shell and no PATH is asked.");
+    throw bad_value(fmt::format("\"{}\" is not the absolute path of a program", argument),
+                    "No shell and no PATH is asked.");
   for (const std::string& name : placeholders_in(argument)) {
     const auto& known = known_placeholders();
-    if (is_program) throw usage("a placeholder cannot name the program");
+    if (is_program) throw bad_value("a placeholder cannot name the program");
     if (std::find(known.begin(), known.end(), name) == known.end())
-      throw usage(fmt::format("{{{}}} is not one of {{{}}}{}", name, fmt::join(known, "}, {"), suggestion(name, known)));
+      throw bad_value(
+          fmt::format("{{{}}} is not one of {{{}}}{}", name, fmt::join(known, "}, {"), suggestion(name, known)));
     if (!names_target)
-      throw usage(fmt::format("{{{}}} means nothing in \"{}\": it is run without a target", name, key),
+      throw bad_value(fmt::format("{{{}}} means nothing in \"{}\": it is run without a target", name, key),
                   "Only set_target is told where clients are to go.");
   }
 }
@@ -49,7 +51,7 @@ std::optional<CommandLine> read_line(Mapping& commands, const std::string& key, 
   if (list != nullptr && list->kind == YamlNode::Kind::sequence && list->items.empty())
     mapping->faults().add(mapping->place_of("argv"), "value", fmt::format("\"{}\" names no program", mapping->name_of("argv")));
   mapping->require("timeout");
-  read_duration(*mapping, "timeout", line.timeout, kShortest, kLongest);
+  read_duration(*mapping, "timeout", line.timeout, kShortestLimit, kLongestLimit);
   mapping->close();
   return line;
 }

@@ -15,10 +15,6 @@ namespace verdigris {
 
 namespace {
 
-Error usage(const std::string& id, const std::string& text, const std::string& hint = {}) {
-  return {id, text, hint, Failure::usage};
-}
-
 bool is_ipv6(const std::string& host) {
   std::array<unsigned char, sizeof(in6_addr)> address{};
   return inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), address.data()) == 1;
@@ -84,12 +80,12 @@ std::string host_fault(const std::string& host) {
 void check_place(const Conninfo& conninfo, std::vector<Error>& faults) {
   for (const char* key : {"host", "hostaddr"}) {
     const std::string fault = conninfo.value(key).empty() ? std::string{} : host_fault(conninfo.value(key));
-    if (!fault.empty()) faults.push_back(usage("conninfo", "the connection string " + fault));
+    if (!fault.empty()) faults.push_back(misuse("conninfo", "the connection string " + fault));
   }
   try {
     if (conninfo.has("port")) parse_integer(conninfo.value("port"), {1, 65535});
   } catch (const Error& error) {
-    faults.push_back(usage(error.id(), std::string("port: ") + error.what()));
+    faults.push_back(misuse(error.id(), std::string("port: ") + error.what()));
   }
 }
 
@@ -102,20 +98,20 @@ void check_complete(const Conninfo& conninfo, const ConninfoRules& rules, std::v
   }
   if (rules.is_console && conninfo.value("port").empty()) missing.emplace_back("port");
   if (!missing.empty())
-    faults.push_back(usage("conninfo", fmt::format("the connection string lacks {}", fmt::join(missing, ", ")),
-                           "Name a service, or host, dbname and user; the environment is not asked."));
+    faults.push_back(misuse("conninfo", fmt::format("the connection string lacks {}", fmt::join(missing, ", ")),
+                            "Name a service, or host, dbname and user; the environment is not asked."));
   const std::string dbname = conninfo.value("dbname");
   if (rules.is_console && !dbname.empty() && dbname != "pgbouncer")
-    faults.push_back(usage("conninfo", "the console of PgBouncer is the database \"pgbouncer\""));
+    faults.push_back(misuse("conninfo", "the console of PgBouncer is the database \"pgbouncer\""));
   if (dbname.find('=') != std::string::npos || dbname.find("://") != std::string::npos)
-    faults.push_back(usage("conninfo", "dbname holds another connection string"));
+    faults.push_back(misuse("conninfo", "dbname holds another connection string"));
 }
 
 void check_keywords(const Conninfo& conninfo, std::vector<Error>& faults) {
   for (const auto& [keyword, value] : conninfo.values()) {
     if (is_known_keyword(keyword)) continue;
-    faults.push_back(usage("conninfo-keyword", fmt::format("\"{}\" may not stand in a connection string", keyword),
-                           "Sessions of verdigris set what they need themselves."));
+    faults.push_back(misuse("conninfo-keyword", fmt::format("\"{}\" may not stand in a connection string", keyword),
+                            "Sessions of verdigris set what they need themselves."));
   }
 }
 
@@ -125,14 +121,14 @@ void check_tls(const Conninfo& conninfo, const ConninfoRules& rules, std::vector
   const std::string mode = is_written ? conninfo.value("sslmode") : "prefer";
   const auto found = std::find(modes.begin(), modes.end(), mode);
   if (found == modes.end()) {
-    faults.push_back(usage("conninfo", fmt::format("sslmode is not one of {}", fmt::join(modes, ", "))));
+    faults.push_back(misuse("conninfo", fmt::format("sslmode is not one of {}", fmt::join(modes, ", "))));
     return;
   }
   if (!is_remote(conninfo) || found >= std::find(modes.begin(), modes.end(), rules.weakest_tls)) return;
   const std::string text = is_written ? fmt::format("sslmode={}", mode) : "no sslmode, which means prefer,";
   faults.push_back(
-      usage("tls", fmt::format("{} is weaker than {} for a remote host", text, rules.weakest_tls),
-            fmt::format("Write sslmode={}, or say in clusters.tls that less will do.", rules.weakest_tls)));
+      misuse("tls", fmt::format("{} is weaker than {} for a remote host", text, rules.weakest_tls),
+             fmt::format("Write sslmode={}, or say in clusters.tls that less will do.", rules.weakest_tls)));
 }
 
 void check_passfile_of(const Conninfo& conninfo, const ConninfoRules& rules, std::vector<Error>& faults) {
@@ -155,7 +151,7 @@ std::optional<Conninfo> check_conninfo(std::string_view text, const ConninfoRule
   try {
     // Found by its spelling before libpq parses: libpq's complaints quote pieces of the string.
     if (holds_secret(text))
-      throw usage("inline-secret", "a password may not stand in a connection string", "Use service= or a passfile.");
+      throw misuse("inline-secret", "a password may not stand in a connection string", "Use service= or a passfile.");
     Conninfo conninfo = Conninfo::parse(text);
     check_keywords(conninfo, faults);
     check_place(conninfo, faults);

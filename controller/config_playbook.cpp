@@ -16,16 +16,12 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 
-Error usage(const std::string& id, const std::string& text, const std::string& hint = {}) {
-  return {id, text, hint, Failure::usage};
-}
-
 void check_name(const std::string& name) {
   const auto is_allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
   const bool is_good = !name.empty() && name.size() <= 40 && name[0] >= 'a' && name[0] <= 'z' &&
                        std::all_of(name.begin(), name.end(), is_allowed);
   if (!is_good)
-    throw usage(
+    throw misuse(
         "name",
         fmt::format("\"{}\" is not a name: a letter, then at most 39 letters, digits and underscores, all small", name),
         "The names of slots allow nothing else.");
@@ -48,7 +44,7 @@ void check_pattern(const std::string& pattern) {
   const auto dot = pattern.find('.');
   const bool is_good = dot != std::string::npos && dot > 0 && dot + 1 < pattern.size() &&
                        pattern.find('.', dot + 1) == std::string::npos;
-  if (!is_good) throw usage("value", fmt::format("\"{}\" is not a pattern of the form schema.table", pattern));
+  if (!is_good) throw misuse("value", fmt::format("\"{}\" is not a pattern of the form schema.table", pattern));
 }
 
 void read_patterns(Mapping& tables, const std::string& key, std::vector<std::string>& into) {
@@ -82,8 +78,8 @@ void read_copy(Mapping& replication, ReplicationSettings& settings) {
 // Words of the design that ask for behaviour this version does not have.
 void require_way_back(const std::string& word) {
   if (word == "best_effort" || word == "off")
-    throw usage("unsupported-value",
-                fmt::format("\"{}\" is not supported by this version; only \"required\" is", word));
+    throw misuse("unsupported-value",
+                 fmt::format("\"{}\" is not supported by this version; only \"required\" is", word));
   parse_choice(word, {"required"});
 }
 
@@ -177,7 +173,7 @@ void read_duration(Mapping& mapping, const std::string& key, milliseconds& into,
 }
 
 std::filesystem::path beside(const Playbook& playbook, const std::string& written) {
-  if (written.empty()) throw usage("value", "the path is empty");
+  if (written.empty()) throw misuse("value", "the path is empty");
   return (std::filesystem::absolute(playbook.file).parent_path() / written).lexically_normal();
 }
 

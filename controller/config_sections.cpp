@@ -13,10 +13,6 @@ namespace verdigris {
 
 namespace {
 
-Error usage(const std::string& id, const std::string& text, const std::string& hint = {}) {
-  return {id, text, hint, Failure::usage};
-}
-
 // { service: orders-blue } or { conninfo: "host=..." }.
 std::optional<Conninfo> read_cluster(Mapping& clusters, const std::string& side, const ConninfoRules& rules) {
   clusters.require(side);
@@ -28,7 +24,7 @@ std::optional<Conninfo> read_cluster(Mapping& clusters, const std::string& side,
                           fmt::format("\"clusters.{}\" must name either service or conninfo", side));
   cluster->scalar("service", [&](const YamlNode& node) {
     if (node.text.empty() || node.text.find_first_of(" \n[]") != std::string::npos)
-      throw usage("value", fmt::format("\"{}\" is not the name of a service", node.text));
+      throw misuse("value", fmt::format("\"{}\" is not the name of a service", node.text));
     conninfo = Conninfo{}.with("service", node.text);
   });
   cluster->scalar("conninfo", [&](const YamlNode& node) { conninfo = read_conninfo(clusters.faults(), node, rules); });
@@ -176,7 +172,7 @@ void read_waiver(Mapping& item, Waiver& waiver, std::chrono::sys_days today) {
   const auto text = [&](const std::string& key, std::string& into) {
     item.require(key);
     item.scalar(key, [&](const YamlNode& node) {
-      if (node.text.empty()) throw usage("value", fmt::format("\"{}\" is empty", key));
+      if (node.text.empty()) throw misuse("value", fmt::format("\"{}\" is empty", key));
       into = node.text;
     });
   };
@@ -184,7 +180,7 @@ void read_waiver(Mapping& item, Waiver& waiver, std::chrono::sys_days today) {
   text("reason", waiver.reason);
   item.require("until");
   item.scalar("until", [&](const YamlNode& node) {
-    if (parse_date(node.text) < today) throw usage("waiver-over", fmt::format("the waiver ran out on {}", node.text));
+    if (parse_date(node.text) < today) throw misuse("waiver-over", fmt::format("the waiver ran out on {}", node.text));
     waiver.until = node.text;
   });
   item.close();

@@ -23,10 +23,6 @@ struct Unit {
 constexpr Unit kDurations[] = {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
 constexpr Unit kSizes[] = {{"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
 
-Error usage(const std::string& id, const std::string& text) {
-  return {id, text, "", Failure::usage};
-}
-
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
@@ -67,21 +63,21 @@ struct Quantity {
 
 std::int64_t parse_amount(std::string_view text, const Quantity& quantity, Range<std::int64_t> range) {
   const auto out_of_range = [&] {
-    return usage("range",
-                 fmt::format("\"{}\" is out of range ({} to {})", text, amount_text(range.smallest, quantity.units),
-                             amount_text(range.largest, quantity.units)));
+    return misuse("range",
+                  fmt::format("\"{}\" is out of range ({} to {})", text, amount_text(range.smallest, quantity.units),
+                              amount_text(range.largest, quantity.units)));
   };
   if (is_negative_number(text)) throw out_of_range();
   const auto end = static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_digit) - text.begin());
   const std::string_view digits = text.substr(0, end);
   const std::string_view name = text.substr(end);
   if (is_decimal(digits) && name.empty())
-    throw usage("unit", fmt::format("\"{}\" needs a unit ({})", text, names_of(quantity.units)));
+    throw misuse("unit", fmt::format("\"{}\" needs a unit ({})", text, names_of(quantity.units)));
   const auto unit =
       std::find_if(quantity.units.begin(), quantity.units.end(), [&](const Unit& u) { return u.name == name; });
   if (!is_decimal(digits) || unit == quantity.units.end())
-    throw usage("unit", fmt::format("\"{}\" is not a {}: a whole decimal number and one unit ({}), nothing between",
-                                    text, quantity.what, names_of(quantity.units)));
+    throw misuse("unit", fmt::format("\"{}\" is not a {}: a whole decimal number and one unit ({}), nothing between",
+                                     text, quantity.what, names_of(quantity.units)));
   const auto count = to_integer(digits);
   if (!count || *count > range.largest / unit->factor || *count * unit->factor < range.smallest) throw out_of_range();
   return *count * unit->factor;
@@ -92,10 +88,10 @@ std::int64_t parse_amount(std::string_view text, const Quantity& quantity, Range
 std::int64_t parse_integer(std::string_view text, Range<std::int64_t> range) {
   const bool is_signed = is_negative_number(text);
   if (!is_decimal(is_signed ? text.substr(1) : text))
-    throw usage("number", fmt::format("\"{}\" is not a whole decimal number", text));
+    throw misuse("number", fmt::format("\"{}\" is not a whole decimal number", text));
   const auto value = to_integer(text);
   if (!value || *value < range.smallest || *value > range.largest)
-    throw usage("range", fmt::format("{} is out of range ({} to {})", text, range.smallest, range.largest));
+    throw misuse("range", fmt::format("{} is out of range ({} to {})", text, range.smallest, range.largest));
   return *value;
 }
 
@@ -111,14 +107,14 @@ std::int64_t parse_size(std::string_view text, Range<std::int64_t> range) {
 bool parse_boolean(std::string_view text) {
   if (text == "true") return true;
   if (text == "false") return false;
-  throw usage("boolean", fmt::format("\"{}\" is not a boolean (true or false)", text));
+  throw misuse("boolean", fmt::format("\"{}\" is not a boolean (true or false)", text));
 }
 
 std::size_t parse_choice(std::string_view text, const std::vector<std::string>& choices) {
   const auto found = std::find(choices.begin(), choices.end(), text);
   if (found != choices.end()) return static_cast<std::size_t>(found - choices.begin());
-  throw usage("value",
-              fmt::format("\"{}\" is not one of {}{}", text, fmt::join(choices, ", "), suggestion(text, choices)));
+  throw misuse("value",
+               fmt::format("\"{}\" is not one of {}{}", text, fmt::join(choices, ", "), suggestion(text, choices)));
 }
 
 std::chrono::sys_days parse_date(std::string_view text) {
@@ -133,7 +129,7 @@ std::chrono::sys_days parse_date(std::string_view text) {
                                            std::chrono::day(static_cast<unsigned>(*day))};
     if (date.ok()) return date;
   }
-  throw usage("date", fmt::format("\"{}\" is not a date (YYYY-MM-DD)", text));
+  throw misuse("date", fmt::format("\"{}\" is not a date (YYYY-MM-DD)", text));
 }
 
 std::string duration_text(std::chrono::milliseconds duration) {

@@ -14,10 +14,6 @@ bool is_person_there() {
   return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
 }
 
-Error usage(const std::string& id, const std::string& text, const std::string& hint) {
-  return {id, text, hint, Failure::usage};
-}
-
 }  // namespace
 
 void require_confirmation(const Invocation& invocation, const std::string& deployment, Output& output) {
@@ -34,19 +30,19 @@ void require_confirmation(const Invocation& invocation, const std::string& deplo
     output.question("Type the deployment name to continue: ");
     std::getline(keyboard, answer);
   } else {
-    throw usage("confirm-needed",
-                invocation.command + " wants the deployment's name, and there is no terminal to ask at",
-                "Give it on the command line: --confirm " + deployment + ".");
+    throw misuse("confirm-needed",
+                 invocation.command + " wants the deployment's name, and there is no terminal to ask at",
+                 "Give it on the command line: --confirm " + deployment + ".");
   }
   if (answer != deployment)
-    throw usage("confirm-mismatch", "\"" + answer + "\" is not the deployment's name; nothing was done",
-                "The playbook's name is \"" + deployment + "\".");
+    throw misuse("confirm-mismatch", "\"" + answer + "\" is not the deployment's name; nothing was done",
+                 "The playbook's name is \"" + deployment + "\".");
 }
 
 bool is_agreed(const Invocation& invocation, const std::string& question, Output& output) {
   if (invocation.yes) return true;
   if (!is_person_there())
-    throw usage("consent-needed", question + ": there is no terminal to ask at", "Answer on the command line: --yes.");
+    throw misuse("consent-needed", question + ": there is no terminal to ask at", "Answer on the command line: --yes.");
   output.question(question + " [y/N] ");
   std::string answer;
   std::getline(std::cin, answer);

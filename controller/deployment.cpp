@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLogin{10'000};
 constexpr milliseconds kPing{3'000};
-constexpr milliseconds kCourtesy{300};  // for the lease of a side that can be done without, while clients wait
+constexpr milliseconds kLeaseCourtesy{300};  // for the lease of a side that can be done without, while clients wait
 
 Json to_json(const ServerIdentity& identity) {
   return {{"system_identifier", identity.system_identifier},
@@ -97,7 +97,7 @@ void Deployment::reopen(Deadline deadline) {
   open_again(side(source), kLogin, deadline);
   bool is_whole = true;
   try {
-    open_again(target, is_above_line() ? kCourtesy : kLogin, deadline);
+    open_again(target, is_above_line() ? kLeaseCourtesy : kLogin, deadline);
   } catch (const Error&) {
     is_whole = false;
     if (target.is_connected()) target.control().close();

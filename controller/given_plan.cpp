@@ -15,7 +15,7 @@
 namespace verdigris {
 namespace {
 
-constexpr std::size_t kShortest = 12, kWhole = 64;  // hex digits
+constexpr std::size_t kShortestDigest = 12, kWholeDigest = 64;  // hex digits
 constexpr std::string_view kDigestLine = "digest sha256 ";
 
 bool is_hex(std::string_view text) {
@@ -29,11 +29,12 @@ Error unreadable(const std::string& file, const std::string& why) {
 
 std::string digest_given(std::string text) {
   const auto refuse = [&](const std::string& what) {
-    return Error("plan.digest", fmt::format("\"{}\" is too {} for a digest, it has {} to {} hex digits", text, what, kShortest, kWhole),
+    return Error("plan.digest", fmt::format("\"{}\" is too {} for a digest, it has {} to {} hex digits", text, what,
+                                                 kShortestDigest, kWholeDigest),
                  "Give more of what \"verdigris plan\" printed; a file of that name is written ./" + text + ".", Failure::usage);
   };
-  if (text.size() < kShortest) throw refuse("short");
-  if (text.size() > kWhole) throw refuse("long");
+  if (text.size() < kShortestDigest) throw refuse("short");
+  if (text.size() > kWholeDigest) throw refuse("long");
   std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
@@ -57,7 +58,7 @@ std::vector<std::string> lines_in(const std::string& text) {
   return lines;
 }
 
-bool is_plan_digest(const std::string& text) { return text.size() == kWhole && is_hex(text); }
+bool is_plan_digest(const std::string& text) { return text.size() == kWholeDigest && is_hex(text); }
 
 GivenPlan from_text(const std::string& file, const std::string& text) {
   const auto lines = lines_in(text);
@@ -125,7 +126,7 @@ void require_same_plan(const GivenPlan& given, const PlanPage& now) {
   const std::string what = given.lines.empty() ? "what, a digest does not tell" : difference(given.lines, lines);
   throw Error("plan.stale",
               fmt::format("{} would not do what the plan says, its digest is {} and not {}; it differs, {}", now.command(),
-                          digest.substr(0, kShortest), given.digest.substr(0, kShortest), what),
+                          digest.substr(0, kShortestDigest), given.digest.substr(0, kShortestDigest), what),
               "Run verdigris plan anew, and look at what is different.", Failure::busy);
 }
 

@@ -25,13 +25,13 @@ Definitions definitions_of(const IniFile& file, const std::string& alias, const 
   return found;
 }
 
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
+bool is_space_or_tab(char c) { return c == ' ' || c == '\t'; }
 
 std::string_view line_end_of(std::string_view text) { return text.find("\r\n") == std::string_view::npos ? "\n" : "\r\n"; }
 
 // Of what stands there, with the blanks before it.
 std::size_t begin_of_line(const std::string& text, std::size_t at) {
-  while (at > 0 && is_blank(text[at - 1])) --at;
+  while (at > 0 && is_space_or_tab(text[at - 1])) --at;
   return at;
 }
 

@@ -23,7 +23,7 @@ struct SandboxUpOptions {
 
 struct SandboxLoadOptions {
   std::filesystem::path dir, ledger, waits;
-  int rate = 300, seconds = 30, clients = 8, first_writer = 1, slow_percent = 0;
+  int rate = 300, seconds = 30, clients = 8, first_writer = 1, slow_percent = 0, direct_rest_ms = 100;
   bool only_pooled = false;
 };
 

@@ -9,10 +9,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLogin{10'000};
+constexpr milliseconds kLostSideLogin{10'000};
 
 void connect_one(Server& server, const Invocation& invocation, Deadline deadline) {
-  server.connect(Deadline::after(kLogin).or_earlier(deadline), invocation.dry_run);
+  server.connect(Deadline::after(kLostSideLogin).or_earlier(deadline), invocation.dry_run);
 }
 
 // The side that this command can go without: what serves, or would, is never left out.

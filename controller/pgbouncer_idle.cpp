@@ -9,8 +9,8 @@
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kObservation{100};
-constexpr std::chrono::milliseconds kGlance{1};
+constexpr std::chrono::milliseconds kIdleObservation{100};
+constexpr std::chrono::milliseconds kIdleGlance{1};
 
 }  // namespace
 
@@ -26,10 +26,10 @@ std::string PgBouncerInstance::setting_of_file(const char* name, const char* oth
 
 void PgBouncerInstance::shed_idle(Deadline deadline) {
   PoolDemand demand;
-  const Deadline observing = Deadline::after(kObservation).or_earlier(deadline);
+  const Deadline observing = Deadline::after(kIdleObservation).or_earlier(deadline);
   while (!observing.has_passed()) {
     demand.add(on_control(deadline, [&](PgBouncerConsole& console) { return console.loads(deadline); }));
-    std::this_thread::sleep_for(kGlance);
+    std::this_thread::sleep_for(kIdleGlance);
   }
   enough_servers_ = demand.enough();
   on_control(deadline, [&](PgBouncerConsole& console) { shedding_.begin(console, enough_servers_, deadline); });

@@ -13,7 +13,7 @@
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kPoll{1};
+constexpr std::chrono::milliseconds kPausePoll{1};
 constexpr std::chrono::microseconds kNudge{300};
 constexpr std::chrono::milliseconds kBlockerWait{200};  // a failing pause may spend this on naming who blocks it
 constexpr std::chrono::milliseconds kLoginWait{500};
@@ -142,7 +142,7 @@ void PgBouncerInstance::wait_until_empty(const std::string& alias, Deadline dead
   if (is_mutant("pause_unproven")) return;
   while (!control(deadline).sessions(alias, deadline).empty()) {
     if (deadline.has_passed()) fail_pause("server connections are left");
-    std::this_thread::sleep_for(kPoll);
+    std::this_thread::sleep_for(kPausePoll);
   }
 }
 
@@ -294,7 +294,7 @@ bool PgBouncerInstance::hang_up_and_see(const Endpoint& target, Deadline deadlin
   const Deadline patience = Deadline::after(kHangUpWait).or_earlier(deadline);
   while (!runs_with(target, deadline)) {
     if (patience.has_passed()) return false;
-    std::this_thread::sleep_for(kPoll);
+    std::this_thread::sleep_for(kPausePoll);
   }
   return true;
 }
@@ -311,7 +311,7 @@ void PgBouncerInstance::let_logins_end(Deadline deadline) {
       return std::ranges::any_of(aliases_, [&](const auto& alias) { return console.pools(alias, deadline).logins_in_flight > 0; });
     });
   };
-  while (under_way() && !patience.has_passed()) std::this_thread::sleep_for(kPoll);
+  while (under_way() && !patience.has_passed()) std::this_thread::sleep_for(kPausePoll);
 }
 
 void PgBouncerInstance::point_to(const Endpoint& target, Deadline deadline) {

@@ -15,8 +15,8 @@ namespace verdigris {
 namespace {
 
 // A database that left the file is removed by the process' own round of maintenance, three times a second.
-constexpr std::chrono::milliseconds kPatience{3'000};
-constexpr std::chrono::milliseconds kPoll{10};
+constexpr std::chrono::milliseconds kProbePatience{3'000};
+constexpr std::chrono::milliseconds kProbePoll{10};
 
 std::string new_probe() {
   std::random_device random;
@@ -43,10 +43,10 @@ std::string reload(PgBouncerConsole& console, Deadline deadline) {
 }
 
 bool wait_gone(PgBouncerConsole& console, const std::string& alias, Deadline deadline) {
-  const Deadline patience = Deadline::after(kPatience).or_earlier(deadline);
+  const Deadline patience = Deadline::after(kProbePatience).or_earlier(deadline);
   while (is_known(console, alias, deadline)) {
     if (patience.has_passed()) return false;
-    std::this_thread::sleep_for(kPoll);
+    std::this_thread::sleep_for(kProbePoll);
   }
   return true;
 }

@@ -12,8 +12,8 @@ namespace verdigris {
 namespace {
 
 constexpr int kOldestVersion = 11800;
-constexpr std::chrono::milliseconds kLoginWait{500};
-constexpr std::chrono::milliseconds kPoll{5};
+constexpr std::chrono::milliseconds kReadinessWait{500};
+constexpr std::chrono::milliseconds kReadinessPoll{5};
 
 std::string value_of(const PoolerConfig& config, const std::string& key) {
   const auto found = config.find(key);
@@ -135,14 +135,14 @@ void require_budget(const std::string& name, const PoolerConfig& config, std::ch
 
 void require_no_login(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
                       Deadline deadline) {
-  const Deadline patience = Deadline::after(kLoginWait).or_earlier(deadline);
+  const Deadline patience = Deadline::after(kReadinessWait).or_earlier(deadline);
   for (const auto& alias : aliases) {
     while (console.pools(alias, deadline).logins_in_flight > 0) {
       if (patience.has_passed())
         throw Refused("pooler.login-in-flight",
                       "pooler " + name + ": database \"" + alias + "\" has a server login under way that does not end",
                       "See SHOW SERVERS (state login) and the log of PgBouncer, then start again.");
-      std::this_thread::sleep_for(kPoll);
+      std::this_thread::sleep_for(kReadinessPoll);
     }
   }
 }

@@ -7,12 +7,12 @@
 namespace verdigris {
 namespace {
 
-constexpr const char* kLogin = "new";  // of a server connection that is logging in, which SHOW POOLS counts as sv_login
+constexpr const char* kLoggingIn = "new";  // of a server connection that logs in, which SHOW POOLS counts as sv_login
 
 // An answer of the console; a column that this version lacks is empty.
-class Table {
+class ReplyTable {
  public:
-  explicit Table(const Result& result) : result_(result) {}
+  explicit ReplyTable(const Result& result) : result_(result) {}
   int rows() const { return PQntuples(result_.native()); }
   std::string text(int row, const char* column) const {
     const int index = PQfnumber(result_.native(), column);
@@ -39,7 +39,7 @@ class Table {
   const Result& result_;
 };
 
-std::string client_of(const Table& clients, const std::string& link) {
+std::string client_of(const ReplyTable& clients, const std::string& link) {
   for (int row = 0; row < clients.rows(); ++row) {
     if (clients.text(row, "ptr") != link) continue;
     const std::string address = clients.text(row, "addr");
@@ -56,12 +56,12 @@ std::string client_of(const Table& clients, const std::string& link) {
 }  // namespace
 
 std::string version_in(const Result& show_version) {
-  const Table table(show_version);
+  const ReplyTable table(show_version);
   return table.rows() == 1 ? table.text(0, "version") : std::string{};
 }
 
 std::vector<PooledDatabase> databases_in(const Result& show_databases) {
-  const Table table(show_databases);
+  const ReplyTable table(show_databases);
   std::vector<PooledDatabase> result;
   for (int row = 0; row < table.rows(); ++row) {
     PooledDatabase database;
@@ -78,11 +78,11 @@ std::vector<PooledDatabase> databases_in(const Result& show_databases) {
 }
 
 bool is_busy(const std::string& server_state) {
-  return server_state == "active" || server_state == "tested" || server_state == kLogin;
+  return server_state == "active" || server_state == "tested" || server_state == kLoggingIn;
 }
 
 std::vector<PooledServer> servers_in(const Result& show_servers) {
-  const Table table(show_servers);
+  const ReplyTable table(show_servers);
   std::vector<PooledServer> result;
   for (int row = 0; row < table.rows(); ++row) {
     result.push_back({table.text(row, "database"), table.number(row, "remote_pid"), is_busy(table.text(row, "state"))});
@@ -91,7 +91,7 @@ std::vector<PooledServer> servers_in(const Result& show_servers) {
 }
 
 std::vector<PooledSession> sessions_in(const Result& show_servers, const std::string& alias) {
-  const Table servers(show_servers);
+  const ReplyTable servers(show_servers);
   std::vector<PooledSession> result;
   for (int row = 0; row < servers.rows(); ++row) {
     if (servers.text(row, "database") != alias) continue;
@@ -110,13 +110,13 @@ std::vector<PooledSession> sessions_in(const Result& show_servers, const std::st
 }
 
 void add_clients(std::vector<PooledSession>& sessions, const Result& show_clients) {
-  const Table clients(show_clients);
+  const ReplyTable clients(show_clients);
   for (auto& session : sessions)
     if (!session.link.empty()) session.client = client_of(clients, session.link);
 }
 
 std::vector<PoolLoad> loads_in(const Result& show_pools) {
-  const Table table(show_pools);
+  const ReplyTable table(show_pools);
   std::vector<PoolLoad> loads;
   for (int row = 0; row < table.rows(); ++row) {
     PoolLoad load{table.text(row, "database"), table.text(row, "user")};
@@ -134,7 +134,8 @@ std::vector<PoolLoad> loads_in(const Result& show_pools) {
 Service service_in(const std::vector<PoolLoad>& loads, const std::vector<PooledSession>& sessions, const PooledDatabase& database) {
   const auto count = [&](const PoolLoad& pool, bool is_old) {
     return std::ranges::count_if(sessions, [&](const PooledSession& session) {
-      return session.alias == database.alias && session.user == pool.user && session.state != kLogin && session.is_to_be_closed == is_old;
+      return session.alias == database.alias && session.user == pool.user && session.state != kLoggingIn &&
+             session.is_to_be_closed == is_old;
     });
   };
   Service worst = Service::served;
@@ -148,7 +149,7 @@ Service service_in(const std::vector<PoolLoad>& loads, const std::vector<PooledS
 }
 
 PoolCounts pools_in(const Result& show_pools, const std::string& alias) {
-  const Table table(show_pools);
+  const ReplyTable table(show_pools);
   PoolCounts counts;
   for (int row = 0; row < table.rows(); ++row) {
     if (table.text(row, "database") != alias) continue;
@@ -167,14 +168,14 @@ PoolCounts pools_in(const Result& show_pools, const std::string& alias) {
 }
 
 std::map<std::string, std::string> config_in(const Result& show_config) {
-  const Table table(show_config);
+  const ReplyTable table(show_config);
   std::map<std::string, std::string> result;
   for (int row = 0; row < table.rows(); ++row) result[table.text(row, "key")] = table.text(row, "value");
   return result;
 }
 
 bool is_held_in(const Result& show_state) {
-  const Table table(show_state);
+  const ReplyTable table(show_state);
   for (int row = 0; row < table.rows(); ++row)
     if (table.text(row, "key") != "active" && table.text(row, "value") == "yes") return true;
   return false;

@@ -27,13 +27,13 @@ const std::map<std::string, std::string>& titles() {
   return kTitles;
 }
 
-bool is_blank(const std::string& line) { return line.find_first_not_of(' ') == std::string::npos; }
+bool is_blank_line(const std::string& line) { return line.find_first_not_of(' ') == std::string::npos; }
 
 }  // namespace
 
 std::vector<std::string> dedented(const std::string& text) {
   auto lines = lines_of(text);
-  std::erase_if(lines, is_blank);
+  std::erase_if(lines, is_blank_line);
   // The first line may begin right behind the quote; the others tell how far the text is moved in.
   std::size_t margin = std::string::npos;
   for (std::size_t i = lines_of(text).front().empty() ? 0 : 1; i < lines.size(); ++i)
@@ -47,7 +47,7 @@ Json PlanPage::add(const PlannedActs& statements) {
   for (const auto& one : statements) {
     std::string on = one.on;
     for (const auto& line : one.is_diff ? lines_of(one.text) : dedented(one.text)) {
-      if (is_blank(line)) continue;
+      if (is_blank_line(line)) continue;
       lines_.push_back(fmt::format("       {:<10} {}", on, line));
       on.clear();
     }

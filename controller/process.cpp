@@ -29,15 +29,15 @@ constexpr auto kTermGrace = 2s;     // what has to end by itself has this long
 constexpr auto kPipeGrace = 500ms;  // a grandchild may keep our pipes open after the child's end
 constexpr std::size_t kErrorsLimit = 64 * 1024;
 
-class Descriptor {
+class OwnedDescriptor {
  public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
+  explicit OwnedDescriptor(int fd = -1) : fd_(fd) {}
+  OwnedDescriptor(OwnedDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  OwnedDescriptor& operator=(OwnedDescriptor&& other) noexcept {
     std::swap(fd_, other.fd_);
     return *this;
   }
-  ~Descriptor() { close(); }
+  ~OwnedDescriptor() { close(); }
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }
@@ -49,15 +49,15 @@ class Descriptor {
 };
 
 // Close-on-exec, so that no other child holds an end and a pipe's end of file is seen.
-std::pair<Descriptor, Descriptor> open_pipe() {
+std::pair<OwnedDescriptor, OwnedDescriptor> open_pipe() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
-  return {Descriptor(ends[0]), Descriptor(ends[1])};
+  return {OwnedDescriptor(ends[0]), OwnedDescriptor(ends[1])};
 }
 
-Descriptor open_output(const std::filesystem::path& file) {
+OwnedDescriptor open_output(const std::filesystem::path& file) {
   const std::string name = file.empty() ? "/dev/null" : file.string();
-  Descriptor result(::open(name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  OwnedDescriptor result(::open(name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!result.is_open()) throw Error("file", name + ": cannot open: " + std::strerror(errno));
   return result;
 }
@@ -130,7 +130,7 @@ void end_group(bp::child& child, pid_t group, std::chrono::milliseconds grace) {
 // Feeds standard input and gathers the two outputs, never blocking on one while another is full.
 class Pipes {
  public:
-  Pipes(const ToolRun& run, Descriptor in, Descriptor out, Descriptor err)
+  Pipes(const ToolRun& run, OwnedDescriptor in, OwnedDescriptor out, OwnedDescriptor err)
       : input_(run.input), most_output_(run.most_output), in_(std::move(in)), out_(std::move(out)), err_(std::move(err)) {
     for (const auto* end : {&in_, &out_, &err_}) ::fcntl(end->get(), F_SETFL, O_NONBLOCK);
     if (input_.empty()) in_.close();
@@ -156,7 +156,7 @@ class Pipes {
     if (is_gone || written_ == input_.size()) in_.close();
   }
 
-  static void read_some(Descriptor& from, std::string& into, std::size_t limit) {
+  static void read_some(OwnedDescriptor& from, std::string& into, std::size_t limit) {
     std::array<char, 65536> buffer{};
     const ssize_t count = ::read(from.get(), buffer.data(), buffer.size());
     if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) from.close();
@@ -168,7 +168,7 @@ class Pipes {
   std::string input_;
   std::size_t written_ = 0;
   std::size_t most_output_;
-  Descriptor in_, out_, err_;
+  OwnedDescriptor in_, out_, err_;
 };
 
 // Writing to a program that has ended must be an error code, not our death.
@@ -271,9 +271,9 @@ void ChildProcess::end_now() noexcept {
 }
 
 ChildProcess ChildProcess::start(const ChildStart& start) {
-  const Descriptor in(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  const Descriptor out = open_output(start.output);
-  const Descriptor err = open_output(start.errors.empty() ? start.output : start.errors);
+  const OwnedDescriptor in(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const OwnedDescriptor out = open_output(start.output);
+  const OwnedDescriptor err = open_output(start.errors.empty() ? start.output : start.errors);
   ChildSetup setup;
   setup.in = in.get();
   setup.out = out.get();

@@ -17,22 +17,18 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr hours kFarthest{24 * 7};  // as long as any wait of ours may take; a wrong month is found by it
-
-Error usage(const std::string& id, const std::string& text, const std::string& hint) {
-  return {id, text, hint, Failure::usage};
-}
+constexpr hours kFarthestAhead{24 * 7};  // as long as any wait of ours may take; a wrong month is found by it
 
 [[noreturn]] void refuse(std::string_view text) {
-  throw usage("value", fmt::format("\"{}\" is not a time", text),
-              "Write HH:MM or HH:MM:SS for the next such moment here, or 2026-12-01T02:00:00+01:00 with its offset.");
+  throw misuse("value", fmt::format("\"{}\" is not a time", text),
+               "Write HH:MM or HH:MM:SS for the next such moment here, or 2026-12-01T02:00:00+01:00 with its offset.");
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_decimal_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Two digits at the front, taken off; nothing if there is something else or they say more than `most`.
 std::optional<int> take_two(std::string_view& text, int most) {
-  if (text.size() < 2 || !is_digit(text[0]) || !is_digit(text[1])) return std::nullopt;
+  if (text.size() < 2 || !is_decimal_digit(text[0]) || !is_decimal_digit(text[1])) return std::nullopt;
   const int number = (text[0] - '0') * 10 + (text[1] - '0');
   if (number > most) return std::nullopt;
   text.remove_prefix(2);
@@ -76,16 +72,16 @@ std::optional<minutes> whole_offset(std::string_view text) {
 
 // A fraction of a second is read and left out: nothing here begins that sharply.
 void drop_fraction(std::string_view& text) {
-  if (text.size() < 2 || text[0] != '.' || !is_digit(text[1])) return;
+  if (text.size() < 2 || text[0] != '.' || !is_decimal_digit(text[1])) return;
   text.remove_prefix(1);
-  while (!text.empty() && is_digit(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_decimal_digit(text.front())) text.remove_prefix(1);
 }
 
 std::chrono::sys_days day_of(std::string_view text) {
   try {
     return parse_date(text);
   } catch (const Error& error) {
-    throw usage(error.id(), error.what(), "Write a day that exists, as in 2026-12-01T02:00:00+01:00.");
+    throw misuse(error.id(), error.what(), "Write a day that exists, as in 2026-12-01T02:00:00+01:00.");
   }
 }
 
@@ -100,7 +96,7 @@ WallTime parse_rfc3339(std::string_view text) {
   drop_fraction(text);
   const auto offset = whole_offset(text);
   if (!offset)
-    throw usage("value", fmt::format("\"{}\" has no offset", all), "Append Z, or an offset such as +01:00.");
+    throw misuse("value", fmt::format("\"{}\" has no offset", all), "Append Z, or an offset such as +01:00.");
   return day + hours(clock->hour) + minutes(clock->minute) + seconds(clock->second) - *offset;
 }
 
@@ -137,10 +133,10 @@ WallTime next_occurrence(std::string_view text, const ClockTime& clock, WallTime
     const auto at = winter ? winter : summer;
     const std::string hint = "Write the day and the offset, too, as in 2026-12-01T02:00:00+01:00.";
     if (!at && (days == 1 || is_later(clock, local(now))))
-      throw usage("value", fmt::format("\"{}\" does not exist that day: the clocks go forward", text), hint);
+      throw misuse("value", fmt::format("\"{}\" does not exist that day: the clocks go forward", text), hint);
     if (!at || *at <= now) continue;
     if (winter && summer && *winter != *summer)
-      throw usage("value", fmt::format("\"{}\" comes twice that day: the clocks go back", text), hint);
+      throw misuse("value", fmt::format("\"{}\" comes twice that day: the clocks go back", text), hint);
     return *at;
   }
   refuse(text);
@@ -173,11 +169,11 @@ WallTime parse_start_time(std::string_view text, WallTime now) {
   if (text.size() > 10 && text[4] == '-') {
     const WallTime at = parse_rfc3339(text);
     if (at <= now)
-      throw usage("past", fmt::format("\"{}\" is past: it is {} now", text, local_time_text(now)),
-                  "Name a time to come, or leave --at out to begin at once.");
-    if (at - now > kFarthest)
-      throw usage("range", fmt::format("\"{}\" is more than {} days ahead", text, kFarthest.count() / 24),
-                  "Start the command nearer to that time; until then green follows by itself.");
+      throw misuse("past", fmt::format("\"{}\" is past: it is {} now", text, local_time_text(now)),
+                   "Name a time to come, or leave --at out to begin at once.");
+    if (at - now > kFarthestAhead)
+      throw misuse("range", fmt::format("\"{}\" is more than {} days ahead", text, kFarthestAhead.count() / 24),
+                   "Start the command nearer to that time; until then green follows by itself.");
     return at;
   }
   std::string_view rest = text;

@@ -6,8 +6,8 @@ namespace verdigris {
 
 namespace {
 
-constexpr std::size_t kFarthest = 2;
-constexpr std::size_t kLongest = 64;  // longer words are not typing mistakes of ours
+constexpr std::size_t kMostEdits = 2;
+constexpr std::size_t kLongestWord = 64;  // longer words are not typing mistakes of ours
 
 }  // namespace
 
@@ -27,9 +27,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known) {
-  if (word.size() > kLongest) return std::nullopt;
+  if (word.size() > kLongestWord) return std::nullopt;
   std::optional<std::string> best;
-  std::size_t best_distance = std::min(kFarthest + 1, word.size());
+  std::size_t best_distance = std::min(kMostEdits + 1, word.size());
   for (const std::string& each : known) {
     const std::size_t distance = edit_distance(word, each);
     if (distance >= best_distance) continue;

@@ -23,7 +23,7 @@ Lines lines_of(std::string_view text) {
   return lines;
 }
 
-bool is_space(char c) { return c == ' ' || c == '\t'; }
+bool is_space_in_line(char c) { return c == ' ' || c == '\t'; }
 
 std::size_t find_word(std::string_view text, std::string_view word, std::size_t from) {
   const auto found = std::search(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), word.begin(), word.end(),
@@ -34,7 +34,7 @@ std::size_t find_word(std::string_view text, std::string_view word, std::size_t 
 // Behind the value that begins there: quoted, with a quote doubled inside, or up to the next blank.
 std::size_t end_of_value(std::string_view text, std::size_t at) {
   if (at >= text.size() || text[at] != '\'') {
-    while (at < text.size() && !is_space(text[at])) ++at;
+    while (at < text.size() && !is_space_in_line(text[at])) ++at;
     return at;
   }
   for (++at; at < text.size(); ++at) {
@@ -84,10 +84,10 @@ std::string without_passwords(std::string_view line) {
   std::size_t done = 0;
   for (std::size_t at = find_word(line, kKey, 0); at != std::string_view::npos; at = find_word(line, kKey, std::max(at, done))) {
     at += kKey.size();
-    while (at < line.size() && is_space(line[at])) ++at;
+    while (at < line.size() && is_space_in_line(line[at])) ++at;
     if (at >= line.size() || line[at] != '=') continue;
     ++at;
-    while (at < line.size() && is_space(line[at])) ++at;
+    while (at < line.size() && is_space_in_line(line[at])) ++at;
     out += std::string(line.substr(done, at - done)) + "***";
     done = end_of_value(line, at);
   }

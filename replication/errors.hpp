@@ -24,6 +24,11 @@ class Error : public std::runtime_error {
   Failure failure_;
 };
 
+// What the user wrote cannot be meant: a playbook, an option.
+inline Error misuse(std::string id, const std::string& text, std::string hint = {}) {
+  return {std::move(id), text, std::move(hint), Failure::usage};
+}
+
 // A statement was answered by an error of the server. The connection can be used further (outside of COPY).
 class ServerError : public Error {
  public:

@@ -13,32 +13,32 @@ constexpr auto kUserSequences = BasicSqlText<>(R"(
   WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'verdigris'))");
 
 // What is known of one before its position is read.
-struct Definition {
+struct SequenceDefinition {
   std::int64_t oid;
   SequencePosition position;  // last_value is not read yet
 };
 
-std::vector<Definition> definitions(Connection& on, Deadline deadline) {
+std::vector<SequenceDefinition> definitions(Connection& on, Deadline deadline) {
   const auto result = on.query(Sql(R"(
     SELECT c.oid::int8, n.nspname, c.relname, s.seqincrement, s.seqcycle, pg_sequence_last_value(c.oid) IS NOT NULL
     {} ORDER BY n.nspname, c.relname)",
                                    Sql(kUserSequences)),
                                deadline);
-  std::vector<Definition> out;
+  std::vector<SequenceDefinition> out;
   for (const auto& row : result.rows(6))
     out.push_back({row.integer(0),
                    {QualifiedName(row.text(1), row.text(2)), 0, row.boolean(5), row.integer(3), row.boolean(4)}});
   return out;
 }
 
-Sql exact_reading(const Definition& of) {
+Sql exact_reading(const SequenceDefinition& of) {
   return Sql("SELECT {}, last_value, is_called FROM {}", Number(of.oid), of.position.name);
 }
 
 // Row 0: the sum of the oids of all there are. Then those that have handed out anything, by one function call each, a
 // third of the cost of reading the relation; that function knows no other position, so the rest is read exactly. In
 // groups that the planner keeps apart: 5,000 branches of one UNION ALL took it 76 s, so they take 0.6.
-Sql reading_of(const std::vector<Definition>& wanted) {
+Sql reading_of(const std::vector<SequenceDefinition>& wanted) {
   constexpr std::size_t kGroup = 100;
   std::vector<Sql> groups, group;
   const auto close_group = [&] {

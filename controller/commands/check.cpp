@@ -13,7 +13,7 @@
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{120'000};
+constexpr std::chrono::milliseconds kCheckPatience{120'000};
 
 Finding about_pooler(const TrafficState& state) {
   const std::string text =
@@ -104,7 +104,7 @@ int run_check(const Invocation& invocation, Output& output) {
     output.result("the playbook is well formed; no server was asked");
     return kDone;
   }
-  const auto deadline = Deadline::after(invocation.timeout.value_or(kPatience));
+  const auto deadline = Deadline::after(invocation.timeout.value_or(kCheckPatience));
   d.connect(deadline, true);  // the servers themselves refuse a write
   d.journal().load(deadline);
   const Standing standing = d.standing();

@@ -20,14 +20,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLogin{5'000};
+constexpr milliseconds kGreenLogin{5'000};
 constexpr const char* kWaits = "Bring green back and run verdigris recover; clients may be held until then. Lost for good: verdigris rollback --force again";
 constexpr const char* kOnwards = "Next: verdigris abandon --drop-green (if green is lost: --without green), then verdigris prepare";
 
 void connect_what_is_there(Deployment& d, const Invocation& invocation, Deadline deadline, Output& output) {
   d.blue().connect(deadline, invocation.dry_run);
   try {
-    d.green().connect(Deadline::after(kLogin).or_earlier(deadline), invocation.dry_run);
+    d.green().connect(Deadline::after(kGreenLogin).or_earlier(deadline), invocation.dry_run);
   } catch (const CannotConnect& error) {
     // It refuses us, and lets others in: what it acknowledges from now on would be lost, and nobody could close it. One
     // that starts up or shuts down (57P03) lets nobody in.

@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLook{100};
+constexpr milliseconds kHoldLook{100};
 constexpr milliseconds kReconnecting{2'000};  // a controller that lost its sessions has no lease for so long
 
 bool is_crossing(const Standing& standing) {
@@ -71,10 +71,10 @@ Outcome wait_for_outcome(Deployment& d, Deadline deadline) {
     was_in_window = true;
     if (is_at_work(d, deadline)) gone = Deadline::after(kReconnecting);
     if (gone.has_passed()) return Outcome::interrupted;
-    if (deadline.remaining() <= kLook)
+    if (deadline.remaining() <= kHoldLook)
       throw DeadlinePassed("held, but the " + now.open->command + " that had begun to hold clients before has not ended yet, and may still cross",
                            "See what it comes to: verdigris status");
-    std::this_thread::sleep_for(kLook);
+    std::this_thread::sleep_for(kHoldLook);
   }
 }
 

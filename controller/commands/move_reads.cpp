@@ -18,8 +18,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kPatience{60'000};
-constexpr milliseconds kNoPause{0};
+constexpr milliseconds kMovePatience{60'000};
+constexpr milliseconds kNoHolding{0};
 
 std::string_view command_to(const std::string& to) { return to == "green" ? kReadsToGreen : kReadsToBlue; }
 
@@ -81,7 +81,7 @@ RunResult carry_out_or_bring_back(Deployment& d, const std::string& to, ReadsSta
   } catch (const Error& error) {
     if (to == "blue" || was_interrupted() || error.failure() == Failure::busy || error.failure() == Failure::needs_human) throw;
     observer.remarked(std::string("undo: ") + error.what());
-    const auto deadline = Deadline::after(kPatience);
+    const auto deadline = Deadline::after(kMovePatience);
     d.reopen(deadline);
     if (!d.standing().open && reads_of(d.standing()) == to) return {};  // its last record stands after all
     leave_green_if_unusable(d, deadline, output);
@@ -117,7 +117,7 @@ int run_move_of_reads(const Invocation& invocation, const std::string& to, Outpu
   require_options(invocation);
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
   require_reads(d.playbook());
-  const auto deadline = Deadline::after(kPatience);
+  const auto deadline = Deadline::after(kMovePatience);
   connect(d, to, invocation, deadline);
   if (!invocation.dry_run) d.take_leases(milliseconds(2'000), deadline);
   d.journal().load(deadline);
@@ -193,7 +193,7 @@ void require_readers_in_place(Deployment& d, const Invocation& invocation, Deadl
                           : "Move them first: verdigris switch --traffic reads; or both together: --traffic all");
   }
   try {
-    d.reads_traffic().require_sound(d.endpoint("green"), kNoPause, deadline);
+    d.reads_traffic().require_sound(d.endpoint("green"), kNoHolding, deadline);
   } catch (const Refused& error) {
     throw Refused(error.id(), "readers should be on green: " + std::string(error.what()),
                   "Lead them there again: verdigris switch --traffic reads; or back to blue: verdigris rollback --traffic reads");

@@ -14,7 +14,7 @@
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{60'000};
+constexpr std::chrono::milliseconds kAdoptionPatience{60'000};
 constexpr std::chrono::milliseconds kLeasePatience{2'000};
 
 using Adoptions = std::vector<PgBouncerAdoption>;
@@ -90,7 +90,7 @@ int run_pooler_adopt(const Invocation& invocation, Output& output) {
   if (d.playbook().pooler.driver != "pgbouncer")
     throw Refused("pooler.driver", "the playbook names no PgBouncer (driver: " + d.playbook().pooler.driver + ")",
                   "Only files of PgBouncer can be adopted.");
-  const auto deadline = Deadline::after(invocation.timeout.value_or(kPatience));
+  const auto deadline = Deadline::after(invocation.timeout.value_or(kAdoptionPatience));
   d.connect(deadline, true);  // nothing is written there; but no switch may begin meanwhile
   if (!invocation.dry_run) d.take_leases(kLeasePatience, deadline);
   d.journal().load(deadline);

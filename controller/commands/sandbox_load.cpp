@@ -58,7 +58,8 @@ int run_sandbox_load(const Invocation& invocation, Output& output) {
                            .slow_percent = options.slow_percent,
                            .ledger = options.ledger.empty() ? sandbox.ledger() : options.ledger,
                            .waits = options.waits,
-                           .has_direct_writers = !options.only_pooled},
+                           .has_direct_writers = !options.only_pooled,
+                           .direct_rest = std::chrono::milliseconds(options.direct_rest_ms)},
                           interruption);
   print(summary, output);
   return kDone;

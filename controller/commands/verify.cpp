@@ -14,7 +14,7 @@
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{3'600'000};
+constexpr std::chrono::milliseconds kVerifyPatience{3'600'000};
 constexpr int kRounds = 10;  // a table under writes may differ by what is in flight; ten times in a row it does not
 
 CompareMode mode_of(const Invocation& invocation) {
@@ -50,11 +50,11 @@ TableSelection selection_of(Deployment& d, const Invocation& invocation, Deadlin
   return selection;
 }
 
-struct Rows {
+struct ComparedRows {
   std::int64_t blue, green;
 };
 
-Rows rows_of(const TableVerdict& table, const std::string& source) {
+ComparedRows rows_of(const TableVerdict& table, const std::string& source) {
   if (source == "blue") return {table.source_rows, table.target_rows};
   return {table.target_rows, table.source_rows};
 }
@@ -89,7 +89,7 @@ nlohmann::ordered_json to_json(const Findings& gaps) {
 nlohmann::ordered_json to_json(const ParityReport& report, const Findings& gaps, const std::string& source) {
   auto tables = nlohmann::ordered_json::array();
   for (const auto& table : report.tables) {
-    const Rows rows = rows_of(table, source);
+    const ComparedRows rows = rows_of(table, source);
     tables.push_back({{"name", table.table.display()},
                       {"blue_rows", rows.blue},
                       {"green_rows", rows.green},
@@ -106,7 +106,7 @@ nlohmann::ordered_json to_json(const ParityReport& report, const Findings& gaps,
           {"position", report.position.text()}};
 }
 
-void print(const Findings& gaps, Output& output) {
+void print_gaps(const Findings& gaps, Output& output) {
   for (const auto& gap : gaps) {
     const bool is_open = gap.level == Level::fail;
     output.result(fmt::format("{}  {}: {}", is_open ? "NOT PROVEN" : "waived    ", gap.id, gap.text));
@@ -116,7 +116,7 @@ void print(const Findings& gaps, Output& output) {
 
 void print(const ParityReport& report, const Findings& gaps, const std::string& source, CompareMode mode, Output& output) {
   for (const auto& table : report.tables) {
-    const Rows rows = rows_of(table, source);
+    const ComparedRows rows = rows_of(table, source);
     const std::string text = fmt::format("{:<40} blue {} rows, green {} rows{}{}", table.table.display(), rows.blue,
                                          rows.green, table.note.empty() ? "" : ", ", table.note);
     if (!table.is_equal)
@@ -126,7 +126,7 @@ void print(const ParityReport& report, const Findings& gaps, const std::string& 
   }
   for (const auto& difference : report.differences) output.result("DIFFERENT  " + difference);
   for (const auto& uncovered : report.uncovered) output.detail("not covered: " + uncovered);
-  print(gaps, output);
+  print_gaps(gaps, output);
   const auto different =
       std::count_if(report.tables.begin(), report.tables.end(), [](const auto& table) { return !table.is_equal; });
   const auto what = mode == CompareMode::counts ? "by their number of rows" : "row for row";
@@ -144,7 +144,7 @@ void print(const ParityReport& report, const Findings& gaps, const std::string& 
 int run_verify(const Invocation& invocation, Output& output) {
   const CompareMode mode = mode_of(invocation);
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
-  const auto deadline = Deadline::after(invocation.timeout.value_or(kPatience));
+  const auto deadline = Deadline::after(invocation.timeout.value_or(kVerifyPatience));
   d.connect(deadline, true);
   d.journal().load(deadline);
   const Standing standing = d.standing();

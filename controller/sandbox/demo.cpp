@@ -22,7 +22,7 @@ constexpr int kMostTries = 8;  // a direct client in the way: by chance, and wit
 constexpr auto kBeforeNextTry = 2s;
 constexpr auto kLongestCommand = 15min;
 
-struct Interrupted {};
+struct DemoInterrupted {};
 struct CommandFailed {};  // the findings say which
 
 fs::path make_directory() {
@@ -112,7 +112,7 @@ class Demo {
   }
 
   void wait(std::chrono::milliseconds time) const {
-    if (interruption_.has_come(time)) throw Interrupted{};
+    if (interruption_.has_come(time)) throw DemoInterrupted{};
   }
 
   void rest() const { wait(std::chrono::seconds(options_.seconds)); }
@@ -130,7 +130,7 @@ class Demo {
                         .schema_present = needs_schema_present(options_.blue)};
     supervisor_ = start_supervisor(up, options_.keep ? Lifetime::of_its_own : Lifetime::tied_to_us);
     const auto state = wait_ready(*supervisor_, dir_, interruption_, output_);
-    if (!state) throw Interrupted{};
+    if (!state) throw DemoInterrupted{};
     sandbox_ = *state;
     findings.blue_version = sandbox_.blue.version;
     findings.green_version = sandbox_.green.version;
@@ -279,7 +279,7 @@ std::optional<DemoFindings> run_demo(const SandboxDemoOptions& options, Interrup
     Demo demo(options, interruption, output);
     demo.run();
     return demo.findings;
-  } catch (const Interrupted&) {
+  } catch (const DemoInterrupted&) {
     return std::nullopt;
   }
 }

@@ -15,14 +15,14 @@ constexpr std::size_t kMostExamples = 10;
 
 using Key = std::pair<int, std::int64_t>;  // writer, n
 
-struct Rows {
+struct LedgerRows {
   std::optional<std::int64_t> seq_value;  // in ledger_a
   std::int64_t in_b = 0;
 };
 
-class Check {
+class LedgerCheck {
  public:
-  Check(const std::vector<LedgerEntry>& ledger, Connection& side, Deadline deadline)
+  LedgerCheck(const std::vector<LedgerEntry>& ledger, Connection& side, Deadline deadline)
       : ledger_(ledger), snapshot_(side, deadline, Transaction::Mode::repeatable_read_only) {}
 
   LedgerVerdict run() {
@@ -44,7 +44,7 @@ class Check {
       verdict_.examples.push_back(fmt::format(text, std::forward<Args>(args)...));
   }
 
-  // Rows of an earlier load, with a ledger of its own, have smaller numbers.
+  // LedgerRows of an earlier load, with a ledger of its own, have smaller numbers.
   std::int64_t first_number() const {
     std::int64_t first = INT64_MAX;
     for (const auto& entry : ledger_) first = std::min(first, entry.n);
@@ -127,7 +127,7 @@ class Check {
 
   const std::vector<LedgerEntry>& ledger_;
   Transaction snapshot_;
-  std::map<Key, Rows> rows_;
+  std::map<Key, LedgerRows> rows_;
   std::map<Key, const LedgerEntry*> entries_;
   LedgerVerdict verdict_;
 };
@@ -136,7 +136,7 @@ class Check {
 
 LedgerVerdict check_ledger(const std::vector<LedgerEntry>& ledger, Connection& side, Deadline deadline) {
   if (ledger.empty()) return {};
-  return Check(ledger, side, deadline).run();
+  return LedgerCheck(ledger, side, deadline).run();
 }
 
 }  // namespace verdigris

@@ -4,6 +4,7 @@
 // returns.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -23,6 +24,7 @@ struct LoadOptions {
   std::filesystem::path ledger;
   std::filesystem::path waits;  // gets each wait of a pooled client, in ms, one a line; empty: none
   bool has_direct_writers = true;
+  std::chrono::milliseconds direct_rest{100};  // between two sessions of a direct writer, from the end of one
   // Other ways for the pooled clients than the pooler, each tried when a login on the one before it failed: libpq goes on
   // to the next of several hosts only if one does not answer, not if it refuses the login.
   std::vector<Conninfo> ways = {};

@@ -13,8 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kPatience = 90s;  // longer than any pause that a playbook of the sandbox allows
-constexpr auto kDirectRest = 100ms;
+constexpr auto kWriterPatience = 90s;  // longer than any pause that a playbook of the sandbox allows
 constexpr std::size_t kMostErrorTexts = 10;
 
 double ms(Clock::duration time) {
@@ -36,7 +35,7 @@ std::int64_t write_ledger(Transaction& transaction, int writer, std::int64_t n) 
 
 bool has_table(Connection& session, const std::string& name) {
   const Result found =
-      session.query(Sql("SELECT pg_catalog.to_regclass($1) IS NOT NULL"), {name}, Deadline::after(kPatience));
+      session.query(Sql("SELECT pg_catalog.to_regclass($1) IS NOT NULL"), {name}, Deadline::after(kWriterPatience));
   return found.one_row(1).boolean(0);
 }
 
@@ -113,7 +112,7 @@ void PooledClient::connect() {
   const auto& ways = context_.options.ways;
   const auto way = ways.empty() ? context_.sandbox.conninfo(context_.sandbox.pooler, kPoolUser.user) : ways[way_];
   try {
-    session_ = Connection::open_plain(way, {"pooler", "shop/client", false, {}}, Deadline::after(kPatience));
+    session_ = Connection::open_plain(way, {"pooler", "shop/client", false, {}}, Deadline::after(kWriterPatience));
   } catch (const CannotConnect&) {
     if (!ways.empty()) way_ = (way_ + 1) % ways.size();
     throw;
@@ -125,7 +124,7 @@ void PooledClient::write() {
   const auto n = ++n_;
   std::int64_t seq_value = 0;
   try {
-    Transaction transaction(*session_, Deadline::after(kPatience));
+    Transaction transaction(*session_, Deadline::after(kWriterPatience));
     seq_value = write_ledger(transaction, writer_, n);
     transaction.query(business_[static_cast<std::size_t>(n) % business_.size()],
                       {std::to_string(n + 13 * writer_)});  // 13: clients in step would queue for one row
@@ -176,7 +175,7 @@ bool DirectWriter::has_fence() const {
 
 void DirectWriter::run() {
   // A rest after each session, however long it took: on a slow machine, too, there are moments without one.
-  for (auto due = context_.start; !context_.is_over; due = Clock::now() + kDirectRest) {
+  for (auto due = context_.start; !context_.is_over; due = Clock::now() + context_.options.direct_rest) {
     std::this_thread::sleep_until(due);
     try {
       if (waits_for_fence_ && !has_fence()) continue;

@@ -11,10 +11,10 @@
 namespace verdigris {
 namespace {
 
-constexpr const char* kKind = "catch_up";
+constexpr const char* kCatchUpKind = "catch_up";
 constexpr Bytes kLittle{16 << 20};                    // left unread: a second of work
 constexpr std::chrono::milliseconds kSoon{2000};      // a marker's way
-constexpr std::chrono::milliseconds kLookEvery{500};  // at the worker and for the report
+constexpr std::chrono::milliseconds kCatchUpLook{500};  // at the worker and for the report
 
 }  // namespace
 
@@ -31,7 +31,7 @@ Readiness CatchUp::check(Deadline deadline) {
   const Result answer =
       source_->control().query(Sql("SELECT max(at)::text, (array_agg(id ORDER BY at DESC))[1] FROM verdigris.marker "
                                    "WHERE kind = $1 AND side = $2"),
-                               {kKind, source_->color()}, deadline);
+                               {kCatchUpKind, source_->color()}, deadline);
   const Row newest = answer.one_row(2);
   if (newest.is_null(0) || !marker_arrived(target_->control(), newest.integer(1), deadline)) return Ready{};
   const auto state = subscription_state(target_->control(), stream_, deadline);
@@ -40,7 +40,7 @@ Readiness CatchUp::check(Deadline deadline) {
 }
 
 PlannedActs CatchUp::statements(Deadline) {
-  return {{source_->color(), marker_statement().text(), {"<id>", kKind, source_->color()}}};
+  return {{source_->color(), marker_statement().text(), {"<id>", kCatchUpKind, source_->color()}}};
 }
 
 std::string CatchUp::apply(Deadline deadline) {
@@ -48,14 +48,14 @@ std::string CatchUp::apply(Deadline deadline) {
   watch.require_applying(deadline);
   for (;;) {
     const auto sent = Deadline::Clock::now();
-    const auto id = write_marker(source_->control(), source_->color(), kKind, deadline);
-    auto next_look = Deadline::after(kLookEvery);
+    const auto id = write_marker(source_->control(), source_->color(), kCatchUpKind, deadline);
+    auto next_look = Deadline::after(kCatchUpLook);
     while (!marker_arrived(target_->control(), id, deadline)) {
       if (deadline.has_passed()) throw DeadlinePassed(target_->color() + " has not caught up in time");
       if (next_look.has_passed()) {
         watch.require_applying(deadline);
         if (progress_) progress_(std::to_string(unread(deadline).count >> 20) + " MiB behind");
-        next_look = Deadline::after(kLookEvery);
+        next_look = Deadline::after(kCatchUpLook);
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }

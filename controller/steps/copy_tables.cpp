@@ -13,8 +13,8 @@
 namespace verdigris {
 namespace {
 
-constexpr const char* kStarted = "copy:started";  // the tables were empty; rows that are there now came by us
-constexpr const char* kDone = "copy:done";
+constexpr const char* kCopyStarted = "copy:started";  // the tables were empty; rows that are there now came by us
+constexpr const char* kCopyDone = "copy:done";
 
 }  // namespace
 
@@ -35,13 +35,13 @@ void CopyTables::require_empty_target(Deadline deadline) {
 Readiness CopyTables::check(Deadline deadline) {
   Connection& target = target_->control();
   const bool is_known = has_control_schema(target, deadline);
-  if (is_known && saved_value(target, target_->deployment(), kDone, deadline)) {
+  if (is_known && saved_value(target, target_->deployment(), kCopyDone, deadline)) {
     if (slot_state(source_->control(), stream_, deadline).is_usable()) return Done{};
     return Blocked{"replication slot " + stream_.name + " of the finished copy is gone or lost on " + source_->color(),
                    "Run abandon, then prepare again."};
   }
   require_own_slot(source_->control(), stream_, deadline);
-  if (!is_known || !saved_value(target, target_->deployment(), kStarted, deadline)) require_empty_target(deadline);
+  if (!is_known || !saved_value(target, target_->deployment(), kCopyStarted, deadline)) require_empty_target(deadline);
   return Ready{};
 }
 
@@ -53,7 +53,7 @@ PlannedActs CopyTables::statements(Deadline deadline) {
   mark_referenced(items, target_->control(), deadline);
   std::ranges::sort(items, {}, &CopyItem::table);
   const auto checks = unvalidated_checks(target_->control(), deadline);  // a dump brings them only behind the rows
-  PlannedActs out{saving(*target_, kStarted, "true")};
+  PlannedActs out{saving(*target_, kCopyStarted, "true")};
   for (const auto& check : checks) {
     out.push_back(saving(*target_, check.key(), check.saved));
     out.push_back({there, check.dropping().text()});
@@ -74,19 +74,19 @@ PlannedActs CopyTables::statements(Deadline deadline) {
     out.push_back({there, check.adding().text()});
     out.push_back(forgetting(*target_, check.key()));
   }
-  out.push_back(saving(*target_, kDone, "<where the slot begins>"));
+  out.push_back(saving(*target_, kCopyDone, "<where the slot begins>"));
   return out;
 }
 
 std::string CopyTables::apply(Deadline deadline) {
   if (std::holds_alternative<Done>(check(deadline))) return "all tables are copied";
   Connection& target = target_->control();
-  save_value(target, target_->deployment(), kStarted, "true", deadline);
+  save_value(target, target_->deployment(), kCopyStarted, "true", deadline);
   set_aside_unvalidated_checks(target, target_->deployment(), deadline);
   const auto totals = copy_all_tables(*source_, *target_, stream_, settings_, progress_, deadline);
   put_back_unvalidated_checks(target, target_->deployment(), deadline);
   // Synchronous, so everything before it is durable too.
-  save_value(target, target_->deployment(), kDone, "\"" + totals.consistent_point.text() + "\"", deadline);
+  save_value(target, target_->deployment(), kCopyDone, "\"" + totals.consistent_point.text() + "\"", deadline);
   return std::to_string(totals.tables) + " tables, " + std::to_string(totals.rows) + " rows, " +
          std::to_string(totals.bytes >> 20) + " MiB; slot " + stream_.name + " at " + totals.consistent_point.text();
 }
@@ -95,12 +95,12 @@ void CopyTables::undo(Deadline deadline) {
   if (target_->is_given_up()) return drop_slot(source_->control(), stream_, deadline, SlotReader::is_ended);
   Connection& target = target_->control();
   const bool is_known = has_control_schema(target, deadline);
-  if (is_known) forget_value(target, target_->deployment(), kDone, deadline);
+  if (is_known) forget_value(target, target_->deployment(), kCopyDone, deadline);
   if (is_known) put_back_unvalidated_checks(target, target_->deployment(), deadline);
   drop_slot(source_->control(), stream_, deadline);
-  if (!is_known || !drop_target_ || !saved_value(target, target_->deployment(), kStarted, deadline)) return;
+  if (!is_known || !drop_target_ || !saved_value(target, target_->deployment(), kCopyStarted, deadline)) return;
   truncate_tables(target, settings_.filter, deadline);
-  forget_value(target, target_->deployment(), kStarted, deadline);
+  forget_value(target, target_->deployment(), kCopyStarted, deadline);
 }
 
 }  // namespace verdigris

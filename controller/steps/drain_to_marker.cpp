@@ -15,7 +15,7 @@ namespace verdigris {
 namespace {
 
 constexpr std::chrono::milliseconds kLeftForUndo{50};
-constexpr std::chrono::milliseconds kLookEvery{100};  // at the worker: a marker takes a few
+constexpr std::chrono::milliseconds kWorkerLook{100};  // at the worker: a marker takes a few
 
 }  // namespace
 
@@ -81,14 +81,14 @@ void DrainToMarker::compare_sequences(SourceLook& look, Deadline deadline) {
 void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline deadline) {
   SourceLook look(source_, sequences_of(facts_, source_, target_).source);
   if (!is_mutant("no_fence")) look.begin(std::exchange(facts_.marker->nobody_left, false), deadline);  // once: somebody may come later
-  auto next_look = Deadline::after(kLookEvery);
+  auto next_look = Deadline::after(kWorkerLook);
   while (!is_mutant("marker_not_awaited") && !is_drained(subscription, deadline)) {
     if (deadline.has_passed())
       throw DeadlinePassed(target_->color() + ": the last marker of " + source_->color() + " was not applied in time",
                            "Look for lag, locks or errors of the apply worker on that server.");
     if (next_look.has_passed()) {
       watch.require_applying(deadline);
-      next_look = Deadline::after(kLookEvery);
+      next_look = Deadline::after(kWorkerLook);
     }
     look.advance(deadline);
     std::this_thread::sleep_for(std::chrono::microseconds(300));

@@ -5,7 +5,7 @@
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{1'500};
+constexpr std::chrono::milliseconds kHoldPatience{1'500};
 
 }  // namespace
 
@@ -27,8 +27,9 @@ std::string HoldTraffic::apply(Deadline deadline) {
       failed += (failed.empty() ? "" : "; ") + std::string(error.what());
     }
   };
-  attempt([&] { traffic_.stage(to_, Deadline::after(kPatience).or_earlier(deadline)); });  // a pooler that hangs must not use up the time
-  attempt([&] { traffic_.pause(Deadline::after(kPatience).or_earlier(deadline)); });
+  // a pooler that hangs must not use up the time
+  attempt([&] { traffic_.stage(to_, Deadline::after(kHoldPatience).or_earlier(deadline)); });
+  attempt([&] { traffic_.pause(Deadline::after(kHoldPatience).or_earlier(deadline)); });
   if (!failed.empty()) return "not all are held, clients may see errors: " + failed;  // moving them resumes what is half paused
   return traffic_.abilities().can_hold_clients ? traffic_.describe() + " held" : "nobody is held";
 }

@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLockPatience{5'000};
 constexpr milliseconds kRoomToPutBack{2'000};
-constexpr milliseconds kLeast{1};
+constexpr milliseconds kLeastWait{1};
 
 }  // namespace
 
@@ -42,10 +42,10 @@ int LeaveGreen::end_sessions(Deadline deadline) {
 ClosedFence LeaveGreen::close_tables(Deadline deadline) {
   auto& on = green_->control();
   // A deadline that passes in the midst of it would cost the session that is to open green again.
-  const auto room = std::max({deadline.remaining() - kRoomToPutBack, deadline.remaining() / 2, kLeast});
+  const auto room = std::max({deadline.remaining() - kRoomToPutBack, deadline.remaining() / 2, kLeastWait});
   for (const auto patience = Deadline::after(std::min(kLockPatience, room));;) {
     try {
-      return close_fence(on, std::max(kLeast, std::min(lock_timeout_, patience.remaining())), deadline);
+      return close_fence(on, std::max(kLeastWait, std::min(lock_timeout_, patience.remaining())), deadline);
     } catch (const ServerError& error) {
       if (error.sqlstate() != "55P03") throw;
     }

@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kBound{2'000};
-constexpr const char* kKind = "reads";
+constexpr const char* kReadsKind = "reads";
 
 std::string kib(Bytes bytes) { return std::to_string((bytes.count + 1023) / 1024) + " KiB"; }
 
@@ -36,14 +36,14 @@ Readiness MeasureLag::check(Deadline deadline) {
 }
 
 PlannedActs MeasureLag::statements(Deadline) {
-  return {{source_->color(), marker_statement().text(), {"<id>", kKind, source_->color()}}};
+  return {{source_->color(), marker_statement().text(), {"<id>", kReadsKind, source_->color()}}};
 }
 
 std::string MeasureLag::apply(Deadline deadline) {
   ApplyWatch watch(*target_, stream_);
   watch.require_applying(deadline);
   const auto begin = Deadline::Clock::now();
-  const auto id = write_marker(source_->control(), source_->color(), kKind, deadline);
+  const auto id = write_marker(source_->control(), source_->color(), kReadsKind, deadline);
   if (!watch.wait_for_marker(id, Deadline::after(kBound).or_earlier(deadline), deadline))
     throw Refused("reads.lag",
                   target_->color() + ": what was written on " + source_->color() + " had not arrived after " +

@@ -6,7 +6,7 @@ namespace verdigris {
 namespace {
 
 // How long clients of one pooler may wait for the answer of another: only where all files name the target already.
-constexpr std::chrono::milliseconds kLook{1'000};
+constexpr std::chrono::milliseconds kMovedLook{1'000};
 
 }  // namespace
 
@@ -18,7 +18,7 @@ std::string MoveTraffic::describe() const {
 
 Readiness MoveTraffic::check(Deadline deadline) {
   try {
-    if (traffic_.has_moved(to_, Deadline::after(kLook).or_earlier(deadline))) return Done{};
+    if (traffic_.has_moved(to_, Deadline::after(kMovedLook).or_earlier(deadline))) return Done{};
   } catch (const Error&) {
     return Ready{};  // one that does not answer must not keep the others from being moved
   }

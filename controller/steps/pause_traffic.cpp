@@ -7,7 +7,7 @@
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kCourtesy{500};
+constexpr std::chrono::milliseconds kBlockerCourtesy{500};
 
 }  // namespace
 
@@ -44,7 +44,7 @@ std::string PauseTraffic::apply(Deadline deadline) {
 std::string PauseTraffic::open_transactions() {
   std::string text;
   try {
-    const auto soon = Deadline::after(kCourtesy);
+    const auto soon = Deadline::after(kBlockerCourtesy);
     auto own = source_->open("blockers", soon, true);
     for (const auto& session : foreign_sessions(own, source_->deployment(), soon))
       if (session.state != "idle") text += (text.empty() ? "; " + source_->color() + ": " : ", ") + session.describe();

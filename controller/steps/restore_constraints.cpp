@@ -7,8 +7,8 @@
 namespace verdigris {
 namespace {
 
-constexpr const char* kStarted = "schema:post-data-started";
-constexpr const char* kDone = "schema:post-data";
+constexpr const char* kConstraintsStarted = "schema:post-data-started";
+constexpr const char* kConstraintsDone = "schema:post-data";
 
 }  // namespace
 
@@ -20,13 +20,13 @@ std::string RestoreConstraints::describe() const {
 // The section is one transaction: one of its objects there means all are.
 bool RestoreConstraints::has_post_data(Deadline deadline) {
   Connection& target = target_->control();
-  return saved_value(target, target_->deployment(), kStarted, deadline) &&
+  return saved_value(target, target_->deployment(), kConstraintsStarted, deadline) &&
          missing_post_data(source_->control(), target, {}, deadline).empty();
 }
 
 Readiness RestoreConstraints::check(Deadline deadline) {
   Connection& target = target_->control();
-  if (has_control_schema(target, deadline) && saved_value(target, target_->deployment(), kDone, deadline))
+  if (has_control_schema(target, deadline) && saved_value(target, target_->deployment(), kConstraintsDone, deadline))
     return Done{};
   return Ready{};
 }
@@ -34,13 +34,13 @@ Readiness RestoreConstraints::check(Deadline deadline) {
 PlannedActs RestoreConstraints::statements(Deadline deadline) {
   PlannedActs out;
   if (!settings_.is_present) {
-    out.push_back(saving(*target_, kStarted, "true"));
+    out.push_back(saving(*target_, kConstraintsStarted, "true"));
     add_programs(out, find_dump_tool(settings_.tools, *source_, *target_, deadline), *source_, *target_, SchemaSection::post_data);
     out.push_back(saving(*target_, "<identity:table, for each that is given one on " + source_->color() + ">", "<what was there>"));
   }
   for (const auto& view : matviews(source_->control(), true, deadline))
     out.push_back({target_->color(), refreshing_statement(view).text()});
-  out.push_back(saving(*target_, kDone, "true"));
+  out.push_back(saving(*target_, kConstraintsDone, "true"));
   return out;
 }
 
@@ -48,13 +48,13 @@ std::string RestoreConstraints::apply(Deadline deadline) {
   if (std::holds_alternative<Done>(check(deadline))) return "constraints and indexes are there";
   Connection& target = target_->control();
   if (!settings_.is_present && !has_post_data(deadline)) {
-    save_value(target, target_->deployment(), kStarted, "true", deadline);
+    save_value(target, target_->deployment(), kConstraintsStarted, "true", deadline);
     carry_schema(*source_, *target_, SchemaSection::post_data, settings_.tools, deadline);
   }
   // The identities that we gave came along with the dump; what was there before must be known here too.
   if (!settings_.is_present) copy_saved_identities(source_->control(), target, target_->deployment(), deadline);
   const int views = refresh_matviews(source_->control(), target, deadline);
-  save_value(target, target_->deployment(), kDone, "true", deadline);
+  save_value(target, target_->deployment(), kConstraintsDone, "true", deadline);
   return (settings_.is_present ? std::string("indexes were there") : std::string("keys, indexes and triggers built")) +
          ", " + std::to_string(views) + " materialized views filled";
 }

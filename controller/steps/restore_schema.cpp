@@ -7,8 +7,8 @@
 namespace verdigris {
 namespace {
 
-constexpr const char* kStarted = "schema:started";  // green was empty and what is on it now came by us
-constexpr const char* kDone = "schema:pre-data";
+constexpr const char* kSchemaStarted = "schema:started";  // green was empty and what is on it now came by us
+constexpr const char* kSchemaDone = "schema:pre-data";
 
 std::string listed(const std::vector<std::string>& items) {
   constexpr std::size_t kMostShown = 20;
@@ -40,13 +40,13 @@ Readiness RestoreSchema::check(Deadline deadline) {
     return Done{};
   }
   const bool is_known = has_control_schema(target, deadline);
-  if (is_known && saved_value(target, target_->deployment(), kDone, deadline)) return Done{};
+  if (is_known && saved_value(target, target_->deployment(), kSchemaDone, deadline)) return Done{};
   const auto found = user_objects(target, deadline);
   if (found.empty()) {
     find_dump_tool(settings_.tools, *source_, *target_, deadline);
     return Ready{};
   }
-  if (!is_known || !saved_value(target, target_->deployment(), kStarted, deadline))
+  if (!is_known || !saved_value(target, target_->deployment(), kSchemaStarted, deadline))
     throw Refused("target.not-empty", target_->color() + " (" + target_->endpoint() + ") is not empty: " + found,
                   "Give an empty database, or set replication.schema to present if the schema was loaded on purpose.");
   // The section is one transaction: what is there is all of it, or blue has changed since.
@@ -58,9 +58,9 @@ Readiness RestoreSchema::check(Deadline deadline) {
 
 PlannedActs RestoreSchema::statements(Deadline deadline) {
   if (settings_.is_present) return {};
-  PlannedActs out{saving(*target_, kStarted, "true")};
+  PlannedActs out{saving(*target_, kSchemaStarted, "true")};
   add_programs(out, find_dump_tool(settings_.tools, *source_, *target_, deadline), *source_, *target_, SchemaSection::pre_data);
-  out.push_back(saving(*target_, kDone, "true"));
+  out.push_back(saving(*target_, kSchemaDone, "true"));
   return out;
 }
 
@@ -68,10 +68,10 @@ std::string RestoreSchema::apply(Deadline deadline) {
   if (std::holds_alternative<Done>(check(deadline))) return "the schema is there";
   Connection& target = target_->control();
   if (user_objects(target, deadline).empty()) {
-    save_value(target, target_->deployment(), kStarted, "true", deadline);
+    save_value(target, target_->deployment(), kSchemaStarted, "true", deadline);
     carry_schema(*source_, *target_, SchemaSection::pre_data, settings_.tools, deadline);
   }
-  save_value(target, target_->deployment(), kDone, "true", deadline);
+  save_value(target, target_->deployment(), kSchemaDone, "true", deadline);
   return user_objects(target, deadline) + " restored";
 }
 
@@ -80,11 +80,11 @@ void RestoreSchema::undo(Deadline deadline) {
   Connection& target = target_->control();
   if (settings_.is_present || !settings_.drop_target || !has_control_schema(target, deadline)) return;
   // Without our record the objects are not ours to drop.
-  if (!saved_value(target, target_->deployment(), kStarted, deadline)) return;
+  if (!saved_value(target, target_->deployment(), kSchemaStarted, deadline)) return;
   drop_user_objects(target, deadline);
   for (const auto& [key, value] : saved_values(target, target_->deployment(), "schema:", deadline))
-    if (key != kStarted) forget_value(target, target_->deployment(), key, deadline);
-  forget_value(target, target_->deployment(), kStarted, deadline);
+    if (key != kSchemaStarted) forget_value(target, target_->deployment(), key, deadline);
+  forget_value(target, target_->deployment(), kSchemaStarted, deadline);
 }
 
 }  // namespace verdigris

@@ -127,8 +127,10 @@ bool Shop::comes_to_point(const std::string& point, ChildProcess& crossing) cons
 
 void Shop::start_load() {
   const auto output = dir() / ("load-" + std::to_string(++loads_));
+  // Each session of a direct client is a process of a server; every 100 ms they took most of a small machine.
   load_.emplace(ChildProcess::start({.argv = {VERDIGRIS_PROGRAM, "sandbox", "load", "--dir", dir().string(), "--rate",
-                                              "50", "--clients", "4", "--seconds", "3600", "--json"},
+                                              "50", "--clients", "4", "--seconds", "3600", "--direct-rest", "300",
+                                              "--json"},
                                      .output = output.string() + ".out",
                                      .errors = output.string() + ".err",
                                      .death_signal = SIGTERM}));
