@@ -1,26 +1,12 @@
 #include "bench/contestant.hpp"
 
-#include <sys/resource.h>
-
+#include "bench/cpu_time.hpp"
 #include "controller/sandbox/sandbox_state.hpp"
 #include "replication/side.hpp"
 
 namespace verdigris::bench {
-namespace {
 
 using namespace std::chrono_literals;
-
-// Of children that have ended, and of theirs.
-double cpu_seconds_of_children() {
-  rusage usage{};
-  ::getrusage(RUSAGE_CHILDREN, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-}  // namespace
 
 Contestant::Contestant(World& world, const Scenario& scenario, std::string name, std::string database)
     : world_(world), scenario_(scenario), name_(std::move(name)), database_(std::move(database)) {

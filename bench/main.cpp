@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "bench/copy.hpp"
 #include "bench/stall.hpp"
 #include "controller/environment.hpp"
 #include "controller/exit_codes.hpp"
+#include "replication/errors.hpp"
 
 namespace {
 
@@ -21,8 +23,19 @@ struct Request {
 };
 
 int usage() {
-  std::cerr << "usage: scripts/bench stall [--quick] [--json] [--only DATASET]\n";
+  std::cerr << "usage: scripts/bench stall|copy [--quick] [--json] [--only DATASET]\n";
   return 2;
+}
+
+// A name that no scenario has would measure nothing, and say nothing.
+template <class Scenarios>
+Scenarios chosen(Scenarios all, const Request& request) {
+  if (request.only.empty()) return all;
+  std::string names;
+  for (const auto& scenario : all) names += "\n  " + scenario.dataset;
+  std::erase_if(all, [&](const auto& scenario) { return scenario.dataset != request.only; });
+  if (all.empty()) throw Error("bench.only", "no dataset is named \"" + request.only + "\"; there are:" + names);
+  return all;
 }
 
 bool read(const std::vector<std::string>& arguments, Request& request) {
@@ -39,14 +52,13 @@ bool read(const std::vector<std::string>& arguments, Request& request) {
     else
       return false;
   }
-  return request.name == "stall";
+  return request.name == "stall" || request.name == "copy";
 }
 
-int run(const Request& request) {
-  Interruption interruption;
-  const auto say = [](const std::string& text) { std::cerr << "bench: " << text << std::endl; };
-  for (const auto& scenario : bench::stall_scenarios(request.is_quick)) {
-    if (!request.only.empty() && scenario.dataset != request.only) continue;
+void say(const std::string& text) { std::cerr << "bench: " << text << std::endl; }
+
+int stall(const Request& request, Interruption& interruption) {
+  for (const auto& scenario : chosen(bench::stall_scenarios(request.is_quick), request)) {
     const auto outcome = bench::run_stall(scenario, std::filesystem::absolute("bench/recipe"), interruption, say);
     if (outcome.tallies.empty()) return kInterrupted;
     if (!request.is_json) std::cout << bench::text_of(outcome.scene, outcome.tallies) << std::endl;
@@ -54,6 +66,24 @@ int run(const Request& request) {
       for (const auto& tally : outcome.tallies) std::cout << bench::json_of(outcome.scene, tally).dump() << std::endl;
   }
   return kDone;
+}
+
+int copy(const Request& request, Interruption& interruption) {
+  bool is_right = true;
+  for (const auto& scenario : chosen(bench::copy_scenarios(request.is_quick), request)) {
+    const auto outcome = bench::run_copy(scenario, interruption, say);
+    if (outcome.tallies.empty()) return kInterrupted;
+    for (const auto& tally : outcome.tallies) is_right = is_right && tally.errors == 0;
+    if (!request.is_json) std::cout << bench::text_of(outcome) << std::endl;
+    if (request.is_json)
+      for (const auto& tally : outcome.tallies) std::cout << bench::json_of(outcome, tally).dump() << std::endl;
+  }
+  return is_right ? kDone : kFailed;
+}
+
+int run(const Request& request) {
+  Interruption interruption;
+  return request.name == "stall" ? stall(request, interruption) : copy(request, interruption);
 }
 
 }  // namespace

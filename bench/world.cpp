@@ -36,10 +36,10 @@ PostgresServer create(int major, const fs::path& dir, const std::string& name, i
 
 }  // namespace
 
-World::World(bool has_tls)
+World::World(bool has_tls, int green_major)
     : tls_(has_tls ? std::optional(Tls::create(dir() / "tls", kServerUser)) : std::nullopt),
       blue_(create(kBlueMajor, dir(), "blue", 5432, tls_)),
-      green_(create(kGreenMajor, dir(), "green", 5433, tls_)) {
+      green_(create(green_major, dir(), "green", 5433, tls_)) {
   start(blue_);
   start(green_);
 }

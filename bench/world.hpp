@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "bench/scenario.hpp"
 #include "bench/tls.hpp"
 #include "controller/sandbox/postgres_server.hpp"
 #include "controller/sandbox/sandbox_state.hpp"
@@ -16,7 +17,7 @@ namespace verdigris::bench {
 
 class World {
  public:
-  explicit World(bool has_tls);
+  explicit World(bool has_tls, int green_major = kGreenMajor);
   const std::filesystem::path& dir() const { return dir_.path(); }
   const PostgresServer& server(const std::string& color) const { return color == "blue" ? blue_ : green_; }
   // To a database; `user` is app, verdigris or verdigris_repl. Over TCP with TLS and SCRAM if the world has it.

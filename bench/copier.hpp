@@ -1,0 +1,48 @@
+// Somebody who can fill an empty database from another server's. Each leaves nothing behind that the next one would
+// meet. Owned by one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/world.hpp"
+
+namespace verdigris::bench {
+
+inline constexpr const char* kCopied = "shop";  // the database, on both servers
+
+class Copier {
+ public:
+  Copier(World& world, std::string contestant, std::string variant)
+      : world_(world), contestant_(std::move(contestant)), variant_(std::move(variant)) {}
+  virtual ~Copier() = default;
+  Copier(const Copier&) = delete;
+  Copier& operator=(const Copier&) = delete;
+
+  // What is measured: from an empty database to one with all rows, keys, indexes, constraints and analyzed. Throws
+  // Error("bench.copy") with what the program said.
+  virtual void copy() = 0;
+  // Behind the measurement; the database on green is dropped by the caller.
+  virtual void clean() {}
+
+  const std::string& contestant() const { return contestant_; }
+  const std::string& variant() const { return variant_; }
+  std::int64_t peak_memory_kib() const { return peak_memory_kib_; }  // of its own process so far; 0: not looked at
+
+ protected:
+  // In an empty directory, with PATH; throws if it does not end with 0.
+  void run(const std::vector<std::string>& argv);
+  void analyze();
+
+  World& world_;
+  std::int64_t peak_memory_kib_ = 0;
+
+ private:
+  std::string contestant_, variant_;
+};
+
+// Ours first. `is_quick`: one variant of each.
+std::vector<std::unique_ptr<Copier>> copiers(World& world, bool is_quick);
+
+}  // namespace verdigris::bench
