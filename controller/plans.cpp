@@ -55,7 +55,7 @@ TableSelection filter_of(const Deployment& d) { return {d.playbook().replication
 
 SchemaSettings schema_of(const Deployment& d, bool drop_green) {
   return {filter_of(d), d.playbook().replication.schema == SchemaMode::present, drop_green,
-          {d.tools(), tool_directories({})}};
+          {d.tools(), tool_directories({})}, d.playbook().replication.copy_workers};
 }
 
 SetReplicaIdentity::Settings identity_of(const Deployment& d) {
@@ -88,7 +88,7 @@ Plan prepare_plan(Deployment& d, bool drop_green) {
       .then<RestoreSchema>(blue, green, schema_of(d, drop_green))
       .then<PublishSource>(blue, forward, filter_of(d))
       .then<CopyTables>(blue, green, forward, CopySettings{filter_of(d), d.playbook().replication.copy_workers}, drop_green, d.progress())
-      .then<RestoreConstraints>(blue, green, schema_of(d, drop_green))
+      .then<RestoreConstraints>(blue, green, schema_of(d, drop_green), d.progress())
       .then<CloseFollower>(green, lock_timeout, d.roles_to_keep("green"))
       .then<MigrateTarget>(green, migrations_of(d), d.playbook().migrations.lock_timeout)
       .then<SubscribeTarget>(blue, green, forward, d.reachable_as("blue"))

@@ -1,5 +1,7 @@
 #include "controller/shared_acts.hpp"
 
+#include <fmt/format.h>
+
 #include "replication/control_schema.hpp"
 #include "replication/fence.hpp"
 
@@ -47,13 +49,35 @@ void add_fence_triggers(PlannedActs& out, const std::string& on, const std::vect
   for (const auto& statement : trigger_statements(Sql("<table>"))) out.push_back({.on = on, .text = statement.text(), .each = each});
 }
 
+namespace {
+
+PlannedAct program(const Server& on, const std::vector<std::string>& argv) {
+  return {.on = on.color(), .text = command_line(argv), .is_program = true};
+}
+
+}  // namespace
+
 void add_programs(PlannedActs& out, const SchemaDumpTool& tool, Server& source, Server& target, SchemaSection section) {
-  const auto add = [&out](const Server& on, const std::vector<std::string>& argv) {
-    out.push_back({.on = on.color(), .text = command_line(argv), .is_program = true});
+  out.push_back(program(source, dumping_command(tool, source, "<dump>")));
+  out.push_back(program(source, listing_command(tool, "<dump>")));
+  out.push_back(program(target, restoring_command(tool, target, section, "<dump>", "<list without what is ours>")));
+}
+
+void add_post_data_programs(PlannedActs& out, const SchemaDumpTool& tool, Server& source, Server& target, int workers,
+                            const PlannedAct& noted) {
+  constexpr SchemaSection kSection = SchemaSection::post_data;
+  const auto printing = [&](const char* list, const std::string& then) {
+    auto act = program(source, printing_command(tool, kSection, "<dump>", list));
+    act.text += "  # " + then;
+    out.push_back(std::move(act));
   };
-  add(source, dumping_command(tool, source, "<dump>"));
-  add(source, listing_command(tool, "<dump>"));
-  add(target, restoring_command(tool, target, section, "<dump>", "<list without what is ours>"));
+  out.push_back(program(source, dumping_command(tool, source, "<dump>")));
+  out.push_back(program(source, listing_command(tool, kSection, "<dump>")));
+  printing("<list of indexes and constraints>",
+           fmt::format("sent to {} one by one, {} at once, but what is there", target.color(), workers));
+  printing("<list of the rest without what is ours>",
+           fmt::format("sent to {} in one transaction with the next statement", target.color()));
+  out.push_back(noted);
 }
 
 }  // namespace verdigris

@@ -23,6 +23,10 @@ void add_fence_triggers(PlannedActs& out, const std::string& on, const std::vect
 // The programs that carry one section of the schema; their files are made only then.
 void add_programs(PlannedActs& out, const SchemaDumpTool& tool, Server& source, Server& target, SchemaSection section);
 
+// Those of section post-data: indexes and constraints are sent one by one, `workers` at once, the rest comes with `noted`.
+void add_post_data_programs(PlannedActs& out, const SchemaDumpTool& tool, Server& source, Server& target, int workers,
+                            const PlannedAct& noted);
+
 std::vector<std::string> sql_names(const std::vector<QualifiedName>& tables);
 
 }  // namespace verdigris

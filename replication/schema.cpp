@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "replication/post_data.hpp"
+
 namespace verdigris {
 namespace {
 
@@ -82,6 +84,12 @@ bool is_ours(const std::string& line) {
   return kind == "TRIGGER" && line.find(" verdigris_fence ") != std::string::npos;
 }
 
+// In which pg_dump writes; a server without one sends bytes as they are.
+std::string source_encoding(const Server& source, Deadline deadline) {
+  Connection session = source.open("schema", deadline, true);
+  return session.query(Sql("SELECT pg_catalog.current_setting('server_encoding')"), deadline).one_row(1).text(0);
+}
+
 std::string section_word(SchemaSection section) {
   return section == SchemaSection::pre_data ? "pre-data" : "post-data";
 }
@@ -123,6 +131,10 @@ std::vector<std::string> post_data_names(Connection& on, const TableSelection& f
     SELECT n.nspname, c.relname, format('%s.%s trigger %s', n.nspname, c.relname, t.tgname)
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT t.tgisinternal AND t.tgname <> 'verdigris_fence' AND n.nspname !~ '^(pg_|verdigris$)'
+    UNION
+    SELECT n.nspname, c.relname, format('%s.%s statistics', sn.nspname, s.stxname)
+    FROM pg_statistic_ext s JOIN pg_class c ON c.oid = s.stxrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_namespace sn ON sn.oid = s.stxnamespace WHERE sn.nspname !~ '^(pg_|verdigris$)'
     UNION
     SELECT n.nspname, c.relname, format('%s.%s policy %s', n.nspname, c.relname, p.polname)
     FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -189,6 +201,33 @@ void carry_schema(const Server& source, const Server& target, SchemaSection sect
   run(tools, "schema.restore", target.color(), restoring_command(tool, target, section, dump.path(), list.path()), deadline);
 }
 
+void carry_post_data(const Server& source, Server& target, const SchemaTools& tools, const PostDataWork& work,
+                     const ProgressCallback& progress, Deadline deadline) {
+  constexpr SchemaSection kSection = SchemaSection::post_data;
+  const SchemaDumpTool tool = find_dump_tool(tools, source, target, deadline);
+  const PrivateFile dump;
+  const auto ask = [&](std::vector<std::string> argv) {
+    return run(tools, "schema.dump", source.color(), std::move(argv), deadline);
+  };
+  ask(dumping_command(tool, source, dump.path()));
+  auto toc = split_toc(filtered_toc(ask(listing_command(tool, kSection, dump.path()))));
+  const auto printed = [&](const std::string& entries, std::size_t count) {
+    if (count == 0) return std::vector<std::string>{};
+    const PrivateFile list(entries);
+    return split_script(ask(printing_command(tool, kSection, dump.path(), list.path())), count);
+  };
+  const auto encoding = source_encoding(source, deadline);
+  std::vector<IndexBuild> builds;
+  for (const auto& statement : printed(toc.builds, toc.build_count)) builds.push_back(read_build(statement));
+  if (!std::ranges::all_of(builds, [](const IndexBuild& build) { return build.table.has_value(); })) {
+    // Of a form that we do not know: one after the other, as pg_restore would.
+    toc = {{}, toc.builds + toc.rest, 0, toc.build_count + toc.rest_count};
+    builds.clear();
+  }
+  build_indexes(target, std::move(builds), encoding, work.workers, progress, deadline);
+  if (!work.is_rest_there) restore_rest(target, printed(toc.rest, toc.rest_count), encoding, work.note_rest, deadline);
+}
+
 std::vector<std::string> dumping_command(const SchemaDumpTool& tool, const Server& source, const std::string& dump) {
   return {(tool.directory / "pg_dump").string(), "--format=custom", "--schema-only", "--quote-all-identifiers",
           "--no-publications", "--no-subscriptions", "--exclude-schema=verdigris", "--lock-wait-timeout=5000",
@@ -199,10 +238,20 @@ std::vector<std::string> listing_command(const SchemaDumpTool& tool, const std::
   return {(tool.directory / "pg_restore").string(), "--list", dump};
 }
 
+std::vector<std::string> listing_command(const SchemaDumpTool& tool, SchemaSection section, const std::string& dump) {
+  return {(tool.directory / "pg_restore").string(), "--list", "--section=" + section_word(section), dump};
+}
+
 std::vector<std::string> restoring_command(const SchemaDumpTool& tool, const Server& target, SchemaSection section,
                                            const std::string& dump, const std::string& list) {
   return {(tool.directory / "pg_restore").string(), "--section=" + section_word(section), "--exit-on-error",
           "--single-transaction", "--no-tablespaces", "--use-list=" + list, "--dbname=" + conninfo_for_tools(target), dump};
+}
+
+std::vector<std::string> printing_command(const SchemaDumpTool& tool, SchemaSection section, const std::string& dump,
+                                          const std::string& list) {
+  return {(tool.directory / "pg_restore").string(), "--section=" + section_word(section), "--no-tablespaces",
+          "--use-list=" + list, "--file=-", dump};
 }
 
 std::string filtered_toc(const std::string& toc) {

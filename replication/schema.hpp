@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -42,11 +43,28 @@ SchemaDumpTool find_dump_tool(const SchemaTools& tools, const Server& source, co
 void carry_schema(const Server& source, const Server& target, SchemaSection section, const SchemaTools& tools,
                   Deadline deadline);
 
+struct PostDataWork {
+  int workers = 2;            // indexes and constraints that are built at once
+  bool is_rest_there = false;  // what comes in one transaction behind them was restored before
+  std::function<void(Connection&)> note_rest = {};  // notes in that transaction that it is there
+};
+
+// Section post-data, on a target that may have some of its indexes and constraints already: those are not built again.
+// Throws as carry_schema does.
+void carry_post_data(const Server& source, Server& target, const SchemaTools& tools, const PostDataWork& work,
+                     const ProgressCallback& progress, Deadline deadline);
+
 // The programs that it runs, in this order. dump and list: files of its own; the list is filtered_toc() of the second.
 std::vector<std::string> dumping_command(const SchemaDumpTool& tool, const Server& source, const std::string& dump);
 std::vector<std::string> listing_command(const SchemaDumpTool& tool, const std::string& dump);
+// Of one section alone. A comment is of the section of what it comes behind, which pg_restore knows here only.
+std::vector<std::string> listing_command(const SchemaDumpTool& tool, SchemaSection section, const std::string& dump);
 std::vector<std::string> restoring_command(const SchemaDumpTool& tool, const Server& target, SchemaSection section,
                                            const std::string& dump, const std::string& list);
+
+// Prints what is in the list as SQL.
+std::vector<std::string> printing_command(const SchemaDumpTool& tool, SchemaSection section, const std::string& dump,
+                                          const std::string& list);
 
 // The lines of pg_restore -l without what is ours.
 std::string filtered_toc(const std::string& toc);

@@ -7,7 +7,8 @@
 namespace verdigris {
 namespace {
 
-constexpr const char* kConstraintsStarted = "schema:post-data-started";
+// Keys and indexes are there, and what is restored behind them in one transaction, this value with it.
+constexpr const char* kRestThere = "schema:post-data-rest";
 constexpr const char* kConstraintsDone = "schema:post-data";
 
 }  // namespace
@@ -15,13 +16,6 @@ constexpr const char* kConstraintsDone = "schema:post-data";
 std::string RestoreConstraints::describe() const {
   return settings_.is_present ? "fill the materialized views of " + target_->color()
                               : "build keys, indexes, foreign keys and triggers on " + target_->color();
-}
-
-// The section is one transaction: one of its objects there means all are.
-bool RestoreConstraints::has_post_data(Deadline deadline) {
-  Connection& target = target_->control();
-  return saved_value(target, target_->deployment(), kConstraintsStarted, deadline) &&
-         missing_post_data(source_->control(), target, {}, deadline).empty();
 }
 
 Readiness RestoreConstraints::check(Deadline deadline) {
@@ -34,8 +28,8 @@ Readiness RestoreConstraints::check(Deadline deadline) {
 PlannedActs RestoreConstraints::statements(Deadline deadline) {
   PlannedActs out;
   if (!settings_.is_present) {
-    out.push_back(saving(*target_, kConstraintsStarted, "true"));
-    add_programs(out, find_dump_tool(settings_.tools, *source_, *target_, deadline), *source_, *target_, SchemaSection::post_data);
+    add_post_data_programs(out, find_dump_tool(settings_.tools, *source_, *target_, deadline), *source_, *target_,
+                           settings_.workers, saving(*target_, kRestThere, "true"));
     out.push_back(saving(*target_, "<identity:table, for each that is given one on " + source_->color() + ">", "<what was there>"));
   }
   for (const auto& view : matviews(source_->control(), true, deadline))
@@ -47,9 +41,11 @@ PlannedActs RestoreConstraints::statements(Deadline deadline) {
 std::string RestoreConstraints::apply(Deadline deadline) {
   if (std::holds_alternative<Done>(check(deadline))) return "constraints and indexes are there";
   Connection& target = target_->control();
-  if (!settings_.is_present && !has_post_data(deadline)) {
-    save_value(target, target_->deployment(), kConstraintsStarted, "true", deadline);
-    carry_schema(*source_, *target_, SchemaSection::post_data, settings_.tools, deadline);
+  if (!settings_.is_present) {
+    const std::string deployment = target_->deployment();
+    const PostDataWork work{settings_.workers, saved_value(target, deployment, kRestThere, deadline).has_value(),
+                            [&](Connection& on) { save_value(on, deployment, kRestThere, "true", deadline); }};
+    carry_post_data(*source_, *target_, settings_.tools, work, progress_, deadline);
   }
   // The identities that we gave came along with the dump; what was there before must be known here too.
   if (!settings_.is_present) copy_saved_identities(source_->control(), target, target_->deployment(), deadline);

@@ -10,8 +10,8 @@ namespace verdigris {
 
 class RestoreConstraints final : public Step {
  public:
-  RestoreConstraints(Source source, Target target, SchemaSettings settings)
-      : source_(source), target_(target), settings_(std::move(settings)) {}
+  RestoreConstraints(Source source, Target target, SchemaSettings settings, ProgressCallback progress)
+      : source_(source), target_(target), settings_(std::move(settings)), progress_(std::move(progress)) {}
   std::string_view name() const override { return "restore_constraints"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -19,11 +19,10 @@ class RestoreConstraints final : public Step {
   std::string apply(Deadline deadline) override;
 
  private:
-  bool has_post_data(Deadline deadline);
-
   Source source_;
   Target target_;
   SchemaSettings settings_;
+  ProgressCallback progress_;
 };
 
 }  // namespace verdigris

@@ -11,6 +11,7 @@ struct SchemaSettings {
   bool is_present = false;   // replication.schema: present
   bool drop_target = false;  // undo removes the target's user objects (abandon --drop-green)
   SchemaTools tools = {};
+  int workers = 2;           // indexes and constraints that are built at once
 };
 
 }  // namespace verdigris

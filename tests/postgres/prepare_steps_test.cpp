@@ -60,7 +60,7 @@ struct Prepared {
     list.push_back(std::make_unique<RestoreSchema>(source, target, schema()));
     list.push_back(std::make_unique<PublishSource>(source, forward, TableSelection{}));
     list.push_back(std::make_unique<CopyTables>(source, target, forward, CopySettings{}, true, nullptr));
-    list.push_back(std::make_unique<RestoreConstraints>(source, target, schema()));
+    list.push_back(std::make_unique<RestoreConstraints>(source, target, schema(), nullptr));
     list.push_back(std::make_unique<MigrateTarget>(target, std::move(migrations), std::chrono::seconds(2)));
     list.push_back(std::make_unique<SubscribeTarget>(source, target, forward, to_blue()));
     list.push_back(std::make_unique<AnalyzeTarget>(target));
