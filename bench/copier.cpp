@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto kLongestCopy = 30min;
+constexpr auto kLongestCopy = 10min;
 
 // Beside the pg_dump that `prepare` would take: the oldest that can read blue.
 std::string client_program(const std::string& name) {
@@ -47,7 +47,7 @@ class Native : public Copier {
     green.query(Sql("SELECT pg_catalog.pg_reload_conf()"), soon());
     blue.execute(Sql("CREATE PUBLICATION bench_native FOR ALL TABLES"), soon());
     green.execute(Sql("CREATE SUBSCRIPTION bench_native CONNECTION {} PUBLICATION bench_native",
-                      Literal(world_.conninfo("blue", "verdigris_repl", kCopied).text())),
+                      Literal(login(world_, "blue"))),
                   soon());
     const auto end = Deadline::after(kLongestCopy);
     while (!is_ready(green)) {

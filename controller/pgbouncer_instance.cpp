@@ -89,7 +89,7 @@ void PgBouncerInstance::require_ready(const Endpoint& current, std::chrono::mill
     require_noop_reload(control(deadline), settings_.name, ini, deadline);
     if (files_.is_adopted(ini))
       require_included_file_read(control(deadline), settings_.name, files_.included_name(), aliases_.front(), deadline);
-    require_no_login(control(deadline), settings_.name, aliases_, deadline);
+    require_no_hanging_login(control(deadline), settings_.name, aliases_, deadline);
     holders_.clear();
     open_holders(deadline);
   });

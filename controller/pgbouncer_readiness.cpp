@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <thread>
 
 #include "controller/ini_adoption.hpp"
@@ -12,7 +13,9 @@ namespace verdigris {
 namespace {
 
 constexpr int kOldestVersion = 11800;
-constexpr std::chrono::milliseconds kReadinessWait{500};
+// Logins of one second may bear one name: a succession of short ones is none that lasts longer.
+constexpr std::chrono::milliseconds kHanging{1200};
+constexpr std::chrono::milliseconds kReadinessWait{1400};
 constexpr std::chrono::milliseconds kReadinessPoll{5};
 
 std::string value_of(const PoolerConfig& config, const std::string& key) {
@@ -133,17 +136,26 @@ void require_budget(const std::string& name, const PoolerConfig& config, std::ch
   }
 }
 
-void require_no_login(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
-                      Deadline deadline) {
-  const Deadline patience = Deadline::after(kReadinessWait).or_earlier(deadline);
-  for (const auto& alias : aliases) {
-    while (console.pools(alias, deadline).logins_in_flight > 0) {
-      if (patience.has_passed())
+// Where logins are slow or many there is always one under way; it is another each time, and PAUSE ends them all.
+void require_no_hanging_login(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
+                              Deadline deadline) {
+  std::map<std::string, Deadline::Clock::time_point> begun;
+  for (const Deadline patience = Deadline::after(kReadinessWait).or_earlier(deadline);;) {
+    std::map<std::string, Deadline::Clock::time_point> under_way;
+    const auto now = Deadline::Clock::now();
+    for (const auto& server : console.servers(deadline)) {
+      if (server.login.empty() || std::ranges::find(aliases, server.alias) == aliases.end()) continue;
+      const auto known = begun.find(server.login);
+      const auto since = known == begun.end() ? now : known->second;
+      if (now - since >= kHanging)
         throw Refused("pooler.login-in-flight",
-                      "pooler " + name + ": database \"" + alias + "\" has a server login under way that does not end",
-                      "See SHOW SERVERS (state login) and the log of PgBouncer, then start again.");
-      std::this_thread::sleep_for(kReadinessPoll);
+                      "pooler " + name + ": database \"" + server.alias + "\" has a server login under way that does not end",
+                      "See SHOW SERVERS (state new) and the log of PgBouncer, then start again.");
+      under_way.emplace(server.login, since);
     }
+    if (under_way.empty() || patience.has_passed()) return;
+    begun = std::move(under_way);
+    std::this_thread::sleep_for(kReadinessPoll);
   }
 }
 

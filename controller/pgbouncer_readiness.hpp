@@ -39,9 +39,10 @@ void require_pool_mode(PgBouncerConsole& console, const std::string& name, const
                        const PoolerConfig& config, Deadline deadline);
 // "pooler.budget": these run on while clients wait (faults B11).
 void require_budget(const std::string& name, const PoolerConfig& config, std::chrono::milliseconds budget);
-// "pooler.login-in-flight": it would fail in the pause and block its pool afterwards (faults B8). Waits half a second.
-void require_no_login(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
-                      Deadline deadline);
+// "pooler.login-in-flight": one that does not end would be in the way of PAUSE (faults B8). Waits for up to 1.4 s until
+// there is none; that there is always another one is no reason to refuse.
+void require_no_hanging_login(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
+                              Deadline deadline);
 // "pooler.replication": such a connection is in the way of every PAUSE until its client leaves (faults B15).
 void require_no_replication(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
                             Deadline deadline);

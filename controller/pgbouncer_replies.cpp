@@ -85,7 +85,11 @@ std::vector<PooledServer> servers_in(const Result& show_servers) {
   const ReplyTable table(show_servers);
   std::vector<PooledServer> result;
   for (int row = 0; row < table.rows(); ++row) {
-    result.push_back({table.text(row, "database"), table.number(row, "remote_pid"), is_busy(table.text(row, "state"))});
+    const std::string state = table.text(row, "state");
+    result.push_back({table.text(row, "database"), table.number(row, "remote_pid"), is_busy(state)});
+    // An address in memory, which the next one may get.
+    if (state == kLoggingIn)
+      result.back().login = table.text(row, "ptr") + " " + table.text(row, "connect_time") + " " + table.text(row, "local_port");
   }
   return result;
 }

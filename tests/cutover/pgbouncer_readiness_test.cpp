@@ -1,4 +1,6 @@
 // What the PgBouncer driver refuses before any client is held, and what it recognises all the same.
+#include <thread>
+
 #include "controller/process.hpp"
 #include "controller/sandbox/server_user.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
@@ -23,6 +25,38 @@ TEST_F(PgBouncerDriver, RefusesSessionPools) {
   auto only_a = settings();
   only_a.instances.resize(1);
   EXPECT_EQ(refusal(only_a), "accepted") << "the database's own mode decides";
+}
+
+TEST_F(PgBouncerDriver, RefusesALoginThatDoesNotEndButNotThatThereIsAlwaysAnother) {
+  start({.settings = {{"server_lifetime", "0"}}});  // each connection serves one transaction
+  auto only_a = settings();
+  only_a.instances.resize(1);
+  {
+    const auto through = poolers_[0].client("app", "shop");
+    Clients clients({through, through, through, through, through, through});
+    int looks = 0, looks_with_login = 0;
+    auto look = console(0);
+    for (const auto end = Deadline::after(1s); !end.has_passed(); ++looks)
+      if (look.pools("shop", soon()).logins_in_flight > 0) ++looks_with_login;
+    EXPECT_GT(looks_with_login, looks / 3) << "there are not many logins here";
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(refusal(only_a), "accepted");
+    clients.stop();
+    EXPECT_EQ(clients.errors(), 0);
+  }
+  pair_.blue().freeze();
+  std::thread newcomer([&] {
+    auto session = Connection::open_plain(poolers_[0].client("app", "shop"), {"client", "late", false, {}}, soon());
+    session.execute(Sql("SELECT 1"), soon());
+  });
+  auto look = console(0);
+  for (const auto end = soon(); look.pools("shop", soon()).logins_in_flight == 0 && !end.has_passed();)
+    std::this_thread::sleep_for(1ms);
+  std::string text;
+  const auto said = refusal(only_a, &text);
+  pair_.blue().thaw();
+  newcomer.join();
+  EXPECT_EQ(said, "pooler.login-in-flight");
+  EXPECT_NE(text.find("\"shop\" has a server login under way that does not end"), std::string::npos) << text;
 }
 
 TEST_F(PgBouncerDriver, RefusesAListOfHosts) {
