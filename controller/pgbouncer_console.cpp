@@ -54,6 +54,10 @@ std::map<std::string, std::string> PgBouncerConsole::config(Deadline deadline) {
   return config_in(connection_.query(Sql("SHOW CONFIG"), deadline));
 }
 
+std::set<std::string> PgBouncerConsole::changeable_settings(Deadline deadline) {
+  return changeable_in(connection_.query(Sql("SHOW CONFIG"), deadline));
+}
+
 bool PgBouncerConsole::is_globally_held(Deadline deadline) {
   // 1.18 has no SHOW STATE; there PAUSE itself is refused under a global pause (faults B1).
   if (pgbouncer_version(version(deadline)) < 11900) return false;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ class PgBouncerConsole {
   PooledDatabase database(const std::string& alias, Deadline deadline);
   // All aliases'; costs less than sessions(), which names the clients too.
   std::vector<PooledServer> servers(Deadline deadline);
+  std::set<std::string> changeable_settings(Deadline deadline);  // by RELOAD
   std::vector<PooledSession> sessions(const std::string& alias, Deadline deadline);
   PoolCounts pools(const std::string& alias, Deadline deadline);
   std::vector<PoolLoad> loads(Deadline deadline);

@@ -87,7 +87,7 @@ void PgBouncerInstance::require_ready(const Endpoint& current, std::chrono::mill
   refuse_unusable([&] {
     const IniFile ini = look(current, budget, deadline);
     require_noop_reload(control(deadline), settings_.name, ini, deadline);
-    if (files_.is_adopted(ini))
+    if (files_.is_adopted(ini) && !does_reload_fail_logins(config_))
       require_included_file_read(control(deadline), settings_.name, files_.included_name(), aliases_.front(), deadline);
     require_no_hanging_login(control(deadline), settings_.name, aliases_, deadline);
     holders_.clear();

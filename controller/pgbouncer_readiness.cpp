@@ -36,6 +36,18 @@ bool has_wildcard(const IniFile& file) {
                 "Correct the file, run RELOAD, compare SHOW DATABASES and SHOW CONFIG, then start again.");
 }
 
+void refuse_rights(const ServerError& error) {
+  if (std::string_view(error.what()).find("admin access") != std::string_view::npos)
+    throw Refused("pooler.console-rights", error.what(), "Let admin name a user of admin_users, not of stats_users.");
+}
+
+// SHOW CONFIG writes a number in its own way.
+std::string plain_value(const std::string& text) {
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  return text.empty() || *end != '\0' ? text : std::to_string(number);
+}
+
 // Databases that "*" made on demand come and go by themselves: with it only those known before and after count.
 void require_same_databases(const std::string& name, const IniFile& file, const std::vector<PooledDatabase>& before,
                             const std::vector<PooledDatabase>& after) {
@@ -180,14 +192,44 @@ void require_known_settings(const std::string& name, const IniFile& file, const 
                     "Remove the line: PgBouncer stops reading its file there, although RELOAD reports success.");
 }
 
+bool does_reload_fail_logins(const PoolerConfig& config) {
+  const auto mode = value_of(config, "server_tls_sslmode");
+  return !mode.empty() && mode != "disable";
+}
+
+void require_file_as_it_runs(PgBouncerConsole& console, const std::string& name, const IniFile& file, Deadline deadline) {
+  const auto config = console.config(deadline);
+  const auto databases = console.databases(deadline);
+  const auto changeable = console.changeable_settings(deadline);
+  const auto place = [](const IniEntry& entry) { return entry.file + ":" + std::to_string(entry.line) + ": "; };
+  std::map<std::string, const IniEntry*> settings;  // of one that is there twice the last one counts
+  for (const auto& entry : file.entries()) {
+    if (entry.section == "pgbouncer") settings[entry.key] = &entry;
+    if (entry.section != "databases" || entry.key == "*" || is_probe(entry.key)) continue;
+    if (std::ranges::find(databases, entry.key, &PooledDatabase::alias) == databases.end())
+      refuse_stale(name, place(entry) + "database \"" + entry.key + "\" is unknown to the process");
+  }
+  for (const auto& [key, entry] : settings) {
+    if (key == kLoginRetry || !changeable.contains(key)) continue;  // a killed run of ours may have left that one at 0
+    if (const auto running = value_of(config, key); plain_value(running) != plain_value(entry->value))
+      refuse_stale(name, place(*entry) + key + " is \"" + entry->value + "\" in the file and \"" + running + "\" in the process");
+  }
+  try {
+    console.set(kLoginRetry, value_of(config, kLoginRetry), deadline);
+  } catch (const ServerError& error) {
+    refuse_rights(error);
+    throw;
+  }
+}
+
 void require_noop_reload(PgBouncerConsole& console, const std::string& name, const IniFile& file, Deadline deadline) {
   const auto databases = console.databases(deadline);
   const auto config = console.config(deadline);
+  if (does_reload_fail_logins(config)) return require_file_as_it_runs(console, name, file, deadline);
   try {
     console.reload(deadline);
   } catch (const ServerError& error) {
-    if (std::string_view(error.what()).find("admin access") != std::string_view::npos)
-      throw Refused("pooler.console-rights", error.what(), "Let admin name a user of admin_users, not of stats_users.");
+    refuse_rights(error);
     refuse_stale(name, error.what());
   }
   require_same_databases(name, file, databases, console.databases(deadline));

@@ -48,7 +48,13 @@ void require_no_replication(PgBouncerConsole& console, const std::string& name, 
                             Deadline deadline);
 // "pooler.unknown-setting": PgBouncer stops reading its file there, whatever RELOAD answers.
 void require_known_settings(const std::string& name, const IniFile& file, const PoolerConfig& config);
-// RELOAD must change nothing, else what runs is not what the file says: "pooler.stale-config"; "pooler.console-rights".
+// With TLS to its servers a process makes every server connection anew at each RELOAD, and a login that is under way then
+// counts as failed: a pool that has no other connection turns its clients away. There RELOAD waits for the pause.
+bool does_reload_fail_logins(const PoolerConfig& config);
+// What can be seen of it without RELOAD: "pooler.stale-config"; "pooler.console-rights".
+void require_file_as_it_runs(PgBouncerConsole& console, const std::string& name, const IniFile& file, Deadline deadline);
+// RELOAD must change nothing, else what runs is not what the file says: "pooler.stale-config"; "pooler.console-rights". Where
+// RELOAD does harm it is left out: require_file_as_it_runs().
 void require_noop_reload(PgBouncerConsole& console, const std::string& name, const IniFile& file, Deadline deadline);
 
 // Hosts are compared as text; a directory of sockets with or without its last slash. An empty host (the entry of the

@@ -178,6 +178,14 @@ std::map<std::string, std::string> config_in(const Result& show_config) {
   return result;
 }
 
+std::set<std::string> changeable_in(const Result& show_config) {
+  const ReplyTable table(show_config);
+  std::set<std::string> result;
+  for (int row = 0; row < table.rows(); ++row)
+    if (table.text(row, "changeable") == "yes") result.insert(table.text(row, "key"));
+  return result;
+}
+
 bool is_held_in(const Result& show_state) {
   const ReplyTable table(show_state);
   for (int row = 0; row < table.rows(); ++row)

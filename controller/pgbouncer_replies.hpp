@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,7 @@ std::vector<PoolLoad> loads_in(const Result& show_pools);
 // Of one alias. Connections made before it was led elsewhere do not count; loads are to be older than sessions.
 Service service_in(const std::vector<PoolLoad>& loads, const std::vector<PooledSession>& sessions, const PooledDatabase& database);
 std::map<std::string, std::string> config_in(const Result& show_config);
+std::set<std::string> changeable_in(const Result& show_config);
 // Whether all is paused or suspended, or about to end.
 bool is_held_in(const Result& show_state);
 
