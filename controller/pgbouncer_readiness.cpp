@@ -148,7 +148,7 @@ void require_budget(const std::string& name, const PoolerConfig& config, std::ch
   }
 }
 
-// Where logins are slow or many there is always one under way; it is another each time, and PAUSE ends them all.
+// Where logins are slow or many there is always one under way; it is another each time, and PAUSE waits for each.
 void require_no_hanging_login(PgBouncerConsole& console, const std::string& name, const std::vector<std::string>& aliases,
                               Deadline deadline) {
   std::map<std::string, Deadline::Clock::time_point> begun;
