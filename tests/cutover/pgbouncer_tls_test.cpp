@@ -57,6 +57,14 @@ TEST_F(PgBouncerTls, ReloadMakesEveryServerConnectionAnew) {
   EXPECT_NE(value(session, who), before);
 }
 
+TEST_F(PgBouncerTls, ALookLeavesServerConnectionsAlone) {
+  start();
+  auto session = Connection::open_plain(client(), {"client", "one", false, {}}, soon());
+  const auto before = value(session, "SELECT pg_backend_pid()");
+  EXPECT_EQ(refusal(), "accepted");
+  EXPECT_EQ(value(session, "SELECT pg_backend_pid()"), before) << "it was told to RELOAD";
+}
+
 TEST_F(PgBouncerTls, ALookCostsNoClientAnError) {
   start({{"server_lifetime", "0"}});  // each connection serves one transaction: there is always a login under way
   Clients clients({client(), client(), client(), client(), client(), client()});
