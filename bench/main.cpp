@@ -8,6 +8,7 @@
 
 #include "bench/copy.hpp"
 #include "bench/stall.hpp"
+#include "bench/verdict.hpp"
 #include "controller/environment.hpp"
 #include "controller/exit_codes.hpp"
 #include "replication/errors.hpp"
@@ -57,15 +58,21 @@ bool read(const std::vector<std::string>& arguments, Request& request) {
 
 void say(const std::string& text) { std::cerr << "bench: " << text << std::endl; }
 
+// Fails if verdigris broke a promise; what the recipe breaks is in its figures.
 int stall(const Request& request, Interruption& interruption) {
+  bool is_right = true;
   for (const auto& scenario : chosen(bench::stall_scenarios(request.is_quick), request)) {
     const auto outcome = bench::run_stall(scenario, std::filesystem::absolute("bench/recipe"), interruption, say);
     if (outcome.tallies.empty()) return kInterrupted;
     if (!request.is_json) std::cout << bench::text_of(outcome.scene, outcome.tallies) << std::endl;
     if (request.is_json)
       for (const auto& tally : outcome.tallies) std::cout << bench::json_of(outcome.scene, tally).dump() << std::endl;
+    for (const auto& sentence : bench::broken_promises(scenario, outcome.tallies.front())) {
+      is_right = false;
+      say(sentence);
+    }
   }
-  return kDone;
+  return is_right ? kDone : kFailed;
 }
 
 int copy(const Request& request, Interruption& interruption) {

@@ -18,7 +18,6 @@ std::vector<Scenario> hard_scenarios() {
   result[0].slow_percent = 5;
   result[0] = with("5 % transactions of 200 ms", result[0]);
   result[1].has_long_writer = true;
-  result[1].cutovers = 4;
   result[1] = with("transactions of 5 s", result[1]);
   result[2].poolers = 2;
   result[2] = with("2 poolers", result[2]);

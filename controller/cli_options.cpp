@@ -124,6 +124,10 @@ void plan_options(CLI::App& app, Invocation& invocation) {
   flag(app, "--purge", invocation.purge, "with --for finish: as it does with --purge");
 }
 
+void set_options(CLI::App& app, Invocation& invocation) {
+  app.add_option("setting", invocation.setting, "what, and its new value")->type_name("KEY=VALUE")->required();
+}
+
 void prepare_options(CLI::App& app, Invocation& invocation) { plan_option(app, invocation); }
 
 void verify_options(CLI::App& app, Invocation& invocation) {

@@ -20,6 +20,7 @@ void rollback_options(CLI::App& app, Invocation& invocation);
 void finish_options(CLI::App& app, Invocation& invocation);
 void abandon_options(CLI::App& app, Invocation& invocation);
 void recover_options(CLI::App& app, Invocation& invocation);
+void set_options(CLI::App& app, Invocation& invocation);
 void pooler_adopt_options(CLI::App& app, Invocation& invocation);
 void sandbox_up_options(CLI::App& app, Invocation& invocation);
 void sandbox_load_options(CLI::App& app, Invocation& invocation);

@@ -75,6 +75,7 @@ struct Invocation {
   std::filesystem::path plan_file;                     // plan: empty: stdout
   bool detailed_exitcode = false;                      // plan
   bool include_only = false;                           // pooler adopt
+  std::string setting;                                 // set: KEY=VALUE
   SandboxUpOptions sandbox_up;
   SandboxLoadOptions sandbox_load;
   SandboxDownOptions sandbox_down;

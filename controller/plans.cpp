@@ -2,6 +2,7 @@
 
 #include "controller/forced_loss.hpp"
 #include "controller/guardrails.hpp"
+#include "controller/slot_wal_limit.hpp"
 #include "controller/steps/analyze_target.hpp"
 #include "controller/steps/ask_guardrails.hpp"
 #include "controller/steps/catch_up.hpp"
@@ -50,6 +51,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kQuietPatience{30'000};
 constexpr std::chrono::milliseconds kNoPause{0};
+constexpr std::chrono::milliseconds kWalAnswer{10'000};
 
 TableSelection filter_of(const Deployment& d) { return {d.playbook().replication.include, d.playbook().replication.exclude}; }
 
@@ -72,6 +74,15 @@ Bypass bypass_of(Deployment& d) {
   return {d.playbook().fence.bypass, [&d](Deadline deadline) { return pooler_backends(d, deadline); }};
 }
 
+// Whoever reports is at work, and the source keeps WAL meanwhile.
+ProgressCallback reporting_within_limit(Deployment& d, const Source& source, const Stream& stream) {
+  auto limit = std::make_shared<SlotWalLimit>(*source, stream, d.playbook().replication.max_slot_wal_bytes);
+  return [limit, progress = d.progress()](const std::string& text) {
+    limit->require_kept(Deadline::after(kWalAnswer));
+    if (progress) progress(text);
+  };
+}
+
 Stream stream_from(const Server& server) { return Stream::leaving(server.color(), server.deployment()); }
 
 }  // namespace
@@ -87,13 +98,14 @@ Plan prepare_plan(Deployment& d, bool drop_green) {
       .then<CopyRoles>(blue, green, our_roles(d))
       .then<RestoreSchema>(blue, green, schema_of(d, drop_green))
       .then<PublishSource>(blue, forward, filter_of(d))
-      .then<CopyTables>(blue, green, forward, CopySettings{filter_of(d), d.playbook().replication.copy_workers}, drop_green, d.progress())
-      .then<RestoreConstraints>(blue, green, schema_of(d, drop_green), d.progress())
+      .then<CopyTables>(blue, green, forward, CopySettings{filter_of(d), d.playbook().replication.copy_workers},
+                        d.playbook().replication.max_slot_wal_bytes, drop_green, d.progress())
+      .then<RestoreConstraints>(blue, green, schema_of(d, drop_green), reporting_within_limit(d, blue, forward))
       .then<CloseFollower>(green, lock_timeout, d.roles_to_keep("green"))
       .then<MigrateTarget>(green, migrations_of(d), d.playbook().migrations.lock_timeout)
       .then<SubscribeTarget>(blue, green, forward, d.reachable_as("blue"))
-      .then<AnalyzeTarget>(green)
-      .then<CatchUp>(blue, green, forward, d.progress())
+      .then<AnalyzeTarget>(green, d.playbook().replication.copy_workers)
+      .then<CatchUp>(blue, green, forward, reporting_within_limit(d, blue, forward))
       .then<InstallSourceFence>(blue, lock_timeout)
       .then<ReadyReversePath>(blue, green, stream_from(*green), d.reachable_as("green"), filter_of(d),
                               ReadyReversePath::OnUndo::remove);

@@ -6,6 +6,7 @@
 
 #include "controller/commands/move_reads.hpp"
 #include "controller/config.hpp"
+#include "controller/copy_watch.hpp"
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
 #include "controller/hold.hpp"
@@ -166,6 +167,12 @@ Json to_json(const std::optional<Hold>& hold) {
   return {{"by", hold->by}, {"at", hold->at}, {"on", hold->on}};
 }
 
+// Of a prepare that copies, from wherever it runs.
+std::optional<Json> copy_of(Deployment& d, const std::string& activity, Deadline deadline) {
+  if (activity != "prepare" || !d.green().is_connected()) return std::nullopt;
+  return noted_copy(d.green(), deadline);
+}
+
 std::string way_back_of(const Standing& standing, const StreamHealth& back) {
   if (standing.phase != Phase::switched) return standing.phase == Phase::ready ? "not needed yet" : "none";
   if (back.is_running) return "open";
@@ -190,6 +197,7 @@ int run_status(const Invocation& invocation, Output& output) {
   const auto hold = hold_of(d, deadline);
   if (hold) against.push_back("held by " + describe(*hold) + "; verdigris release lets it go on");
   const auto not_before = not_before_of(standing);
+  const auto copy = copy_of(d, activity, deadline);
   const bool can_switch = standing.phase == Phase::ready && against.empty();
   const auto also_open = open_beside(d, standing, deadline);
   const auto& active = standing.serves == "blue" ? forward : back;
@@ -198,7 +206,7 @@ int run_status(const Invocation& invocation, Output& output) {
             {"can_roll_back", standing.phase == Phase::switched && against.empty()}, {"obstacles", against},
             {"lag_bytes", active.lag_bytes ? Json(*active.lag_bytes) : Json(nullptr)},
             {"forward", forward.text}, {"reverse", back.text}, {"way_back", way_back_of(standing, back)},
-            {"held", to_json(hold)}, {"not_before", not_before},
+            {"held", to_json(hold)}, {"not_before", not_before}, {"copy", copy ? *copy : Json(nullptr)},
             {"also_open", also_open ? Json(*also_open) : Json(nullptr)},
             {"poolers", to_json(d, poolers)},
             {"servers", {server_json(d.blue(), deadline), server_json(d.green(), deadline)}},
@@ -217,6 +225,7 @@ int run_status(const Invocation& invocation, Output& output) {
   }
   output.result(fmt::format("stream blue -> green: {}   green -> blue: {}   lag {} bytes", forward.text, back.text,
                             active.lag_bytes.value_or(0)));
+  if (copy) output.result("copying: " + copy->value("text", ""));
   print(d, poolers, output);
   if (standing.phase == Phase::ready || standing.phase == Phase::switched)
     for (const auto& what : against) output.result("in the way: " + what);

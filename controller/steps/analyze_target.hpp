@@ -8,7 +8,7 @@ namespace verdigris {
 
 class AnalyzeTarget final : public Step {
  public:
-  explicit AnalyzeTarget(Target target) : target_(target) {}
+  AnalyzeTarget(Target target, int workers) : target_(target), workers_(workers) {}
   std::string_view name() const override { return "analyze_target"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -17,6 +17,7 @@ class AnalyzeTarget final : public Step {
 
  private:
   Target target_;
+  int workers_;  // sessions at once
 };
 
 }  // namespace verdigris

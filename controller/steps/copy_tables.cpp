@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controller/copy_watch.hpp"
 #include "controller/shared_acts.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/copy/plan.hpp"
@@ -51,6 +52,7 @@ PlannedActs CopyTables::statements(Deadline deadline) {
   const auto tables = user_tables(source_->control(), deadline);
   auto items = copy_plan(tables, settings_.filter);
   mark_referenced(items, target_->control(), deadline);
+  choose_formats(items, source_->control(), deadline);
   std::ranges::sort(items, {}, &CopyItem::table);
   const auto checks = unvalidated_checks(target_->control(), deadline);  // a dump brings them only behind the rows
   PlannedActs out{saving(*target_, kCopyStarted, "true")};
@@ -59,16 +61,17 @@ PlannedActs CopyTables::statements(Deadline deadline) {
     out.push_back({there, check.dropping().text()});
   }
   if (slot_state(source_->control(), stream_, deadline).exists) out.push_back({here, drop_slot_statement().text(), {stream_.name}});
-  if (const auto all = truncating_statement(tables, settings_.filter)) out.push_back({there, all->text()});
+  if (const auto all = truncating_statement(target_->control(), settings_.filter, deadline)) out.push_back({there, all->text()});
   out.push_back({here, snapshot_slot_statement(stream_).text()});
   std::vector<QualifiedName> names;
   for (const auto& item : items) names.push_back(item.table);
   if (!names.empty()) out.push_back({here, locking_statement(names).text()});
   for (const auto& item : items) {
     out.push_back({here, copy_to(item).text()});
-    if (item.may_truncate) out.push_back({there, emptying(item).text()});
+    if (item.is_frozen()) out.push_back({there, emptying(item).text()});
     out.push_back({there, copy_from(item).text()});
   }
+  out.push_back(saving(*target_, "copy:progress", "<how far it has come>"));
   out.push_back({there, durable_position_statement().text()});
   for (const auto& check : checks) {
     out.push_back({there, check.adding().text()});
@@ -83,7 +86,12 @@ std::string CopyTables::apply(Deadline deadline) {
   Connection& target = target_->control();
   save_value(target, target_->deployment(), kCopyStarted, "true", deadline);
   set_aside_unvalidated_checks(target, target_->deployment(), deadline);
-  const auto totals = copy_all_tables(*source_, *target_, stream_, settings_, progress_, deadline);
+  CopyWatch watch(*target_, {*source_, stream_, max_slot_wal_bytes_}, settings_.workers, progress_);
+  watch.forget(deadline);  // what was asked of a run before
+  auto settings = settings_;
+  settings.look = [&](const CopyProgress& now) { return watch.look(now, deadline); };
+  const auto totals = copy_all_tables(*source_, *target_, stream_, settings, deadline);
+  watch.forget(deadline);
   put_back_unvalidated_checks(target, target_->deployment(), deadline);
   // Synchronous, so everything before it is durable too.
   save_value(target, target_->deployment(), kCopyDone, "\"" + totals.consistent_point.text() + "\"", deadline);

@@ -6,17 +6,19 @@
 #include "replication/copy/copier.hpp"
 #include "replication/server.hpp"
 #include "replication/stream.hpp"
+#include "replication/tool_runner.hpp"
 
 namespace verdigris {
 
 class CopyTables final : public Step {
  public:
-  CopyTables(Source source, Target target, Stream stream, CopySettings settings, bool drop_target,
-             ProgressCallback progress)
+  CopyTables(Source source, Target target, Stream stream, CopySettings settings, std::int64_t max_slot_wal_bytes,
+             bool drop_target, ProgressCallback progress)
       : source_(source),
         target_(target),
         stream_(std::move(stream)),
         settings_(std::move(settings)),
+        max_slot_wal_bytes_(max_slot_wal_bytes),
         drop_target_(drop_target),
         progress_(std::move(progress)) {}
   std::string_view name() const override { return "copy_tables"; }
@@ -33,6 +35,7 @@ class CopyTables final : public Step {
   Target target_;
   Stream stream_;
   CopySettings settings_;
+  std::int64_t max_slot_wal_bytes_;
   bool drop_target_;
   ProgressCallback progress_;
 };

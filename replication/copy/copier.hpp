@@ -4,20 +4,24 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "replication/catalog.hpp"
 #include "replication/server.hpp"
+#include "replication/copy/progress.hpp"
 #include "replication/stream.hpp"
 #include "replication/table_selection.hpp"
-#include "replication/tool_runner.hpp"
 
 namespace verdigris {
 
 struct CopySettings {
   TableSelection filter = {};
   int workers = 2;
+  // Asked every half second by the calling thread; what it throws stops the copy, what it returns is the number of
+  // workers from then on.
+  std::function<int(const CopyProgress&)> look = {};
 };
 
 struct CopyTotals {
@@ -31,14 +35,14 @@ struct CopyTotals {
 // (ours, unread) is dropped and rows of the selected tables on the target are removed. Everything is durable on return.
 // Throws what the first failing table threw, after the others were stopped.
 CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream, const CopySettings& settings,
-                           const ProgressCallback& progress, Deadline deadline);
+                           Deadline deadline);
 
 // Selected tables (leaves and plain ones) that hold at least one row, ordered by name.
 std::vector<QualifiedName> tables_with_rows(Connection& on, const TableSelection& filter, Deadline deadline);
 
 // One statement for all selected tables, so that foreign keys among them do not matter. For starting over and for undo.
 void truncate_tables(Connection& on, const TableSelection& filter, Deadline deadline);
-// What it sends for these tables; nothing if none is selected.
-std::optional<Sql> truncating_statement(const std::vector<Table>& tables, const TableSelection& filter);
+// What it sends; nothing if all of them are empty, down to their files.
+std::optional<Sql> truncating_statement(Connection& on, const TableSelection& filter, Deadline deadline);
 
 }  // namespace verdigris

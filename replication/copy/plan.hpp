@@ -1,8 +1,9 @@
 // What to copy, in which order and how: one item per table that holds rows (leaves of partition trees and plain
-// tables).
+// tables), or several for one that would still be under way when all others are done.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "replication/catalog.hpp"
@@ -10,11 +11,25 @@
 
 namespace verdigris {
 
+// Of a table's heap; up to its end if `to` is not given.
+struct BlockRange {
+  std::int64_t from = 0;
+  std::optional<std::int64_t> to = {};
+};
+
 struct CopyItem {
   QualifiedName table;
   std::vector<Identifier> columns;  // those that are not generated, in the source's order
   std::int64_t bytes = 0;           // on the source
   bool may_truncate = true;         // on the target: no foreign key points at it, so TRUNCATE and FREEZE are possible
+  bool is_binary = false;           // text otherwise
+  std::optional<BlockRange> part = {};  // of a table that is split
+
+  // Emptied in the transaction that fills it. For a small table new files cost more than they spare; a part shares its
+  // table with others.
+  bool is_frozen() const { return may_truncate && !part && !is_small(); }
+  bool is_small() const { return bytes < kSmallTable; }
+  static constexpr std::int64_t kSmallTable = 64 << 10;
 };
 
 // Longest first, so that no long one is started last.
@@ -23,8 +38,18 @@ std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const T
 // Tables of the target that foreign keys point at; those in `items` are marked.
 void mark_referenced(std::vector<CopyItem>& items, Connection& target, Deadline deadline);
 
-// COPY t (a, b) TO STDOUT / FROM STDIN, text. Without columns the list is left out: generated ones are left out anyway.
-Sql emptying(const CopyItem& item);  // on the target, in the transaction of copy_from(), if it may be truncated
+// Binary where every column's binary form is the same on all majors and holds no OID of one server: it costs both servers
+// a third less than text. Columns are of the same types on both sides by then.
+void choose_formats(std::vector<CopyItem>& items, Connection& source, Deadline deadline);
+
+// Splits what would be the tail: a table that alone takes longer than its share of the streams. Others stay whole, since
+// parts cannot be frozen, and cost the source an executor. Only from 14 on a part is read without reading the whole.
+void split_tail(std::vector<CopyItem>& items, int streams, Connection& source, Deadline deadline);
+// The same with the sizes at hand: blocks of the heap, in the order of `items` (0: not known, stays whole).
+std::vector<CopyItem> with_split_tail(std::vector<CopyItem> items, const std::vector<std::int64_t>& blocks, int streams);
+
+// COPY t (a, b) TO STDOUT / FROM STDIN. Without columns the list is left out: generated ones are left out anyway.
+Sql emptying(const CopyItem& item);  // on the target, in the transaction of copy_from(), if is_frozen()
 Sql copy_to(const CopyItem& item);
 Sql copy_from(const CopyItem& item);
 

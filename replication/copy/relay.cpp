@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 
+#include "replication/copy/copy_output.hpp"
+
 namespace verdigris {
 namespace {
 
@@ -15,7 +17,7 @@ constexpr std::chrono::milliseconds kLookUp{100};  // how late a request to stop
 // One COPY under way. Not reused.
 class Relay {
  public:
-  Relay(Connection& source, Connection& target, const std::stop_token& stop, std::atomic<std::int64_t>& sent,
+  Relay(CopyOutput& source, Connection& target, const std::stop_token& stop, std::atomic<std::int64_t>& sent,
         Deadline deadline)
       : source_(source), target_(target), stop_(stop), sent_(sent), deadline_(deadline) {
     buffer_.reserve(kBufferBytes + kMessageBytes);
@@ -38,21 +40,12 @@ class Relay {
   }
 
  private:
-  // Takes what libpq has at hand, up to the buffer's size.
+  // Takes what is at hand, up to the buffer's size.
   void fill() {
-    while (!is_source_done_ && buffer_.size() < kBufferBytes) {
-      char* row = nullptr;
-      const int length = PQgetCopyData(source_.native(), &row, 1);
-      is_source_dry_ = length == 0;
-      if (is_source_dry_) return;
-      if (length < 0) {
-        // -1: the end; -2: failure. Either way receive() tells what the server said, and throws if it was an error.
-        is_source_done_ = true;
-        return;
-      }
-      buffer_.append(row, static_cast<std::size_t>(length));
-      PQfreemem(row);
-    }
+    if (is_source_done_ || buffer_.size() >= kBufferBytes) return;
+    const auto state = source_.take(buffer_, kBufferBytes);
+    is_source_dry_ = state == CopyOutput::State::dry;
+    is_source_done_ = state == CopyOutput::State::ended;
   }
 
   void drain() {
@@ -79,13 +72,10 @@ class Relay {
     const bool has_room = !is_source_done_ && buffer_.size() < kBufferBytes;
     const bool can_send = is_flushed_ && (buffer_.size() >= kMessageBytes || is_source_done_);
     const bool can_go_on = (has_room && !is_source_dry_) || can_send;
-    pollfd sockets[2] = {{has_room && is_source_dry_ ? PQsocket(source_.native()) : -1, POLLIN, 0},
+    pollfd sockets[2] = {{has_room && is_source_dry_ ? source_.socket() : -1, POLLIN, 0},
                          {PQsocket(target_.native()), static_cast<short>(is_flushed_ ? POLLIN : POLLIN | POLLOUT), 0}};
     poll_once(sockets, 2, can_go_on ? std::chrono::milliseconds{0} : kLookUp);
-    if (sockets[0].revents != 0) {
-      if (PQconsumeInput(source_.native()) == 0) is_source_done_ = true;  // receive() says why
-      is_source_dry_ = false;
-    }
+    if (sockets[0].revents != 0) is_source_dry_ = false;
     if ((sockets[1].revents & ~POLLOUT) != 0) throw_early_answer();
   }
 
@@ -116,21 +106,16 @@ class Relay {
     throw Error("copy.unexpected", target_.server() + ": the server ended COPY without a reason");
   }
 
-  Connection& source_;
+  CopyOutput& source_;
   Connection& target_;
   const std::stop_token& stop_;
   std::atomic<std::int64_t>& sent_;
   Deadline deadline_;
   std::string buffer_;
   bool is_source_done_ = false;
-  bool is_source_dry_ = false;  // libpq has no whole row at hand
+  bool is_source_dry_ = false;  // nothing more is at hand
   bool is_flushed_ = true;      // libpq holds nothing that the target's socket has not taken
 };
-
-void require_copy(const Connection& on, const Result& started, ExecStatusType expected) {
-  if (PQresultStatus(started.native()) != expected)
-    throw Error("copy.unexpected", on.server() + ": COPY did not start");
-}
 
 // After a failure of the source: the target must not take what came so far for the whole.
 void fail_target(Relay& relay, Connection& target) noexcept {
@@ -144,17 +129,32 @@ void fail_target(Relay& relay, Connection& target) noexcept {
   }
 }
 
+template <class Act>
+void by_source(Act act) {
+  try {
+    act();
+  } catch (const ConnectionLost& error) {
+    throw CopySourceLost(error);
+  } catch (const ServerError& error) {
+    if (error.sqlstate().starts_with("57P")) throw CopySourceLost(error);  // the session was ended: by whom does not matter
+    throw;
+  }
+}
+
 }  // namespace
 
 std::int64_t relay_copy(Connection& source, const Sql& copy_to, Connection& target, const Sql& copy_from,
                         const std::stop_token& stop, std::atomic<std::int64_t>& sent, Deadline deadline) {
-  require_copy(source, source.query(copy_to, deadline), PGRES_COPY_OUT);
-  require_copy(target, target.query(copy_from, deadline), PGRES_COPY_IN);
-  Relay relay(source, target, stop, sent, deadline);
+  const Result started = target.query(copy_from, deadline);
+  if (PQresultStatus(started.native()) != PGRES_COPY_IN)
+    throw Error("copy.unexpected", target.server() + ": COPY did not start");
+  CopyOutput output(source);
+  Relay relay(output, target, stop, sent, deadline);
   std::int64_t rows = 0;
   try {
+    by_source([&] { output.begin(copy_to, deadline); });
     relay.run();
-    rows = source.receive(deadline).affected_rows();
+    by_source([&] { rows = output.rows(deadline); });
   } catch (...) {
     if (target.is_open() && PQtransactionStatus(target.native()) == PQTRANS_ACTIVE) fail_target(relay, target);
     throw;

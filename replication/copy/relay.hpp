@@ -11,10 +11,16 @@
 
 namespace verdigris {
 
+// The source's session ended under way, or could not be had: another one under the same snapshot can begin anew.
+class CopySourceLost : public Error {
+ public:
+  explicit CopySourceLost(const Error& cause) : Error("copy.source-lost", cause.what(), cause.hint(), cause.failure()) {}
+};
+
 // Both sessions are inside a transaction, owned by the calling thread, and the target's has client_min_messages=error:
 // whatever it says during COPY is then its failure. Adds bytes to `sent` as they leave. Returns the number of rows,
-// which both sides reported alike. Throws what the failing side said, Error("copy.stopped") on request, DeadlinePassed;
-// the sessions' transactions are to be given up then.
+// which both sides reported alike. Throws what the failing side said, CopySourceLost, Error("copy.stopped") on
+// request, DeadlinePassed; the target's transaction is to be given up then, and the source's session is closed.
 std::int64_t relay_copy(Connection& source, const Sql& copy_to, Connection& target, const Sql& copy_from,
                         const std::stop_token& stop, std::atomic<std::int64_t>& sent, Deadline deadline);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "replication/lock_retry.hpp"
@@ -58,7 +59,13 @@ Connection open_under_snapshot(const Server& source, const std::string& role, co
                                     {"lc_monetary", "C"},
                                     {"lock_timeout", "3s"}});
   session.execute(Sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), deadline);
-  session.execute(Sql("SET TRANSACTION SNAPSHOT {}", Literal(snapshot)), deadline);
+  try {
+    session.execute(Sql("SET TRANSACTION SNAPSHOT {}", Literal(snapshot)), deadline);
+  } catch (const ServerError& error) {
+    throw Error("copy.snapshot-lost",
+                std::string(error.what()) + ": the sessions that kept the snapshot of the copy have ended",
+                "Repeat verdigris prepare: the copy begins anew.");
+  }
   return session;
 }
 

@@ -59,11 +59,11 @@ struct Prepared {
         std::make_unique<CopyRoles>(source, target, std::vector<std::string>{"verdigris", "verdigris_repl"}));
     list.push_back(std::make_unique<RestoreSchema>(source, target, schema()));
     list.push_back(std::make_unique<PublishSource>(source, forward, TableSelection{}));
-    list.push_back(std::make_unique<CopyTables>(source, target, forward, CopySettings{}, true, nullptr));
+    list.push_back(std::make_unique<CopyTables>(source, target, forward, CopySettings{}, 0, true, nullptr));
     list.push_back(std::make_unique<RestoreConstraints>(source, target, schema(), nullptr));
     list.push_back(std::make_unique<MigrateTarget>(target, std::move(migrations), std::chrono::seconds(2)));
     list.push_back(std::make_unique<SubscribeTarget>(source, target, forward, to_blue()));
-    list.push_back(std::make_unique<AnalyzeTarget>(target));
+    list.push_back(std::make_unique<AnalyzeTarget>(target, 2));
     list.push_back(std::make_unique<CatchUp>(source, target, forward, nullptr));
     list.push_back(
         std::make_unique<ReadyReversePath>(source, target, Stream::reverse("shop"), to_green(), TableSelection{}));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "bench/verdict.hpp"
 #include "replication/errors.hpp"
 
 namespace verdigris::bench {
@@ -109,6 +110,32 @@ TEST(BenchFigures, TextPutsContestantsSideBySideWithTheRatioOfMedians) {
   const auto text = text_of({"100 tables", 100, "15-17", 2.5}, {ours, theirs});
   EXPECT_NE(text.find("recipe holds clients 8.0 times as long as verdigris"), std::string::npos) << text;
   EXPECT_NE(text.find("30.0 / 30.0 / 30.0     240.0 / 240.0 / 240.0"), std::string::npos) << text;
+}
+
+TEST(BenchVerdict, EachBrokenPromiseIsSaid) {
+  const Scenario two{.dataset = "4 tables", .tables = 4, .cutovers = 2};
+  Tally tally{.contestant = "verdigris", .crossings = {done(30, 10), done(31, 10)}, .client_waits_ms = {1, 5000}};
+  EXPECT_TRUE(broken_promises(two, tally).empty());  // how long clients wait is a figure there
+  tally.errors = 1;
+  tally.lost = 2;
+  tally.duplicated = 3;
+  tally.crossings.pop_back();
+  const std::vector<std::string> all{"verdigris: 1 errors of clients", "verdigris: 2 writes lost",
+                                     "verdigris: 3 writes doubled", "verdigris: 1 of 2 cutovers were made"};
+  EXPECT_EQ(broken_promises(two, tally), all);
+}
+
+TEST(BenchVerdict, TransactionThatOutlastsTheBudgetIsToBePutBackInTime) {
+  const Scenario one{.dataset = "100 tables, transactions of 5 s", .cutovers = 1, .has_long_writer = true};
+  Tally tally{.contestant = "verdigris", .crossings = {{.pause_ms = 554}}, .client_waits_ms = {1, 1050}};
+  EXPECT_TRUE(broken_promises(one, tally).empty());
+  tally.client_waits_ms.push_back(1051);
+  EXPECT_EQ(broken_promises(one, tally),
+            std::vector<std::string>{"verdigris: a client waited 1051 ms, the budget is 1000"});
+  tally.client_waits_ms.clear();
+  tally.crossings.front().is_done = true;
+  EXPECT_EQ(broken_promises(one, tally),
+            std::vector<std::string>{"verdigris: 0 of 1 cutovers were put back within the budget"});
 }
 
 }  // namespace

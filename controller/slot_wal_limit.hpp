@@ -1,0 +1,33 @@
+// How much WAL a server may keep for our slot: replication.max_slot_wal of the playbook. Beyond it the slot goes, and with
+// it the copy, because the disk of the database that serves comes first.
+#pragma once
+
+#include <cstdint>
+
+#include "replication/deadline.hpp"
+#include "replication/server.hpp"
+#include "replication/stream.hpp"
+
+namespace verdigris {
+
+class SlotWalLimit {
+ public:
+  // 0: no limit of ours.
+  SlotWalLimit(Server& publisher, Stream stream, std::int64_t most_bytes)
+      : publisher_(publisher), stream_(std::move(stream)), most_bytes_(most_bytes) {}
+
+  // Looks at most every two seconds. Drops the slot, whoever reads it, and throws Error("slot.wal-limit").
+  void require_kept(Deadline deadline);
+  // As of the last look, bytes; 0 before it.
+  std::int64_t kept() const { return kept_; }
+  std::int64_t most() const { return most_bytes_; }
+
+ private:
+  Server& publisher_;
+  Stream stream_;
+  std::int64_t most_bytes_;
+  std::int64_t kept_ = 0;
+  std::optional<Deadline> next_look_;
+};
+
+}  // namespace verdigris

@@ -1,0 +1,30 @@
+// Several pairs of sessions that copy items side by side, the longest first. How many may change while they work. A pair
+// whose source session is lost is opened anew under the same snapshot, and its item copied again.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "replication/connection.hpp"
+#include "replication/copy/plan.hpp"
+#include "replication/copy/progress.hpp"
+
+namespace verdigris {
+
+// Called by the threads of the workers.
+struct CopySessions {
+  std::function<Connection()> source, target;
+};
+
+struct CopyResult {
+  int tables = 0;
+  std::int64_t rows = 0, bytes = 0;
+};
+
+// Blocks until all is copied. look: called every half second by the calling thread; what it throws stops the copy, what
+// it returns is the number of workers from then on. Throws what the first failing item threw, after the others were
+// stopped; nothing of an item that failed is on the target.
+CopyResult copy_items(std::vector<CopyItem> items, int workers, const CopySessions& sessions,
+                      const std::function<int(const CopyProgress&)>& look, Deadline deadline);
+
+}  // namespace verdigris

@@ -1,0 +1,235 @@
+// Several streams at once on real servers: tables in parts, many small ones, sessions that are lost, a number of streams
+// that changes, TLS; and what goes on beside it: notes for status, the WAL that blue keeps.
+#include "replication/copy/workers.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "bench/world.hpp"
+#include "controller/copy_watch.hpp"
+#include "controller/steps/copy_tables.hpp"
+#include "controller/steps/publish_source.hpp"
+#include "replication/control_schema.hpp"
+#include "replication/copy/relay.hpp"
+#include "replication/slot.hpp"
+#include "tests/support/cluster.hpp"
+#include "tests/support/pgbouncer_driver.hpp"
+
+namespace verdigris::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Stream kCopyStream = Stream::forward("shop");
+
+class CopyWorkersTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    NEED_POSTGRES(15);
+    NEED_POSTGRES(17);
+    pair = &shared_pair(15, 17);
+    blue.emplace(side(pair->blue(), "blue"));
+    green.emplace(side(pair->green(), "green"));
+    install_control_schema(blue->control(), "shop", "blue", soon());
+    install_control_schema(green->control(), "shop", "green", soon());
+  }
+
+  void on_both(const std::string& sql) {
+    run(blue->control(), sql);
+    run(green->control(), sql);
+  }
+  void publish() { PublishSource(Source(*blue), kCopyStream, TableSelection{}).apply(soon()); }
+  CopyTotals copy(int workers, std::function<int(const CopyProgress&)> look = {}) {
+    publish();
+    return copy_all_tables(*blue, *green, kCopyStream, {TableSelection{}, workers, std::move(look)},
+                           Deadline::after(2min));
+  }
+  std::string digest(Server& on, const std::string& table) {
+    return value(on.control(), "SELECT count(*) || md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM ONLY " +
+                                   table + " AS t");
+  }
+  void expect_same(const std::string& table) { EXPECT_EQ(digest(*green, table), digest(*blue, table)) << table; }
+  // Large enough to be split between two streams; with gaps, and rows that were moved.
+  void make_large() {
+    on_both("CREATE TABLE public.large (id int, v text)");
+    run(blue->control(), "INSERT INTO public.large SELECT i, repeat('x', 200) FROM generate_series(1, 350000) AS i; "
+                         "DELETE FROM public.large WHERE id % 7 = 0; UPDATE public.large SET v = 'moved' WHERE id % 11 = 0");
+  }
+  int end_copy_sessions() {
+    auto other = admin(pair->blue());
+    return std::stoi(value(other, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                                  "WHERE application_name = 'verdigris/shop/copy'"));
+  }
+
+  Pair* pair = nullptr;
+  std::optional<Server> blue, green;
+};
+
+TEST_F(CopyWorkersTest, ATableInPartsArrivesWhole) {
+  make_large();
+  int most_workers = 0;  // at one table
+  std::int64_t last = 0;
+  const auto totals = copy(2, [&](const CopyProgress& now) {
+    EXPECT_GE(now.bytes_done, 0);
+    EXPECT_LE(now.bytes_done, now.bytes);
+    EXPECT_EQ(now.tables, 1);
+    most_workers = std::max(most_workers, now.workers);
+    last = now.bytes_done;
+    return 2;
+  });
+  EXPECT_EQ(totals.tables, 1) << "parts of one table are one table";
+  EXPECT_EQ(totals.rows, 300000);
+  EXPECT_GT(last, 64 << 20);
+  expect_same("public.large");
+  EXPECT_EQ(most_workers, 2);
+}
+
+TEST_F(CopyWorkersTest, ManySmallTablesArriveAndAFailingOneIsNamed) {
+  std::string tables;
+  for (int i = 0; i < 250; ++i) tables += "CREATE TABLE public.t" + std::to_string(i) + " (a int, b text);";
+  on_both(tables + "CREATE TABLE public.empty (a int); CREATE TABLE public.nothing ()");
+  std::string rows;
+  for (int i = 0; i < 250; ++i)
+    rows += "INSERT INTO public.t" + std::to_string(i) + " SELECT g, 'row ' || g FROM generate_series(1, " +
+            std::to_string(i % 5) + ") AS g;";
+  run(blue->control(), rows + "INSERT INTO public.nothing DEFAULT VALUES");
+  const auto totals = copy(2);
+  EXPECT_EQ(totals.tables, 252);
+  EXPECT_EQ(totals.rows, 501);
+  for (int i = 0; i < 250; i += 7) expect_same("public.t" + std::to_string(i));
+  EXPECT_EQ(value(green->control(), "SELECT count(*) FROM public.nothing"), "1");
+  run(green->control(), "ALTER TABLE public.t13 ADD CHECK (a < 2) NOT VALID");
+  std::string why;
+  EXPECT_EQ(error_of([&] { copy(2); }, &why), "server-error");
+  EXPECT_NE(why.find("table public.t13: green: "), std::string::npos) << why;
+}
+
+// What names objects by OID has another meaning on the other side: those tables travel as text.
+TEST_F(CopyWorkersTest, BinaryIsForTypesThatAreAlikeEverywhere) {
+  run(blue->control(), R"(
+    CREATE TYPE public.mood AS ENUM ('sad', 'ok'); CREATE TYPE public.pair AS (a int, b text);
+    CREATE DOMAIN public.short AS varchar(10); CREATE DOMAIN public.shorter AS public.short;
+    CREATE TABLE public.b_scalars (a int, b numeric, c timestamptz, d public.mood, e public.short, f jsonb, g bytea, h "char");
+    CREATE TABLE public.b_arrays (a int[], b text[], c daterange, d tsvector);
+    CREATE TABLE public.b_none ();
+    CREATE TABLE public.t_enums (a public.mood[]);
+    CREATE TABLE public.t_pair (a public.pair);
+    CREATE TABLE public.t_class (a regclass);
+    CREATE TABLE public.t_classes (a regtype[]);
+    CREATE TABLE public.t_xml (a xml);
+    CREATE TABLE public.t_domain (a public.shorter);
+    CREATE TABLE public.b_generated (a int, b public.pair GENERATED ALWAYS AS (NULL::public.pair) STORED))");
+  auto items = copy_plan(user_tables(blue->control(), soon()), {});
+  choose_formats(items, blue->control(), soon());
+  EXPECT_EQ(items.size(), 10u);
+  for (const auto& item : items)
+    EXPECT_EQ(item.is_binary, item.table.name().raw().starts_with("b_")) << item.table.display();
+}
+
+TEST_F(CopyWorkersTest, ASourceSessionThatIsLostIsReplacedAndItsPartCopiedAgain) {
+  make_large();
+  int ended = 0;
+  const auto totals = copy(2, [&](const CopyProgress& now) {
+    if (ended == 0 && now.sent > 0 && !now.under_way.empty()) ended = end_copy_sessions();
+    return 2;
+  });
+  EXPECT_GT(ended, 0) << "the copy was over before a session could be ended";
+  EXPECT_EQ(totals.rows, 300000);
+  expect_same("public.large");
+}
+
+TEST_F(CopyWorkersTest, WithoutItsSnapshotACopyEnds) {
+  make_large();
+  bool is_ended = false;
+  std::string why;
+  const auto id = error_of([&] {
+    copy(2, [&](const CopyProgress& now) {
+      if (!is_ended && now.sent > 0) {
+        is_ended = true;
+        auto other = admin(pair->blue());
+        run(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                   "WHERE application_name LIKE 'verdigris/shop/%' AND application_name <> 'verdigris/shop/control'");
+      }
+      return 2;
+    });
+  }, &why);
+  EXPECT_EQ(id, "copy.snapshot-lost") << why;
+}
+
+TEST_F(CopyWorkersTest, StreamsComeAndGoAsAskedFor) {
+  std::string tables;
+  for (int i = 0; i < 24; ++i) tables += "CREATE TABLE public.m" + std::to_string(i) + " (a int, b text);";
+  on_both(tables);
+  for (int i = 0; i < 24; ++i)
+    run(blue->control(), "INSERT INTO public.m" + std::to_string(i) + " SELECT g, repeat('y', 150) FROM generate_series(1, 25000) AS g");
+  int most = 0, looks = 0, least_later = 100;
+  const auto totals = copy(1, [&](const CopyProgress& now) {
+    ++looks;
+    most = std::max(most, now.workers);
+    if (now.tables_done >= 16 && !now.under_way.empty()) least_later = std::min(least_later, now.workers);
+    return now.tables_done < 12 ? 4 : 1;
+  });
+  EXPECT_EQ(totals.tables, 24);
+  EXPECT_EQ(totals.rows, 600000);
+  if (looks > 3) {
+    EXPECT_GT(most, 1);
+  }
+  for (const char* table : {"public.m0", "public.m23"}) expect_same(table);
+}
+
+TEST_F(CopyWorkersTest, TheCopyIsNotedForStatusAndHeedsWhatIsSet) {
+  make_large();
+  publish();
+  CopyWatch watch(*green, {*blue, kCopyStream, 0}, 2, nullptr);
+  CopyProgress now{.tables = 3, .bytes = 300, .workers = 2, .under_way = {"public.large"}};
+  EXPECT_EQ(watch.look(now, soon()), 2);
+  Server elsewhere = side(pair->green(), "green");
+  const auto note = noted_copy(elsewhere, soon());
+  ASSERT_TRUE(note);
+  EXPECT_EQ(note->value("tables", 0), 3);
+  EXPECT_EQ(note->at("under_way").at(0), "public.large");
+  ask_for_copy_workers(elsewhere, 5, soon());
+  int wanted = 0;
+  for (const auto deadline = soon(); wanted != 5 && !deadline.has_passed(); std::this_thread::sleep_for(50ms))
+    wanted = watch.look(now, soon());
+  EXPECT_EQ(wanted, 5);
+  watch.forget(soon());
+  EXPECT_FALSE(noted_copy(elsewhere, soon()));
+}
+
+TEST_F(CopyWorkersTest, BlueIsNotMadeToKeepMoreWalThanThePlaybookAllows) {
+  make_large();
+  publish();
+  bool has_written = false;
+  CopyTables step(Source(*blue), Target(*green), kCopyStream, CopySettings{}, 1 << 20, true, [&](const std::string&) {
+    if (has_written) return;
+    has_written = true;
+    auto other = admin(pair->blue());
+    run(other, "CREATE TABLE public.noise AS SELECT repeat('z', 1000) FROM generate_series(1, 5000)");
+  });
+  std::string why;
+  EXPECT_EQ(error_of([&] { step.apply(Deadline::after(1min)); }, &why), "slot.wal-limit") << why;
+  EXPECT_NE(why.find("replication.max_slot_wal is 1 MiB; the slot was dropped"), std::string::npos) << why;
+  EXPECT_FALSE(slot_state(blue->control(), kCopyStream, soon()).exists);
+}
+
+TEST(CopyBehindTls, RowsArriveThroughLibpq) {
+  NEED_POSTGRES(15);
+  NEED_POSTGRES(17);
+  bench::World world(true);
+  auto blue = world.session("blue", "postgres");
+  auto green = world.session("green", "postgres");
+  ASSERT_EQ(value(blue, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"), "t");
+  run(blue, "CREATE TABLE public.t AS SELECT i, repeat('x', i % 300) AS v FROM generate_series(1, 20000) AS i");
+  run(green, "CREATE TABLE public.t (i int, v text); SET client_min_messages = error");
+  run(green, "BEGIN");
+  std::atomic<std::int64_t> sent = 0;
+  EXPECT_EQ(relay_copy(blue, Sql("COPY public.t TO STDOUT"), green, Sql("COPY public.t FROM STDIN"), {}, sent, soon()), 20000);
+  run(green, "COMMIT");
+  const std::string all = "SELECT count(*) || md5(string_agg(i || v, '|' ORDER BY i)) FROM public.t";
+  EXPECT_EQ(value(green, all), value(blue, all));
+}
+
+}  // namespace
+}  // namespace verdigris::test
