@@ -97,14 +97,17 @@ TEST_F(WayBackBlockers, APreparedTransactionIsRefusedOrUndoneByItsName) {
     run(session, "INSERT INTO public.ledger_a VALUES (78, 1, 0)");
     run(session, std::string("PREPARE TRANSACTION '") + gid + "'");
   };
-  auto green = admin(shop_->server("green"));
+  const auto take_back = [&](const char* gid) {  // by a session that does not stay: it would be waited for
+    auto green = admin(shop_->server("green"));
+    run(green, std::string("ROLLBACK PREPARED '") + gid + "'");
+  };
   prepare("early gid");
   expect_refused_because({"early gid", "of postgres, prepared 20"});
-  run(green, "ROLLBACK PREPARED 'early gid'");
+  take_back("early gid");
   auto crossing = stopped_at("after:apply:stand_ready");
   prepare("late gid");
   expect_undone_because(crossing, {"late gid", "of postgres, prepared 20"});
-  run(green, "ROLLBACK PREPARED 'late gid'");
+  take_back("late gid");
 }
 
 TEST_F(WayBackBlockers, ATriggerThatItsOwnerDisablesIsSeenBeforeAndBehindTheFence) {
