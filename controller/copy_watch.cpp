@@ -37,7 +37,7 @@ int CopyWatch::look(const CopyProgress& now, Deadline deadline) {
   limit_.require_kept(deadline);
   if (now.under_way.empty() || (next_note_ && !next_note_->has_passed())) return workers_;
   next_note_ = Deadline::after(kNoteEvery);
-  save_value(target_.control(), target_.deployment(), kCopyNote, note_of(now, limit_).dump(), deadline);
+  note_value(target_.control(), target_.deployment(), kCopyNote, note_of(now, limit_).dump(), deadline);
   const auto wanted = saved_value(target_.control(), target_.deployment(), kWantedWorkers, deadline);
   const auto number = wanted ? Json::parse(*wanted, nullptr, false) : Json(nullptr);
   if (number.is_number_integer()) workers_ = std::clamp(number.get<int>(), 1, kMostCopyWorkers);
@@ -50,6 +50,10 @@ void CopyWatch::forget(Deadline deadline) {
       forget_value(target_.control(), target_.deployment(), key, deadline);
 }
 
+PlannedAct CopyWatch::noting(Server& target) {
+  return {target.color(), noting_statement().text(), {target.deployment(), kCopyNote, "<how far it has come>"}};
+}
+
 std::optional<Json> noted_copy(Server& target, Deadline deadline) {
   const auto text = saved_value(target.control(), target.deployment(), kCopyNote, deadline);
   if (!text) return std::nullopt;
@@ -58,7 +62,7 @@ std::optional<Json> noted_copy(Server& target, Deadline deadline) {
 }
 
 void ask_for_copy_workers(Server& target, int workers, Deadline deadline) {
-  save_value(target.control(), target.deployment(), kWantedWorkers, std::to_string(workers), deadline);
+  note_value(target.control(), target.deployment(), kWantedWorkers, std::to_string(workers), deadline);
 }
 
 }  // namespace verdigris

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "controller/journal.hpp"
+#include "controller/planned_act.hpp"
 #include "controller/slot_wal_limit.hpp"
 #include "replication/copy/progress.hpp"
 #include "replication/tool_runner.hpp"
@@ -23,6 +24,7 @@ class CopyWatch {
   int look(const CopyProgress& now, Deadline deadline);
   // The notes on the target are for while it runs.
   void forget(Deadline deadline);
+  static PlannedAct noting(Server& target);
 
  private:
   Server& target_;

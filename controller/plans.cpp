@@ -74,8 +74,9 @@ Bypass bypass_of(Deployment& d) {
   return {d.playbook().fence.bypass, [&d](Deadline deadline) { return pooler_backends(d, deadline); }};
 }
 
-// Whoever reports is at work, and the source keeps WAL meanwhile.
+// Whoever reports is at work, and the source keeps WAL meanwhile. What was ready before is not given up for it.
 ProgressCallback reporting_within_limit(Deployment& d, const Source& source, const Stream& stream) {
+  if (d.standing().phase == Phase::ready) return d.progress();
   auto limit = std::make_shared<SlotWalLimit>(*source, stream, d.playbook().replication.max_slot_wal_bytes);
   return [limit, progress = d.progress()](const std::string& text) {
     limit->require_kept(Deadline::after(kWalAnswer));

@@ -17,8 +17,9 @@ void SlotWalLimit::require_kept(Deadline deadline) {
   next_look_ = Deadline::after(kWalLook);
   const auto state = slot_state(publisher_.control(), stream_, deadline);
   if (!state.exists || !state.is_usable()) return;  // the step itself finds out, and says it
+  const auto before = kept_;
   kept_ = (wal_insert_position(publisher_.control(), deadline) - state.restart).count;
-  if (most_bytes_ == 0 || kept_ <= most_bytes_) return;
+  if (most_bytes_ == 0 || kept_ <= most_bytes_ || kept_ < before) return;  // less than before: it is being read
   drop_slot(publisher_.control(), stream_, deadline, SlotReader::is_ended);
   throw Error("slot.wal-limit",
               publisher_.color() + ": " + mebibytes_of(kept_) + " of WAL were kept for replication slot " + stream_.name +

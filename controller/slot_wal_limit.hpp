@@ -16,7 +16,7 @@ class SlotWalLimit {
   SlotWalLimit(Server& publisher, Stream stream, std::int64_t most_bytes)
       : publisher_(publisher), stream_(std::move(stream)), most_bytes_(most_bytes) {}
 
-  // Looks at most every two seconds. Drops the slot, whoever reads it, and throws Error("slot.wal-limit").
+  // Looks at most every two seconds. If it is more, and not less than at the last look, drops the slot, whoever reads it, and throws Error("slot.wal-limit").
   void require_kept(Deadline deadline);
   // As of the last look, bytes; 0 before it.
   std::int64_t kept() const { return kept_; }

@@ -120,6 +120,17 @@ Sql saving_statement() {
     ON CONFLICT (deployment, key) DO NOTHING)");
 }
 
+void note_value(Connection& on, const std::string& deployment, const std::string& key, const std::string& value,
+                Deadline deadline) {
+  on.query(noting_statement(), {deployment, key, value}, deadline);
+}
+
+Sql noting_statement() {
+  return Sql(R"(
+    INSERT INTO verdigris.saved (deployment, key, value) VALUES ($1, $2, $3::jsonb)
+    ON CONFLICT (deployment, key) DO UPDATE SET value = excluded.value)");
+}
+
 std::optional<std::string> saved_value(Connection& on, const std::string& deployment, const std::string& key,
                                        Deadline deadline) {
   const auto result =

@@ -26,6 +26,10 @@ bool has_control_schema(Connection& on, Deadline deadline);
 void save_value(Connection& in_transaction, const std::string& deployment, const std::string& key,
                 const std::string& value, Deadline deadline);
 Sql saving_statement();  // what it sends; $1 is the deployment, $2 the key, $3 the value
+// What is true of this moment only, and overwritten by the next one.
+void note_value(Connection& on, const std::string& deployment, const std::string& key, const std::string& value,
+                Deadline deadline);
+Sql noting_statement();  // with the parameters of saving_statement()
 std::optional<std::string> saved_value(Connection& on, const std::string& deployment, const std::string& key,
                                        Deadline deadline);
 std::vector<std::pair<std::string, std::string>> saved_values(Connection& on, const std::string& deployment,

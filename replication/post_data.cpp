@@ -378,11 +378,17 @@ void build_indexes(Server& target, std::vector<IndexBuild> builds, const std::st
 }
 
 void restore_rest(const Server& target, const std::vector<std::string>& statements, const std::string& encoding,
-                  const std::function<void(Connection&)>& note, Deadline deadline) {
+                  const std::function<void(Connection&)>& note, const ProgressCallback& progress, Deadline deadline) {
   auto session = open_restoring(target, encoding, deadline);
   Transaction transaction(session, deadline);
-  for (const auto& statement : statements) {
+  auto next_report = Deadline::after(kReportBuilds);
+  for (std::size_t i = 0; i < statements.size(); ++i) {
+    const auto& statement = statements[i];
     if (statement.empty()) continue;
+    if (progress && next_report.has_passed()) {
+      progress(std::to_string(i) + "/" + std::to_string(statements.size()) + " foreign keys, triggers and the like");
+      next_report = Deadline::after(kReportBuilds);
+    }
     try {
       transaction.execute(Sql::written_by_operator(statement));
     } catch (const Error& error) {

@@ -41,8 +41,8 @@ IndexBuild read_build(const std::string& statement);  // without a table if it i
 void build_indexes(Server& target, std::vector<IndexBuild> builds, const std::string& encoding, int workers,
                    const ProgressCallback& progress, Deadline deadline);
 
-// The rest, and `note` on the same session, in one transaction.
+// The rest, and `note` on the same session, in one transaction. progress: before a statement, twice a second at most.
 void restore_rest(const Server& target, const std::vector<std::string>& statements, const std::string& encoding,
-                  const std::function<void(Connection&)>& note, Deadline deadline);
+                  const std::function<void(Connection&)>& note, const ProgressCallback& progress, Deadline deadline);
 
 }  // namespace verdigris

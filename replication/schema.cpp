@@ -227,7 +227,7 @@ void carry_post_data(const Server& source, Server& target, const SchemaTools& to
   // Printed before anything is built: a program that fails has left nothing behind, as its message says.
   const auto rest = work.is_rest_there ? std::vector<std::string>{} : printed(toc.rest, toc.rest_count);
   build_indexes(target, std::move(builds), encoding, work.workers, progress, deadline);
-  if (!work.is_rest_there) restore_rest(target, rest, encoding, work.note_rest, deadline);
+  if (!work.is_rest_there) restore_rest(target, rest, encoding, work.note_rest, progress, deadline);
 }
 
 std::vector<std::string> dumping_command(const SchemaDumpTool& tool, const Server& source, const std::string& dump) {

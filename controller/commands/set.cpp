@@ -37,11 +37,13 @@ int run_set(const Invocation& invocation, Output& output) {
   Deployment d(load_playbook(invocation.playbook), [](const std::string&) {});
   const auto deadline = Deadline::after(invocation.timeout.value_or(std::chrono::milliseconds(30'000)));
   const auto errors = d.connect_what_answers(deadline);
+  d.journal().load(deadline);
+  const auto standing = d.standing();
   Server& green = d.green();
   if (!green.is_connected()) throw Error("cannot-connect", errors.front(), "Start it, or correct clusters in the playbook.");
   const bool is_known = has_control_schema(green.control(), deadline);
   const auto note = is_known ? noted_copy(green, deadline) : std::nullopt;
-  if (!note || !lease_holder(green.control(), d.name(), deadline))
+  if (!note || !standing.open || standing.open->command != "prepare" || !lease_holder(green.control(), d.name(), deadline))
     throw Refused("set.nothing", "nothing is copied at the moment, so there are no copy workers to set",
                   "It can be set while verdigris prepare copies; replication.copy.workers of the playbook is where it begins.");
   ask_for_copy_workers(green, workers, deadline);

@@ -17,6 +17,15 @@ namespace {
 constexpr const char* kCopyStarted = "copy:started";  // the tables were empty; rows that are there now came by us
 constexpr const char* kCopyDone = "copy:done";
 
+// Behind a failure, which is what is told.
+void forget_notes(CopyWatch& watch) noexcept {
+  try {
+    watch.forget(Deadline::after(std::chrono::seconds(5)));
+  } catch (const std::exception&) {
+    // The next copy begins by forgetting them.
+  }
+}
+
 }  // namespace
 
 std::string CopyTables::describe() const {
@@ -52,8 +61,7 @@ PlannedActs CopyTables::statements(Deadline deadline) {
   const auto tables = user_tables(source_->control(), deadline);
   auto items = copy_plan(tables, settings_.filter);
   mark_referenced(items, target_->control(), deadline);
-  choose_formats(items, source_->control(), deadline);
-  std::ranges::sort(items, {}, &CopyItem::table);
+  choose_formats(items, source_->control(), target_->control(), deadline);
   const auto checks = unvalidated_checks(target_->control(), deadline);  // a dump brings them only behind the rows
   PlannedActs out{saving(*target_, kCopyStarted, "true")};
   for (const auto& check : checks) {
@@ -65,13 +73,16 @@ PlannedActs CopyTables::statements(Deadline deadline) {
   out.push_back({here, snapshot_slot_statement(stream_).text()});
   std::vector<QualifiedName> names;
   for (const auto& item : items) names.push_back(item.table);
+  std::ranges::sort(names);
+  split_tail(items, settings_.workers, source_->control(), deadline);
+  std::ranges::stable_sort(items, {}, &CopyItem::table);
   if (!names.empty()) out.push_back({here, locking_statement(names).text()});
   for (const auto& item : items) {
     out.push_back({here, copy_to(item).text()});
     if (item.is_frozen()) out.push_back({there, emptying(item).text()});
     out.push_back({there, copy_from(item).text()});
   }
-  out.push_back(saving(*target_, "copy:progress", "<how far it has come>"));
+  out.push_back(CopyWatch::noting(*target_));
   out.push_back({there, durable_position_statement().text()});
   for (const auto& check : checks) {
     out.push_back({there, check.adding().text()});
@@ -90,7 +101,13 @@ std::string CopyTables::apply(Deadline deadline) {
   watch.forget(deadline);  // what was asked of a run before
   auto settings = settings_;
   settings.look = [&](const CopyProgress& now) { return watch.look(now, deadline); };
-  const auto totals = copy_all_tables(*source_, *target_, stream_, settings, deadline);
+  CopyTotals totals;
+  try {
+    totals = copy_all_tables(*source_, *target_, stream_, settings, deadline);
+  } catch (...) {
+    forget_notes(watch);
+    throw;
+  }
   watch.forget(deadline);
   put_back_unvalidated_checks(target, target_->deployment(), deadline);
   // Synchronous, so everything before it is durable too.

@@ -12,6 +12,22 @@
 namespace verdigris {
 namespace {
 
+constexpr std::chrono::milliseconds kLoginPatience{30'000};
+
+bool is_alive(Connection& session) {
+  try {
+    session.execute(Sql("SELECT 1"), Deadline::after(kLoginPatience));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+Error table_changed(const Server& source) {
+  return {"copy.changed", source.color() + ": a table was truncated, rewritten or dropped during the copy",
+          "Repeat the command when no such work is under way."};
+}
+
 Connection open_target(const Server& target, Deadline deadline) {
   // Asynchronous commits: everything is made durable once at the end, and a crash before that starts over.
   Connection session = target.open("copy", deadline, false,
@@ -51,20 +67,26 @@ CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream,
   truncate_tables(target.control(), settings.filter, deadline);
   auto items = copy_plan(user_tables(source.control(), deadline), settings.filter);
   mark_referenced(items, target.control(), deadline);
-  choose_formats(items, source.control(), deadline);
+  choose_formats(items, source.control(), target.control(), deadline);
   const auto names = names_of(items);
   const auto before = storage_digest(source.control(), names, deadline);
   SlotSnapshot slot = create_slot_with_snapshot(source, stream, deadline);
   Connection keeper = open_under_snapshot(source, "keeper", slot.name, deadline);
+  // The keeper's own: whoever reads under it reads what the keeper's locks protect, and with the keeper it ends.
+  const auto snapshot = keeper.query(Sql("SELECT pg_export_snapshot()"), deadline).one_row(1).text(0);
+  slot.session.close();
   lock_tables(keeper, names, deadline);
   if (storage_digest(source.control(), names, deadline) != before)
-    throw Error("copy.changed", source.color() + ": a table was truncated, rewritten or dropped while the copy began",
-                "Repeat the command when no such work is under way.");
+    throw table_changed(source);
   split_tail(items, settings.workers, source.control(), deadline);
-  const CopySessions sessions{[&] { return open_under_snapshot(source, "copy", slot.name, deadline); },
-                              [&] { return open_target(target, deadline); }};
+  const auto login = [&] { return Deadline::after(kLoginPatience).or_earlier(deadline); };
+  const CopySessions sessions{[&] { return open_under_snapshot(source, "copy", snapshot, login()); },
+                              [&] { return open_target(target, login()); }};
   const auto look = [&](const CopyProgress& now) { return settings.look ? settings.look(now) : settings.workers; };
   const auto copied = copy_items(std::move(items), settings.workers, sessions, look, deadline);
+  // A session that was open already goes on under the snapshot without the locks.
+  if (!keeper.is_open() || !is_alive(keeper)) throw snapshot_lost(source.color() + ": its session was ended");
+  if (storage_digest(source.control(), names, deadline) != before) throw table_changed(source);
   durable_wal_position(target.control(), deadline);
   return {slot.consistent_point, copied.tables, copied.rows, copied.bytes};
 }

@@ -30,6 +30,46 @@ std::int64_t share(std::int64_t bytes, std::int64_t part, std::int64_t whole) {
   return static_cast<std::int64_t>(static_cast<double>(bytes) * static_cast<double>(part) / static_cast<double>(whole));
 }
 
+// Enums travel as their labels, arrays with the OID of their elements: only those of built-in types are alike. Left out:
+// reg* and other types that name objects by OID, composites, xml (its encoding is declared inside), tsquery (an empty one
+// cannot be read back), multiranges (14), and whatever an extension defines.
+std::set<QualifiedName> fit_for_text_only(Connection& on, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
+    WITH alike(types) AS (SELECT '{bool,bytea,"\"char\"",name,int2,int4,int8,text,json,jsonb,point,lseg,path,box,polygon,line,
+        circle,float4,float8,money,macaddr,macaddr8,inet,cidr,bpchar,varchar,date,time,timetz,timestamp,timestamptz,
+        interval,bit,varbit,numeric,uuid,pg_lsn,tsvector,int4range,int8range,numrange,tsrange,tstzrange,
+        daterange}'::regtype[])
+    SELECT DISTINCT n.nspname, c.relname
+    FROM alike, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+    JOIN pg_type declared ON declared.oid = a.atttypid
+    JOIN pg_type t ON t.oid = CASE WHEN declared.typtype = 'd' THEN declared.typbasetype ELSE declared.oid END
+    WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema$)'
+      AND NOT (t.oid = ANY (types::oid[]) OR t.typtype = 'e'
+               OR (t.typcategory = 'A' AND t.typlen = -1 AND t.typelem = ANY (types::oid[]))))"),
+                                 deadline);
+  std::set<QualifiedName> names;
+  for (const Row& row : answer.rows(2)) names.emplace(row.text(0), row.text(1));
+  return names;
+}
+
+// The types of each table's columns, by name; of a domain the type below it, too.
+std::map<QualifiedName, std::string> column_types(Connection& on, Deadline deadline) {
+  const Result answer = on.query(Sql(R"(
+    SELECT n.nspname, c.relname,
+           string_agg(format('%I %s %s', a.attname, format_type(a.atttypid, a.atttypmod),
+                             CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END),
+                      ', ' ORDER BY a.attname)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+    JOIN pg_type t ON t.oid = a.atttypid
+    WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema$)' GROUP BY 1, 2)"),
+                                 deadline);
+  std::map<QualifiedName, std::string> types;
+  for (const Row& row : answer.rows(3)) types.emplace(QualifiedName(row.text(0), row.text(1)), row.text(2));
+  return types;
+}
+
 }  // namespace
 
 std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const TableSelection& filter) {
@@ -85,27 +125,15 @@ std::vector<CopyItem> with_split_tail(std::vector<CopyItem> items, const std::ve
   return result;
 }
 
-// Enums travel as their labels, arrays with the OID of their elements: only those of built-in types are alike. Left out:
-// reg* and other types that name objects by OID, composites, xml (its encoding is declared inside), multiranges (14), and
-// whatever an extension defines.
-void choose_formats(std::vector<CopyItem>& items, Connection& source, Deadline deadline) {
-  const Result answer = source.query(Sql(R"(
-    WITH alike(types) AS (SELECT '{bool,bytea,"\"char\"",name,int2,int4,int8,text,json,jsonb,point,lseg,path,box,polygon,line,
-        circle,float4,float8,money,macaddr,macaddr8,inet,cidr,bpchar,varchar,date,time,timetz,timestamp,timestamptz,
-        interval,bit,varbit,numeric,uuid,pg_lsn,tsvector,tsquery,int4range,int8range,numrange,tsrange,tstzrange,
-        daterange}'::regtype[])
-    SELECT DISTINCT n.nspname, c.relname
-    FROM alike, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-    JOIN pg_type declared ON declared.oid = a.atttypid
-    JOIN pg_type t ON t.oid = CASE WHEN declared.typtype = 'd' THEN declared.typbasetype ELSE declared.oid END
-    WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema$)'
-      AND NOT (t.oid = ANY (types::oid[]) OR t.typtype = 'e'
-               OR (t.typcategory = 'A' AND t.typlen = -1 AND t.typelem = ANY (types::oid[]))))"),
-                                     deadline);
-  std::set<QualifiedName> others;
-  for (const Row& row : answer.rows(2)) others.emplace(row.text(0), row.text(1));
-  for (CopyItem& item : items) item.is_binary = !others.contains(item.table);
+void choose_formats(std::vector<CopyItem>& items, Connection& source, Connection& target, Deadline deadline) {
+  auto others = fit_for_text_only(source, deadline);
+  others.merge(fit_for_text_only(target, deadline));
+  const auto here = column_types(source, deadline), there = column_types(target, deadline);
+  for (CopyItem& item : items) {
+    const auto wanted = here.find(item.table), found = there.find(item.table);
+    const bool is_same = found == there.end() || (wanted != here.end() && wanted->second == found->second);
+    item.is_binary = is_same && !others.contains(item.table);
+  }
 }
 
 void split_tail(std::vector<CopyItem>& items, int streams, Connection& source, Deadline deadline) {

@@ -39,8 +39,9 @@ std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const T
 void mark_referenced(std::vector<CopyItem>& items, Connection& target, Deadline deadline);
 
 // Binary where every column's binary form is the same on all majors and holds no OID of one server: it costs both servers
-// a third less than text. Columns are of the same types on both sides by then.
-void choose_formats(std::vector<CopyItem>& items, Connection& source, Deadline deadline);
+// a third less than text. And where a table's columns are of the same types on both sides; one that the target does not
+// have yet gets the source's.
+void choose_formats(std::vector<CopyItem>& items, Connection& source, Connection& target, Deadline deadline);
 
 // Splits what would be the tail: a table that alone takes longer than its share of the streams. Others stay whole, since
 // parts cannot be frozen, and cost the source an executor. Only from 14 on a part is read without reading the whole.

@@ -50,6 +50,11 @@ SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Dea
   }
 }
 
+Error snapshot_lost(const std::string& why) {
+  return {"copy.snapshot-lost", why + ": the session that kept the snapshot and the locks of the copy has ended",
+          "Repeat verdigris prepare: the copy begins anew."};
+}
+
 Connection open_under_snapshot(const Server& source, const std::string& role, const std::string& snapshot,
                                Deadline deadline) {
   Connection session = source.open(role, deadline, true,
@@ -62,9 +67,7 @@ Connection open_under_snapshot(const Server& source, const std::string& role, co
   try {
     session.execute(Sql("SET TRANSACTION SNAPSHOT {}", Literal(snapshot)), deadline);
   } catch (const ServerError& error) {
-    throw Error("copy.snapshot-lost",
-                std::string(error.what()) + ": the sessions that kept the snapshot of the copy have ended",
-                "Repeat verdigris prepare: the copy begins anew.");
+    throw snapshot_lost(error.what());
   }
   return session;
 }

@@ -19,6 +19,8 @@ struct SlotSnapshot {
 // Throws Error("slot.blockers") naming the transactions that were in the way until the deadline.
 SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Deadline deadline);
 
+Error snapshot_lost(const std::string& why);
+
 // A session whose transaction reads under the snapshot.
 Connection open_under_snapshot(const Server& source, const std::string& role, const std::string& snapshot,
                                Deadline deadline);

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 
@@ -20,6 +21,7 @@ constexpr std::size_t kMostTogether = 100;          // small tables in one trans
 constexpr std::int64_t kMostBytesTogether = 1 << 20;
 constexpr int kMostTries = 5;  // of a batch whose source session is lost
 constexpr std::chrono::milliseconds kFirstRest{200};
+constexpr std::chrono::milliseconds kNoMore{30'000};
 
 // Items that one transaction copies: one, or several small ones.
 using Batch = std::vector<const CopyItem*>;
@@ -88,7 +90,7 @@ class CopyWorkers {
       if (!look) return;
       const int wanted = look(progress());
       const std::lock_guard lock(mutex_);
-      wanted_ = std::max(wanted, 1);
+      wanted_ = std::max(no_more_ && !no_more_->has_passed() ? std::min(wanted, running_) : wanted, 1);
     } catch (...) {
       fail(std::current_exception());
     }
@@ -117,10 +119,11 @@ class CopyWorkers {
     }
     try {
       Pair pair;
-      while (const Batch* batch = take(mine)) {
-        copy_with_tries(pair, *batch, mine);
-        end(mine);
-      }
+      if (can_begin(pair))
+        while (const Batch* batch = take(mine)) {
+          copy_with_tries(pair, *batch, mine);
+          end(mine);
+        }
     } catch (...) {
       fail(std::current_exception());
     }
@@ -128,6 +131,21 @@ class CopyWorkers {
     std::erase(under_way_, &mine);
     --running_;
     changed_.notify_all();
+  }
+
+  // A server that has no room for one more session: those that are there go on without.
+  bool can_begin(Pair& pair) {
+    try {
+      pair.target.emplace(sessions_.target());
+      pair.source.emplace(source_session());
+      return true;
+    } catch (const Error&) {
+      const std::lock_guard lock(mutex_);
+      if (running_ == 1) return true;  // the only one: copy_with_tries() tells what is wrong
+      wanted_ = running_ - 1;
+      no_more_ = Deadline::after(kNoMore);
+      return false;
+    }
   }
 
   void end(UnderWay& mine) {
@@ -145,8 +163,8 @@ class CopyWorkers {
     auto rest = kFirstRest;
     for (int tries = 1;; ++tries, rest *= 2) {
       try {
-        if (!pair.target) pair.target.emplace(sessions_.target());
-        if (!pair.source) pair.source.emplace(source_session());
+        if (!pair.target || !pair.target->is_open()) pair.target.emplace(sessions_.target());
+        if (!pair.source || !pair.source->is_open()) pair.source.emplace(source_session());
         rows_ += copy(pair, batch, mine);
         return;
       } catch (const CopySourceLost&) {
@@ -162,6 +180,10 @@ class CopyWorkers {
     try {
       return sessions_.source();
     } catch (const CannotConnect& error) {
+      throw CopySourceLost(error);
+    } catch (const ConnectionLost& error) {
+      throw CopySourceLost(error);
+    } catch (const DeadlinePassed& error) {
       throw CopySourceLost(error);
     }
   }
@@ -229,6 +251,7 @@ class CopyWorkers {
   std::map<QualifiedName, int> parts_left_;
   std::vector<const UnderWay*> under_way_;
   RateMeter rate_;
+  std::optional<Deadline> no_more_;  // sessions until then
   std::exception_ptr error_;
 };
 

@@ -119,10 +119,14 @@ TEST_F(CopyWorkersTest, BinaryIsForTypesThatAreAlikeEverywhere) {
     CREATE TABLE public.t_classes (a regtype[]);
     CREATE TABLE public.t_xml (a xml);
     CREATE TABLE public.t_domain (a public.shorter);
+    CREATE TABLE public.t_query (a tsquery);
+    CREATE TABLE public.t_other (a int, b int8);
     CREATE TABLE public.b_generated (a int, b public.pair GENERATED ALWAYS AS (NULL::public.pair) STORED))");
+  run(green->control(), "CREATE TABLE public.t_other (a int, b timestamptz); CREATE TABLE public.b_arrays (b text[], a int[], "
+                        "d tsvector, c daterange)");
   auto items = copy_plan(user_tables(blue->control(), soon()), {});
-  choose_formats(items, blue->control(), soon());
-  EXPECT_EQ(items.size(), 10u);
+  choose_formats(items, blue->control(), green->control(), soon());
+  EXPECT_EQ(items.size(), 12u);
   for (const auto& item : items)
     EXPECT_EQ(item.is_binary, item.table.name().raw().starts_with("b_")) << item.table.display();
 }
@@ -139,22 +143,53 @@ TEST_F(CopyWorkersTest, ASourceSessionThatIsLostIsReplacedAndItsPartCopiedAgain)
   expect_same("public.large");
 }
 
-TEST_F(CopyWorkersTest, WithoutItsSnapshotACopyEnds) {
+// Its locks go with it: a table could be rewritten, and would look empty under the snapshot, or have its rows elsewhere.
+TEST_F(CopyWorkersTest, WithoutItsKeeperACopyEnds) {
   make_large();
-  bool is_ended = false;
-  std::string why;
-  const auto id = error_of([&] {
-    copy(2, [&](const CopyProgress& now) {
-      if (!is_ended && now.sent > 0) {
-        is_ended = true;
-        auto other = admin(pair->blue());
-        run(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                   "WHERE application_name LIKE 'verdigris/shop/%' AND application_name <> 'verdigris/shop/control'");
-      }
-      return 2;
-    });
-  }, &why);
-  EXPECT_EQ(id, "copy.snapshot-lost") << why;
+  for (const std::string who : {"= 'verdigris/shop/keeper'", "<> 'verdigris/shop/control'"}) {
+    bool is_ended = false;
+    std::string why;
+    const auto id = error_of([&] {
+      copy(2, [&](const CopyProgress& now) {
+        if (!is_ended && now.sent > 0) {
+          is_ended = true;
+          auto other = admin(pair->blue());
+          run(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                     "WHERE application_name LIKE 'verdigris/shop/%' AND application_name " + who);
+        }
+        return 2;
+      });
+    }, &why);
+    EXPECT_TRUE(is_ended);
+    EXPECT_EQ(id, "copy.snapshot-lost") << who << why;
+  }
+}
+
+// A server that has no room for one more session: whoever is there goes on.
+TEST_F(CopyWorkersTest, StreamsThatCannotBeginLeaveTheOthersAtWork) {
+  std::vector<CopyItem> items;
+  for (int i = 0; i < 12; ++i) {
+    const std::string table = "public.r" + std::to_string(i);
+    on_both("CREATE TABLE " + table + " (a int, b text)");
+    run(blue->control(), "INSERT INTO " + table + " SELECT g, repeat('y', 150) FROM generate_series(1, 30000) AS g");
+  }
+  items = copy_plan(user_tables(blue->control(), soon()), {});
+  std::atomic<int> opened = 0, refused = 0;
+  const CopySessions sessions{[&] { return blue->open("copy", soon()); },
+                              [&] {
+                                if (opened++ > 0) {
+                                  ++refused;
+                                  throw CannotConnect("green", "too many clients already", "53300", "");
+                                }
+                                auto session = green->open("copy", soon());
+                                run(session, "SET client_min_messages = error");
+                                return session;
+                              }};
+  const auto result = copy_items(std::move(items), 3, sessions, [](const CopyProgress&) { return 3; }, Deadline::after(1min));
+  EXPECT_EQ(result.rows, 360000);
+  EXPECT_EQ(result.tables, 12);
+  EXPECT_GT(refused, 0);
+  expect_same("public.r11");
 }
 
 TEST_F(CopyWorkersTest, StreamsComeAndGoAsAskedFor) {
@@ -188,12 +223,17 @@ TEST_F(CopyWorkersTest, TheCopyIsNotedForStatusAndHeedsWhatIsSet) {
   const auto note = noted_copy(elsewhere, soon());
   ASSERT_TRUE(note);
   EXPECT_EQ(note->value("tables", 0), 3);
+  EXPECT_EQ(note->value("tables_done", -1), 0);
   EXPECT_EQ(note->at("under_way").at(0), "public.large");
-  ask_for_copy_workers(elsewhere, 5, soon());
-  int wanted = 0;
-  for (const auto deadline = soon(); wanted != 5 && !deadline.has_passed(); std::this_thread::sleep_for(50ms))
-    wanted = watch.look(now, soon());
-  EXPECT_EQ(wanted, 5);
+  for (const int asked : {5, 1}) {  // a second time, too
+    now.tables_done = asked;
+    ask_for_copy_workers(elsewhere, asked, soon());
+    int wanted = 0;
+    for (const auto deadline = soon(); wanted != asked && !deadline.has_passed(); std::this_thread::sleep_for(50ms))
+      wanted = watch.look(now, soon());
+    EXPECT_EQ(wanted, asked);
+    EXPECT_EQ(noted_copy(elsewhere, soon())->value("tables_done", -1), asked);
+  }
   watch.forget(soon());
   EXPECT_FALSE(noted_copy(elsewhere, soon()));
 }
