@@ -157,7 +157,10 @@ TEST_F(WindowFacts, TheOwnerOfASubscriptionMustBeLetInBehindTheConnectionFence) 
   playbook.name = "shop";
   playbook.green = pair_->green().conninfo("verdigris", "shop");
   playbook.replication.to_green = reachable(pair_->green());
-  const auto kept = Deployment(playbook, nullptr).roles_to_keep("green");
+  playbook.blue = pair_->blue().conninfo("verdigris", "shop");
+  Deployment deployment(playbook, nullptr);
+  deployment.connect(soon());
+  const auto kept = deployment.roles_to_keep("green");
   EXPECT_NE(std::ranges::find(kept, value(green(), "SELECT subowner::regrole FROM pg_subscription")), kept.end());
 
   run(green(), R"(
