@@ -10,7 +10,22 @@ bool has_pid(const std::vector<ForeignSession>& sessions, int pid) {
   return std::ranges::any_of(sessions, [&](const ForeignSession& one) { return one.pid == pid; });
 }
 
+std::string names_text(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 }  // namespace
+
+void require_all_shut_out(const Server& server, const std::vector<std::string>& let_in,
+                          const std::vector<std::string>& keep) {
+  if (let_in.empty()) return;
+  throw Refused("fence.connect",
+                server.color() + ": closed for connections it would still let in: " + names_text(let_in),
+                "Take it out of the roles that must connect (" + names_text(keep) +
+                    "), whose CONNECT it has by membership, and look who grants it meanwhile.");
+}
 
 // The pooler is asked between two looks at the server: what stands in both and not in its list is nobody's backend.
 std::vector<ForeignSession> bypassing_sessions(Server& server, const Bypass& bypass, Deadline deadline) {

@@ -36,4 +36,8 @@ struct ForeignPolicy {
 // Error "fence.bypass" that names the oldest one.
 void wait_for_no_foreign_session(Server& server, const ForeignPolicy& policy, Deadline until, Deadline deadline);
 
+// Throws Refused "fence.connect" if somebody is let in (roles_let_in) although connections are closed for all but `keep`.
+void require_all_shut_out(const Server& server, const std::vector<std::string>& let_in,
+                          const std::vector<std::string>& keep);
+
 }  // namespace verdigris

@@ -82,12 +82,20 @@ PgBouncerTraffic::~PgBouncerTraffic() = default;
 
 void PgBouncerTraffic::require_sound(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
   on_all(instances_, [&](PgBouncerInstance& instance) { instance.require_sound(current, budget, deadline); });
-  require_different_processes();
+  require_whole();
 }
 
 void PgBouncerTraffic::require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
   on_all(instances_, [&](PgBouncerInstance& instance) { instance.require_ready(current, budget, deadline); });
+  require_whole();
+}
+
+// Each process once, and all that clients may reach.
+void PgBouncerTraffic::require_whole() const {
   require_different_processes();
+  std::vector<PoolerListening> named;
+  for (const auto& instance : instances_) named.push_back(instance->listening());
+  require_no_other_listener(named);
 }
 
 void PgBouncerTraffic::require_different_processes() const {

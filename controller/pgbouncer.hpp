@@ -19,9 +19,9 @@ class PgBouncerTraffic final : public Traffic {
   explicit PgBouncerTraffic(const PoolerSettings& settings);
   ~PgBouncerTraffic() override;
 
-  // Refused ids: "pooler.unreachable", "-not-pgbouncer", "-version", "-identity", "-same-process", "-paused",
-  // "-disabled", "-replication", "-alias-absent", "-session-pool", "-budget", "-unknown-setting", "-target", "-stale-config",
-  // "-console-rights", "-login-in-flight", and those of IniFile and StagedFile.
+  // Refused ids: "pooler.unreachable", "-not-pgbouncer", "-version", "-identity", "-same-process", "-siblings",
+  // "-listeners-unseen", "-paused", "-disabled", "-replication", "-alias-absent", "-session-pool", "-budget",
+  // "-unknown-setting", "-target", "-stale-config", "-console-rights", "-login-in-flight", and those of IniFile and StagedFile.
   void require_sound(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) override;
   void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) override;
   void stage(const Endpoint& target, Deadline deadline) override;
@@ -51,6 +51,7 @@ class PgBouncerTraffic final : public Traffic {
   std::string describe() const override;
 
  private:
+  void require_whole() const;
   void require_different_processes() const;
   bool is_shed(Deadline deadline);
   std::vector<int> wait_for_calm(Deadline deadline);

@@ -58,6 +58,10 @@ PgBouncerInstance::Shed PgBouncerInstance::shed(Deadline deadline) {
 std::vector<std::string> PgBouncerInstance::left_behind(Deadline deadline) {
   return on_control(deadline, [&](PgBouncerConsole& console) {
     std::vector<std::string> found;
+    const auto is_left = [&](const PooledServer& server) {
+      return server.is_to_be_closed && std::ranges::find(aliases_, server.alias) != aliases_.end();
+    };
+    if (std::ranges::none_of(console.servers(deadline), is_left)) return found;  // clients are listed only to name one
     for (const auto& alias : aliases_)
       for (const auto& session : console.sessions(alias, deadline))
         if (session.is_to_be_closed)

@@ -54,6 +54,14 @@ void PgBouncerInstance::identify(Deadline deadline) {
   if (!is_identified_) on_control(deadline, [&](PgBouncerConsole& console) { identify_on(console, deadline); });
 }
 
+PoolerListening PgBouncerInstance::listening() const {
+  const auto setting = [&](const char* key) {
+    const auto found = config_.find(key);
+    return found == config_.end() ? std::string{} : found->second;
+  };
+  return {settings_.name, process_.pid, setting("listen_port"), setting("listen_addr"), setting("so_reuseport") == "1"};
+}
+
 // All that can be asked without a RELOAD. Returns the file as it was read.
 IniFile PgBouncerInstance::look(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
   // B anew: one that lies since an earlier attempt may lead to a process that is gone.

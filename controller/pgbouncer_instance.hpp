@@ -13,6 +13,7 @@
 #include "controller/idle_shedding.hpp"
 #include "controller/pgbouncer_console.hpp"
 #include "controller/pgbouncer_identity.hpp"
+#include "controller/pgbouncer_listeners.hpp"
 #include "controller/playbook.hpp"
 #include "controller/pooler_files.hpp"
 
@@ -69,6 +70,7 @@ class PgBouncerInstance {
   const std::optional<Release>& release_seen() const { return release_seen_; }
   const std::string& name() const { return settings_.name; }
   pid_t pid() const { return process_.pid; }  // 0 before require_ready(), or if it cannot be seen
+  PoolerListening listening() const;          // as require_sound() or require_ready() found it
 
  private:
   PgBouncerConsole& control(Deadline deadline);

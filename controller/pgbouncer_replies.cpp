@@ -87,6 +87,7 @@ std::vector<PooledServer> servers_in(const Result& show_servers) {
   for (int row = 0; row < table.rows(); ++row) {
     const std::string state = table.text(row, "state");
     result.push_back({table.text(row, "database"), table.number(row, "remote_pid"), is_busy(state)});
+    result.back().is_to_be_closed = table.number(row, "close_needed") != 0;
     // An address in memory, which the next one may get.
     if (state == kLoggingIn)
       result.back().login = table.text(row, "ptr") + " " + table.text(row, "connect_time") + " " + table.text(row, "local_port");

@@ -41,6 +41,7 @@ struct PooledServer {
   int backend_pid = 0;   // 0 while it logs in
   bool is_busy = false;  // PAUSE would wait for it
   std::string login = {};  // names the login while it is under way; of two of one second it may be the same
+  bool is_to_be_closed = false;  // as in PooledSession
 };
 
 struct PoolCounts {

@@ -133,6 +133,19 @@ bool is_access_closed(Connection& on, const std::string& deployment, Deadline de
       .boolean(0);
 }
 
+// REVOKE takes away what was granted by the role it runs as, and nothing that comes by membership: so it is asked.
+std::vector<std::string> roles_let_in(Connection& on, const std::vector<std::string>& keep, Deadline deadline) {
+  const auto result = on.query_prepared(Sql(R"(
+    SELECT r.rolname FROM pg_roles r
+    WHERE r.rolcanlogin AND NOT r.rolsuper AND r.rolname <> ALL ($1::text[])
+      AND has_database_privilege(r.oid, (SELECT oid FROM pg_database WHERE datname = current_database()), 'CONNECT')
+    ORDER BY r.rolname)"),
+                                        {text_array(keep)}, deadline);
+  std::vector<std::string> names;
+  for (const auto& row : result.rows(1)) names.push_back(row.text(0));
+  return names;
+}
+
 bool has_saved_access(Connection& on, const std::string& deployment, Deadline deadline) {
   return on.query(Sql("SELECT EXISTS (SELECT FROM verdigris.saved WHERE deployment = $1 AND key = 'access')"), {deployment}, deadline)
       .one_row(1)

@@ -31,6 +31,9 @@ Sql close_access_statement();
 void open_access(Transaction& transaction, const std::string& deployment);
 Sql opening_access_statement();  // what it sends; $1 is the deployment
 bool is_access_closed(Connection& on, const std::string& deployment, Deadline deadline);
+// Login roles, superusers but for, that may connect although connections are closed: members of a role that is kept, or
+// somebody to whom it was granted since. `keep` as for close_access(). Where they are closed it is to be empty.
+std::vector<std::string> roles_let_in(Connection& on, const std::vector<std::string>& keep, Deadline deadline);
 // Whether close_access() has something to put back; also if the limit was changed by hand since.
 bool has_saved_access(Connection& on, const std::string& deployment, Deadline deadline);
 

@@ -9,9 +9,10 @@
 
 namespace verdigris {
 
-// On the session that will close that side: close_access() and the closed fence, without a lock on any user table.
-void rehearse_closing(Connection& on, const std::string& deployment, const std::vector<std::string>& keep,
-                      Deadline deadline);
+// On the session that will close that side: close_access() and the closed fence, without a lock on any user table. Returns
+// whom that would not keep out (roles_let_in).
+std::vector<std::string> rehearse_closing(Connection& on, const std::string& deployment, const std::vector<std::string>& keep,
+                                          Deadline deadline);
 // On the session that will open that side: both functions and open_access().
 void rehearse_opening(Connection& on, const std::string& deployment, Deadline deadline);
 

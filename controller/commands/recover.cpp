@@ -51,7 +51,7 @@ Verdict verdict_of(Deployment& d, const OpenPlan& open, const Invocation& invoca
   if (has_source_lost_history(d, open)) {
     fence_if_open(d, source, invocation.dry_run, output);
     throw NeedsHuman("source.lost-history", source.color() + ": it lacks the decision that " + target.color() + " has, so it was restored or failed over",
-                     target.color() + " holds the data; take " + source.color() + " out of reach, then run verdigris recover.");
+                     target.color() + " holds the data; take " + source.color() + " out of reach for good, then run: verdigris recover --without " + source.color());
   }
   if (open.is_committed) {
     if (!target.is_connected()) need_human("target.unreachable", target.color() + " does not answer, and the line is crossed", open);

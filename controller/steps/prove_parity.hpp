@@ -14,12 +14,15 @@ class ProveParity final : public Step {
  public:
   // readers: whether the target's connections are open for them; then its write fence alone keeps writers out.
   enum class Readers { elsewhere, on_target };
-  ProveParity(Source source, Target target, Stream stream, TableSelection selection, Readers readers, CutoverFacts& facts)
+  // keep: the roles that may still connect to the source.
+  ProveParity(Source source, Target target, Stream stream, TableSelection selection, Readers readers, std::vector<std::string> keep,
+              CutoverFacts& facts)
       : source_(source),
         target_(target),
         stream_(std::move(stream)),
         selection_(std::move(selection)),
         readers_(readers),
+        keep_(std::move(keep)),
         facts_(facts) {}
   std::string_view name() const override { return "prove_parity"; }
   std::string describe() const override;
@@ -39,6 +42,7 @@ class ProveParity final : public Step {
   Stream stream_;
   TableSelection selection_;
   Readers readers_;
+  std::vector<std::string> keep_;
   CutoverFacts& facts_;
 };
 

@@ -1,5 +1,6 @@
 #include "controller/steps/stand_ready.hpp"
 
+#include "controller/bypass.hpp"
 #include "controller/steps/copy_sequences.hpp"
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
@@ -71,7 +72,8 @@ std::string StandReady::apply(Deadline deadline) {
   watched_apply(facts_, target_, there_, deadline);
   plan_questions(deadline);
   std::size_t all = 0;
-  rehearse_closing(source_->control(), source_->deployment(), keep_, deadline);
+  // Seen in the rehearsal, it costs nobody a pause.
+  require_all_shut_out(*source_, rehearse_closing(source_->control(), source_->deployment(), keep_, deadline), keep_);
   rehearse_opening(target_->control(), target_->deployment(), deadline);
   // Behind all that takes the servers' time: while they are busy with it, poolers open more connections.
   traffic_.shed_idle(deadline);

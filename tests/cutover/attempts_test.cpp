@@ -1,6 +1,7 @@
 // A switch or rollback over its budget is undone as if nothing had been, says who was in the way, and is tried again. A
 // signal between attempts ends it; what was refused is not tried again.
 #include <csignal>
+#include <sstream>
 #include <thread>
 
 #include "replication/fence.hpp"
@@ -38,9 +39,11 @@ class Attempts : public SharedShopWithPlaybook {
     return client;
   }
 
-  ChildProcess start(const std::string& command, const Environment& environment = {}) {
+  ChildProcess start(const std::string& command, const Environment& environment = {}, const std::vector<std::string>& more = {}) {
     for (const char* name : {"attempts.out", "attempts.err"}) std::filesystem::remove(shop_->dir() / name);  // of another run
-    return ChildProcess::start({.argv = shop_->program({command, "--confirm", "shop"}),
+    std::vector<std::string> words{command, "--confirm", "shop"};
+    words.insert(words.end(), more.begin(), more.end());
+    return ChildProcess::start({.argv = shop_->program(words),
                                 .environment = shop_->with_points(environment),
                                 .output = shop_->dir() / "attempts.out",
                                 .errors = shop_->dir() / "attempts.err"});
@@ -81,9 +84,52 @@ class Attempts : public SharedShopWithPlaybook {
     EXPECT_EQ(scene.activity, "none");
   }
 
-  void expect_second_attempt_succeeds(const std::string& command, const std::string& from, const std::string& to);
+  // Both sides, with their streams, and the pooler's files. Sequences of the closed side may be ahead.
+  Image whole_world(const std::string& serving) {
+    Image all;
+    for (const std::string color : {"blue", "green"}) {
+      auto session = admin(shop_->server(color));
+      for (const auto& line : server_image(session, color))
+        if (color == serving || !line.starts_with(color + " sequence ")) all.insert(line);
+    }
+    for (const auto& entry : std::filesystem::directory_iterator(shop_->pooler().ini().parent_path()))
+      if (const auto name = entry.path().filename().string(); name.find(".ini") != std::string::npos) all.insert("file " + name + " " + read(entry.path()));
+    return all;
+  }
 
+  // An attempt that somebody holds up on the target, with `lock`, from when clients are held: over its budget of 1 s, as
+  // the command line says; undone.
+  void hold_up(const std::string& command, const std::string& from, const std::string& lock, const std::string& step);
+
+  void expect_second_attempt_succeeds(const std::string& command, const std::string& from, const std::string& to);
 };
+
+void Attempts::hold_up(const std::string& command, const std::string& from, const std::string& lock, const std::string& step) {
+  Clients clients({shop_->pooler().client("app", "shop"), shop_->pooler().client("app", "shop")});
+  ASSERT_TRUE(clients.wait_for(from, 5));
+  auto crossing = start(command, {{"VERDIGRIS_STOP", "after:apply:stand_ready"}}, {"--max-pause", "1s"});
+  ASSERT_TRUE(shop_->comes_to_point("after:apply:stand_ready", crossing)) << errors();
+  auto blocker = admin(shop_->server(from == "blue" ? "green" : "blue"));
+  run(blocker, "BEGIN");
+  run(blocker, lock);
+  crossing.send(SIGCONT);
+  const bool has_ended = crossing.wait_end(Deadline::after(60s));
+  run(blocker, "ROLLBACK");
+  ASSERT_TRUE(has_ended) << errors();
+  EXPECT_EQ(crossing.exit_code(), 5) << errors();
+  EXPECT_TRUE(clients.wait_for(from, 5));
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
+  EXPECT_LE(clients.longest(), kBudget + 50ms);
+  EXPECT_GE(clients.longest(), kBudget - 300ms) << "it was not held up in the window";
+  const auto json = result();
+  EXPECT_EQ(json.value("reason_id", ""), "deadline-passed") << json;
+  EXPECT_EQ(json.at("undone_attempts").size(), 1U) << json;
+  EXPECT_NE(read(shop_->dir() / "points").find("after:begin:" + step + "\n"), std::string::npos);
+  EXPECT_EQ(read(shop_->dir() / "points").find("after:apply:" + step + "\n"), std::string::npos);
+  std::printf("%s held up in %s: longest wait %lld ms\n", command.c_str(), step.c_str(), static_cast<long long>(clients.longest().count()));
+  expect_nothing_left(from);
+}
 
 void Attempts::expect_second_attempt_succeeds(const std::string& command, const std::string& from, const std::string& to) {
   allow(2, "4s");
@@ -101,6 +147,10 @@ void Attempts::expect_second_attempt_succeeds(const std::string& command, const 
   ASSERT_TRUE(crossing.wait_end(Deadline::after(60s))) << errors();
   ASSERT_EQ(crossing.exit_code(), 0) << errors();
   EXPECT_TRUE(clients.wait_for(to, 5));
+  auto console = PgBouncerConsole::open("test", shop_->pooler().admin(), soon());
+  const auto servers = console.connection().query(Sql("SHOW SERVERS"), soon());
+  for (int row = 0; row < PQntuples(servers.native()); ++row)
+    EXPECT_EQ(PQgetvalue(servers.native(), row, PQfnumber(servers.native(), "port")), std::to_string(shop_->server(to).port()));
   clients.stop();
   EXPECT_EQ(clients.errors(), 0);
   EXPECT_LE(clients.longest(), kBudget + 50ms);
@@ -231,8 +281,32 @@ TEST_F(Attempts, AServerThatDoesNotSayWhoBlocksCostsNoSession) {
   expect_nothing_left("blue");
 }
 
+// The playbook allows 10 s: it is the command line that ends them.
+constexpr const char* kNoMarker = "LOCK TABLE verdigris.marker IN EXCLUSIVE MODE";        // is applied
+constexpr const char* kNoReader = "LOCK TABLE public.customers IN ACCESS EXCLUSIVE MODE";  // compares it
+
+TEST_F(Attempts, ASwitchWhoseBudgetIsSpentInTheDrainOrTheProofLeavesNothing) {
+  const auto before = whole_world("blue");
+  hold_up("switch", "blue", kNoMarker, "drain_to_marker");
+  EXPECT_EQ(difference(before, whole_world("blue")), "");
+  hold_up("switch", "blue", kNoReader, "prove_parity");
+  EXPECT_EQ(difference(before, whole_world("blue")), "");
+}
+
 TEST_F(Attempts, ASwitchOverBudgetCostsNoErrorAndTheNextOneSucceeds) {
   expect_second_attempt_succeeds("switch", "blue", "green");
+}
+
+// The first attempt to go back lays green's way to follow again, and keeps it for the next one: nothing else is left.
+TEST_F(Attempts, ARollbackWhoseBudgetIsSpentInTheDrainOrTheProofLeavesNothingButTheWayLaid) {
+  const auto before = whole_world("green");
+  hold_up("rollback", "green", kNoMarker, "drain_to_marker");
+  const auto once = whole_world("green");
+  std::istringstream lines(difference(before, once));
+  for (std::string line; std::getline(lines, line);)
+    EXPECT_TRUE(line.starts_with("+ ") && is_about_streams(line)) << line;
+  hold_up("rollback", "green", kNoReader, "prove_parity");
+  EXPECT_EQ(difference(once, whole_world("green")), "");
 }
 
 TEST_F(Attempts, ARollbackOverBudgetCostsNoErrorAndTheNextOneSucceeds) {

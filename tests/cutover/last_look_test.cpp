@@ -213,6 +213,19 @@ TEST_F(LastLook, PrepareAgainLetsThoseInWhoWereShutOut) {
   }
 }
 
+// A member of a role that must connect to a closed server: seen in the rehearsal of the closing.
+TEST_F(LastLook, NamesWhoWouldConnectToAClosedServer) {
+  for (const std::string color : {"blue", "green"}) {
+    auto side = admin(shop_->server(color));
+    run(side, "GRANT verdigris_repl TO clerk");
+  }
+  expect_refused("switch", "blue: closed for connections it would still let in: clerk");
+  for (const std::string color : {"blue", "green"}) {
+    auto side = admin(shop_->server(color));
+    run(side, "REVOKE verdigris_repl FROM clerk");
+  }
+}
+
 // The poolers' time-outs against what was asked for on the command line, not against the playbook.
 TEST_F(LastLook, MeasuresThePoolersAgainstThePauseThatWasAskedFor) {
   expect_refused("switch", "query_wait_timeout", {"--max-pause", "150s"});

@@ -1,8 +1,10 @@
 // What the PgBouncer driver refuses before any client is held, and what it recognises all the same.
+#include <set>
 #include <thread>
 
 #include "controller/process.hpp"
 #include "controller/sandbox/server_user.hpp"
+#include "controller/steps/move_traffic.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
 
 namespace verdigris {
@@ -194,6 +196,41 @@ TEST_F(PgBouncerDriver, RefusesADatabaseThatIsPausedOrDisabledAlready) {
   other.resume("shop", soon());
   other.connection().execute(Sql("DISABLE shop"), soon());
   EXPECT_EQ(refusal(settings()), "pooler.disabled");
+}
+
+// Behind a pause there is none. Clients go on meanwhile; what is asked for is asked when they have.
+TEST_F(PgBouncerDriver, AMoveIsOverOnlyOnceNoServerConnectionLeadsToTheOldSide) {
+  start();
+  const auto leads_to = [&](std::size_t which) {
+    auto one = console(which);
+    const auto servers = one.connection().query(Sql("SHOW SERVERS"), soon());
+    std::set<std::string> ports;
+    for (int row = 0; row < PQntuples(servers.native()); ++row)
+      if (std::string(PQgetvalue(servers.native(), row, PQfnumber(servers.native(), "database"))) == "shop")
+        ports.emplace(PQgetvalue(servers.native(), row, PQfnumber(servers.native(), "port")));
+    return ports;
+  };
+  auto report = open_transaction();
+  Clients clients(everywhere(1));
+  ASSERT_TRUE(clients.wait_for("blue", 20));
+  EXPECT_EQ(leads_to(1), std::set<std::string>{blue().port});
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.stage(green(), soon());
+  MoveTraffic step(traffic, green(), MoveTraffic::Earlier::are_gone);
+  std::string text;
+  EXPECT_EQ(error_of([&] { step.apply(soon()); }, &text), "pooler.left-behind");
+  EXPECT_EQ(text.find("pooler b: backend "), 0U) << text;
+  EXPECT_NE(text.find("(report) still leads to where clients were before"), std::string::npos) << text;
+  EXPECT_TRUE(clients.wait_for("green", 20)) << "others are kept waiting";
+  EXPECT_TRUE(std::holds_alternative<Ready>(step.check(soon())));
+  report.execute(Sql("COMMIT"), soon());
+  step.apply(soon());
+  EXPECT_TRUE(std::holds_alternative<Done>(step.check(soon())));
+  EXPECT_TRUE(clients.wait_for("green", 20));
+  for (const std::size_t which : {0U, 1U}) EXPECT_EQ(leads_to(which), std::set<std::string>{green().port}) << which;
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Sessions against real servers: deadlines, doubt at COMMIT, pinned settings, sequences and markers.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "replication/access.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/fence.hpp"
@@ -87,6 +89,26 @@ TEST_P(Session, PinsItsSettingsAgainstThoseOfRoleAndDatabase) {
   EXPECT_EQ(value(fresh.control(), "SHOW statement_timeout"), "0");
   EXPECT_EQ(value(fresh.control(), "SHOW search_path"), "pg_catalog,pg_temp");
   EXPECT_EQ(value(fresh.control(), "SHOW default_transaction_read_only"), "off");
+}
+
+// A role's default once ended the session that held the lease.
+TEST_P(Session, OutlivesTheTimeoutsOfItsRole) {
+  std::vector<std::string> names{"idle_in_transaction_session_timeout"};
+  if (GetParam() >= 14) names.emplace_back("idle_session_timeout");
+  if (GetParam() >= 17) names.emplace_back("transaction_timeout");
+  for (const auto& name : names) run(*on_, "ALTER ROLE verdigris IN DATABASE shop SET " + name + " = '300ms'");
+  run(*on_, "ALTER ROLE verdigris IN DATABASE shop SET session_replication_role = replica");
+  auto ours = test::side(pair_->blue(), "blue");
+  auto idle = Connection::open_plain(pair_->blue().conninfo("verdigris", "shop"), {"blue", "other", false, {}}, soon());
+  auto busy = test::side(pair_->blue(), "blue");
+  run(busy.control(), "BEGIN");
+  std::this_thread::sleep_for(900ms);
+  for (const auto& name : names) EXPECT_EQ(value(ours.control(), "SHOW " + name), "0") << name;
+  EXPECT_EQ(value(ours.control(), "SHOW session_replication_role"), "origin");
+  EXPECT_EQ(value(busy.control(), "SELECT 1"), "1") << "in a transaction";
+  if (GetParam() >= 14) {
+    EXPECT_THROW(value(idle, "SELECT 1"), Error) << "others are ended";
+  }
 }
 
 TEST_P(Session, SequencesAreReadAndSetForwardOnly) {

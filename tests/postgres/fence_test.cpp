@@ -165,6 +165,25 @@ TEST_P(Fence, ConnectionFenceShutsOutAndRestoresGrantsGrantorByGrantor) {
   EXPECT_EQ(grants(*on_), before);
 }
 
+// By membership in a role that is kept, or granted behind the fence: has_database_privilege is read back.
+TEST_P(Fence, WhomTheConnectionFenceLetsInIsNamed) {
+  run(*on_, R"(
+    DO $$ BEGIN CREATE ROLE plain_login LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+    DO $$ BEGIN CREATE ROLE helper LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+    ALTER DATABASE shop OWNER TO plain_login;
+    GRANT verdigris_repl TO helper)");
+  const std::vector<std::string> keep{"verdigris", "verdigris_repl"};
+  EXPECT_EQ(rehearse_closing(*on_, "shop", keep, soon()), std::vector<std::string>{"helper"});
+  EXPECT_EQ(value(*on_, "SELECT has_database_privilege('plain_login', 'shop', 'CONNECT')"), "t") << "it was rolled back";
+  run(*on_, "REVOKE verdigris_repl FROM helper");
+  EXPECT_EQ(rehearse_closing(*on_, "shop", keep, soon()), std::vector<std::string>{});
+  close_access(*on_, "shop", keep, soon());
+  EXPECT_EQ(roles_let_in(*on_, keep, soon()), std::vector<std::string>{}) << "nor its owner";
+  run(*on_, "GRANT CONNECT ON DATABASE shop TO plain_login");
+  EXPECT_EQ(roles_let_in(*on_, keep, soon()), std::vector<std::string>{"plain_login"});
+  run(*on_, "ALTER DATABASE shop OWNER TO verdigris");
+}
+
 // Serving and following side alike: not one write or login meets what is said and taken back.
 TEST_P(Fence, WhatIsRehearsedIsMetByNobodyAndLeavesNothing) {
   for (const bool is_closed : {false, true}) {

@@ -143,6 +143,33 @@ TEST_F(JournalTest, OwnSessionThatHangsInACommitGivesUpTheLease) {
   run(superuser, "SELECT pg_reload_conf()");
 }
 
+// The decision waits for a standby that never comes: its row is not there for anybody, and stands a moment later. Who read
+// before the session is gone that holds the lease, would decide the other way.
+TEST_F(JournalTest, ADoubtfulDecisionIsSettledByReadingOnlyUnderTheLease) {
+  acquire_lease(first_->blue.control(), "shop", 100ms, soon());
+  auto superuser = test::admin(pair_->blue());
+  run(superuser, "ALTER SYSTEM SET synchronous_standby_names = 'gone'");
+  run(superuser, "SELECT pg_reload_conf()");
+  run(superuser, "SELECT pg_sleep(0.2)");
+  EXPECT_THROW(first_->journal.decide_committed({}, {{"line", "0/1"}}, Deadline::after(300ms)), OutcomeUnknown);
+  Controller second(*pair_);
+  second.journal.load(soon());
+  EXPECT_FALSE(standing_of(second.journal.records()).open->is_committed) << "not yet to be seen";
+  try {
+    acquire_lease(second.blue.control(), "shop", 100ms, soon());
+    ADD_FAILURE() << "and it may decide the other way";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.id(), "lease.held");
+  }
+  // Ours, which the session that hangs gives up.
+  first_->blue.connect(soon());
+  acquire_lease(first_->blue.control(), "shop", 5s, soon(), first_->blue.control_pids());
+  first_->journal.load_again(soon());
+  EXPECT_TRUE(standing_of(first_->journal.records()).open->is_committed) << "it stands after all";
+  run(superuser, "ALTER SYSTEM RESET synchronous_standby_names");
+  run(superuser, "SELECT pg_reload_conf()");
+}
+
 // One that slept through its sessions' end must not go on with a journal that others have carried on.
 TEST_F(JournalTest, LoadedAgainItMayOnlyHoldWhatIsKnownAndAWriteOfOurOwn) {
   first_->journal.write({{"begin", {{"step", "a"}, {"ms", 0.1}}}}, soon());

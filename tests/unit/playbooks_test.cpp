@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
+#include <set>
 
 #include "controller/config.hpp"
 #include "controller/config_values.hpp"
@@ -83,4 +85,26 @@ TEST(Playbooks, ReferenceIsDecodedAsWritten) {
   EXPECT_EQ(reference.pooler.databases, std::vector<std::string>{"orders"});
   EXPECT_EQ(reference.pooler.reads, std::vector<std::string>{"orders_ro"});
   EXPECT_EQ(reference.waivers.at(0).until, "2027-03-01");
+}
+
+// The words of every error that ends in exit code 6, out of the code that throws it.
+TEST(Playbooks, EmergencyExplainsEveryWordThatNeedsAHuman) {
+  const std::string page = read_whole(kFolder / "emergency.md");
+  const std::regex thrown(R"re((NeedsHuman|need_human)\("([a-z.-]+)")re");
+  std::set<std::string> words;
+  for (const char* folder : {"controller", "replication", "healthcheck"})
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(std::filesystem::path(VERDIGRIS_SOURCE_DIR) / folder)) {
+      if (entry.path().extension() != ".cpp") continue;
+      const std::string code = read_whole(entry.path());
+      for (std::sregex_iterator at(code.begin(), code.end(), thrown), end; at != end; ++at) words.insert((*at)[2]);
+    }
+  for (const char* known : {"stuck-forward", "undo-stuck", "undo-incomplete", "target.unreachable", "source.lost-history"})
+    EXPECT_TRUE(words.contains(known)) << known << ": the code is searched for something else than it says";
+  for (const auto& word : words) EXPECT_NE(page.find("`" + word + "`"), std::string::npos) << word;
+  // Nor does the page explain what nobody says any more.
+  const std::regex explained(R"re(\n\| `([a-z.-]+)` \||\(`(reverse\.[a-z-]+)`\))re");
+  for (std::sregex_iterator at(page.begin(), page.end(), explained), end; at != end; ++at) {
+    const std::string word = (*at)[1].matched ? (*at)[1] : (*at)[2];
+    EXPECT_TRUE(words.contains(word)) << word;
+  }
 }

@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -183,6 +188,51 @@ TEST_F(StagedFileTest, ANewFileReplacesNothing) {
   fs::create_symlink(directory_ / "nowhere", directory_ / "dangling.ini");
   EXPECT_THROW(StagedFile::create(directory_ / "dangling.ini", "new", file_), Error);
   EXPECT_FALSE(fs::exists(directory_ / "nowhere"));
+}
+
+constexpr const char* kAccessAcl = "system.posix_acl_access";
+constexpr const char* kDefaultAcl = "system.posix_acl_default";  // of a directory: what new files begin with
+
+// Owner rw, user 4711 r, group r, nobody else: as the kernel keeps it.
+std::string acl_for_one_more() {
+  struct Entry {
+    std::uint16_t tag, permissions;
+    std::uint32_t id;
+  };
+  constexpr std::uint32_t kVersion = 2, kNoId = 0xFFFFFFFFU;
+  const std::array<Entry, 5> entries{{{0x01, 6, kNoId}, {0x02, 4, 4711}, {0x04, 4, kNoId}, {0x10, 4, kNoId}, {0x20, 0, kNoId}}};
+  std::string bytes(reinterpret_cast<const char*>(&kVersion), sizeof kVersion);
+  return bytes.append(reinterpret_cast<const char*>(entries.data()), sizeof entries);
+}
+
+std::string xattr_of(const fs::path& path, const char* name) {
+  std::array<char, 4096> buffer{};
+  const auto size = ::getxattr(path.c_str(), name, buffer.data(), buffer.size());
+  return size < 0 ? std::string{} : std::string(buffer.data(), static_cast<std::size_t>(size));
+}
+
+#define NEED_ACL(path, name)                                                                                       \
+  if (::setxattr((path).c_str(), name, acl_for_one_more().data(), acl_for_one_more().size(), 0) != 0) \
+  GTEST_SKIP() << "no access control lists on this file system: " << std::strerror(errno)
+
+TEST_F(StagedFileTest, KeepsTheAccessControlList) {
+  NEED_ACL(file_, kAccessAcl);
+  StagedFile file(file_);
+  file.stage("old", "new");
+  EXPECT_EQ(xattr_of(staged(), kAccessAcl), acl_for_one_more());
+  file.move_into_place();
+  EXPECT_EQ(read(file_), "new");
+  for (const fs::path& path : {file_, backup()}) EXPECT_EQ(xattr_of(path, kAccessAcl), acl_for_one_more()) << path;
+}
+
+// Else somebody could read the passwords of the new file who could not read those of the old one.
+TEST_F(StagedFileTest, TakesNoAccessControlListFromItsDirectory) {
+  NEED_ACL(directory_, kDefaultAcl);
+  StagedFile file(file_);
+  file.stage("old", "new");
+  for (const fs::path& path : {staged(), backup()}) EXPECT_EQ(xattr_of(path, kAccessAcl), "") << path;
+  file.move_into_place();
+  EXPECT_EQ(xattr_of(file_, kAccessAcl), "");
 }
 
 }  // namespace
