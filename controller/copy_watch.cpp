@@ -35,7 +35,7 @@ CopyWatch::CopyWatch(Server& target, SlotWalLimit limit, int workers, ProgressCa
 int CopyWatch::look(const CopyProgress& now, Deadline deadline) {
   if (progress_) progress_(text_of(now));
   limit_.require_kept(deadline);
-  if (now.under_way.empty() || (next_note_ && !next_note_->has_passed())) return workers_;
+  if (next_note_ && (now.under_way.empty() || !next_note_->has_passed())) return workers_;
   next_note_ = Deadline::after(kNoteEvery);
   note_value(target_.control(), target_.deployment(), kCopyNote, note_of(now, limit_).dump(), deadline);
   const auto wanted = saved_value(target_.control(), target_.deployment(), kWantedWorkers, deadline);

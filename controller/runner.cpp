@@ -191,7 +191,7 @@ Deadline Runner::come_to_the_line() {
       continue;
     }
     if (i == plan_.window()) {
-      deadline = Deadline::after(limits_.max_pause);
+      deadline = Deadline::after(limits_.to_the_line());
       result_.window_was_open = true;
     }
     carry_out_step(i++, deadline);

@@ -2,6 +2,7 @@
 // handling of plans is here. After a crash there are two futures, and one record chooses between them.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -16,10 +17,14 @@ namespace verdigris {
 
 struct RunLimits {
   std::chrono::milliseconds before_window{120'000};  // every step before clients wait, together
-  std::chrono::milliseconds max_pause{5'000};        // from the first step of the window to the line
+  std::chrono::milliseconds max_pause{5'000};        // how long clients may wait, from the first step of the window on
   std::chrono::milliseconds undo{30'000};
   std::chrono::milliseconds forward{60'000};         // below the line, until a person is asked
   std::chrono::milliseconds plain{std::chrono::hours(24 * 7)};
+
+  // Of max_pause; the rest is for the way back, for which clients wait as well.
+  std::chrono::milliseconds to_the_line() const { return max_pause - std::min(kWayBack, max_pause / 5); }
+  static constexpr std::chrono::milliseconds kWayBack{100};
 };
 
 struct StepReport {

@@ -46,9 +46,7 @@ class QuotedSql {
     rest_.remove_prefix(word.size());
     return true;
   }
-  void skip_blanks() {
-    while (!rest_.empty() && (rest_[0] == ' ' || rest_[0] == '\n')) rest_.remove_prefix(1);
-  }
+  void skip_blanks() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \n"), rest_.size())); }
   std::optional<std::string> identifier() {
     if (!skip("\"")) return std::nullopt;
     std::string name;
@@ -177,10 +175,7 @@ class Builders {
     changed_.notify_all();
   }
 
-  bool has_failed() {
-    const std::lock_guard lock(mutex_);
-    return error_ != nullptr;
-  }
+  bool has_failed() { return std::scoped_lock(mutex_), error_ != nullptr; }
 
   bool may_begin(const IndexBuild& build) const {
     if (!build.table) return true;
@@ -384,11 +379,11 @@ void restore_rest(const Server& target, const std::vector<std::string>& statemen
   auto next_report = Deadline::after(kReportBuilds);
   for (std::size_t i = 0; i < statements.size(); ++i) {
     const auto& statement = statements[i];
-    if (statement.empty()) continue;
     if (progress && next_report.has_passed()) {
       progress(std::to_string(i) + "/" + std::to_string(statements.size()) + " foreign keys, triggers and the like");
       next_report = Deadline::after(kReportBuilds);
     }
+    if (statement.empty()) continue;
     try {
       transaction.execute(Sql::written_by_operator(statement));
     } catch (const Error& error) {

@@ -83,6 +83,7 @@ PlannedActs CopyTables::statements(Deadline deadline) {
     out.push_back({there, copy_from(item).text()});
   }
   out.push_back(CopyWatch::noting(*target_));
+  out.push_back(forgetting(*target_, "copy:progress"));
   out.push_back({there, durable_position_statement().text()});
   for (const auto& check : checks) {
     out.push_back({there, check.adding().text()});
