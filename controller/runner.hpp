@@ -24,7 +24,7 @@ struct RunLimits {
 
   // Of max_pause; the rest is for the way back, for which clients wait as well.
   std::chrono::milliseconds to_the_line() const { return max_pause - std::min(kWayBack, max_pause / 5); }
-  static constexpr std::chrono::milliseconds kWayBack{100};
+  static constexpr std::chrono::milliseconds kWayBack{150};
 };
 
 struct StepReport {
