@@ -1,6 +1,6 @@
 // What a server sends for one COPY ... TO STDOUT, as a stream of bytes without the rows' boundaries. On a plain socket
-// the messages are read here, not by libpq, which allocates and copies each row by itself: a fifth of what a copy costs
-// its host otherwise. Behind TLS or GSSAPI libpq reads.
+// the messages are read here, not by libpq, which allocates and copies each row by itself and holds it whole. Behind TLS or
+// GSSAPI libpq reads.
 #pragma once
 
 #include <array>
