@@ -3,6 +3,7 @@
 #include "replication/fence.hpp"
 #include "replication/origin.hpp"
 #include "replication/slot.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
@@ -16,10 +17,12 @@ Sql checkpoint_statement() { return Sql("CHECKPOINT"); }
 void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline deadline) {
   const auto back = Stream::leaving(other_side(source), d.name());
   auto& target = d.target_of(source)->control();
+  if (is_mutant("waiting_slot_not_advanced")) return;
   if (!slot_state(target, back, deadline).is_usable()) return;  // the plan will make it anew
   const auto position = wal_insert_position(target, deadline);
   const auto state = fence_state(target, deadline);
-  if (state != FenceState::closed && state != FenceState::following) return;
+  const bool is_closed = state == FenceState::closed || state == FenceState::following;
+  if (!is_closed && !is_mutant("waiting_slot_advanced_anyway")) return;
   target.execute(checkpoint_statement(), deadline);
   advance_slot(target, back, position, deadline);
 }
