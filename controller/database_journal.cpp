@@ -118,7 +118,8 @@ void DatabaseJournal::load(Deadline deadline) {
     if (count > 0 && !is_strict_prefix(earlier[color], before)) count = before.size() + found[color].size();
   }
   records_ = before;
-  const auto& longer = blue.size() >= green.size() ? blue : green;
+  // Of a switch: with the mutant the source alone is read.
+  const auto& longer = blue.size() >= green.size() || is_mutant("target_records_unread") ? blue : green;
   records_.insert(records_.end(), longer.begin(), longer.end());
   const auto standing = standing_of(records_);
   leader_ = standing.serves;
@@ -169,10 +170,15 @@ std::string DatabaseJournal::rows_of(const std::vector<Record>& records) {
 template <class Act>
 void DatabaseJournal::insert_unless_taken(Connection& on, const std::vector<Record>& records, Act act) {
   try {
-    act(recording_of_entries());
+    act(recording_of_entries(), rows_of(records));
   } catch (const ServerError& error) {
     // Final: the next number is never tried instead, it would be a second decision (faults P31).
     if (error.sqlstate() != "23505") throw;
+    if (is_mutant("next_number_tried")) {
+      auto next = records;
+      for (auto& record : next) ++record.seq;
+      return insert_unless_taken(on, next, act);
+    }
     throw Error("journal.taken",
                 on.server() + ": another controller wrote record " + std::to_string(records.front().seq) + " first",
                 "Run: verdigris status", Failure::busy);
@@ -180,14 +186,15 @@ void DatabaseJournal::insert_unless_taken(Connection& on, const std::vector<Reco
 }
 
 void DatabaseJournal::insert(Transaction& transaction, const std::vector<Record>& records) {
-  insert_unless_taken(transaction.connection(), records,
-                      [&](const Sql& sql) { transaction.query(sql, {deployment_, rows_of(records), "on"}); });
+  insert_unless_taken(transaction.connection(), records, [&](const Sql& sql, const std::string& rows) {
+    transaction.query(sql, {deployment_, rows, "on"});
+  });
 }
 
 void DatabaseJournal::insert_alone(Connection& on, const std::vector<Record>& records, Flush flush, Deadline deadline) {
   const std::string is_synchronous = flush == Flush::at_once ? "on" : "off";
-  insert_unless_taken(on, records, [&](const Sql& sql) {
-    on.commit_prepared(sql, {deployment_, rows_of(records), is_synchronous}, deadline);
+  insert_unless_taken(on, records, [&](const Sql& sql, const std::string& rows) {
+    on.commit_prepared(sql, {deployment_, rows, is_synchronous}, deadline);
   });
 }
 
@@ -195,6 +202,7 @@ void DatabaseJournal::write_on_leader(const std::vector<Record>& records, Flush 
   complete(leader_, flush, deadline);  // a crash may have taken what was not yet flushed
   const std::string point = point_of(records.back());
   crash_point("before:" + point);
+  if (is_mutant("decided_on_another_session")) side(leader_).connect(deadline);
   insert_alone(side(leader_).control(), records, flush, deadline);
   records_.insert(records_.end(), records.begin(), records.end());
   count_[leader_] = records_.size();
@@ -256,12 +264,13 @@ void DatabaseJournal::decide_committed(const std::vector<Entry>& before, const J
   const std::string source = plan_source();
   if (is_emergency(standing_of(records_))) return decide_emergency(before, detail, deadline);
   if (!standing_of(records_).open->is_committed) {
-    leader_ = source;
+    leader_ = is_mutant("committed_on_target_first") ? other_side(source) : source;
     write_on_leader(numbered(with_last(before, {"committed", detail})), Flush::at_once, deadline);
+    if (is_mutant("committed_on_target_first")) complete(source, Flush::at_once, deadline);
   }
   // The target is opened only when the decision stands on both: opening it is a later commit there, which flushes this.
   crash_point("before:committed_on_target");
-  complete(other_side(source), Flush::later, deadline);
+  if (!is_mutant("committed_on_source_alone")) complete(other_side(source), Flush::later, deadline);
   leader_ = other_side(source);
   crash_point("after:committed_on_target");
 }
@@ -272,6 +281,11 @@ void DatabaseJournal::decide_undone(const std::vector<Entry>& before, const Json
   complete(leader_, Flush::at_once, deadline);
   const auto records = numbered(with_last(before, {"undone", detail}));
   crash_point("before:undone");
+  if (is_mutant("opened_before_undone")) {
+    Transaction early(side(leader_).control(), deadline);
+    together(early);
+    early.commit();
+  }
   Transaction transaction(side(leader_).control(), deadline);
   insert(transaction, records);
   together(transaction);

@@ -4,6 +4,7 @@
 #include "controller/process.hpp"
 #include "controller/traffic_factory.hpp"
 #include "replication/control_schema.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
@@ -84,9 +85,10 @@ void Deployment::open_again(Server& server, milliseconds patience, Deadline dead
     } catch (const CannotConnect&) {
       return;  // whoever needs it asks again
     }
-    acquire_lease(server.control(), name(), patience, deadline, server.control_pids());
+    if (!is_mutant("lease_not_compared"))
+      acquire_lease(server.control(), name(), patience, deadline, server.control_pids());
   }
-  require_known_server(server, deadline);
+  if (!is_mutant("identity_once")) require_known_server(server, deadline);
 }
 
 // Above the line the source alone decides: whatever is the matter with the target, clients must get the source back.

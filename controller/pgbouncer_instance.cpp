@@ -119,7 +119,8 @@ void PgBouncerInstance::send_pause(Deadline deadline) {
   for (auto& [alias, console] : holders_) console.send_pause(alias, deadline);
 }
 
-void PgBouncerInstance::finish_pause(Deadline deadline) {
+void PgBouncerInstance::finish_pause(Deadline until) {
+  const Deadline deadline = bounded("endless_pause", until);
   for (auto& [alias, console] : holders_) {
     std::string tag;
     try {
@@ -204,7 +205,8 @@ void PgBouncerInstance::release(PgBouncerConsole& console, const std::vector<std
   const std::string retry = configured_login_retry(console, deadline);
   // A login that fell into the pause blocks its pool for this long, 10 to 15 s by default (faults B8). After RELOAD,
   // which would undo it.
-  if (!is_mutant("login_retry_kept")) console.set(kLoginRetry, "0", deadline);
+  const bool is_left = is_mutant("login_retry_kept") || is_mutant("login_retry_before_reload");
+  if (!is_left) console.set(kLoginRetry, "0", deadline);
   int waiting = 0;
   for (const auto& alias : paused) waiting += console.pools(alias, deadline).waiting_clients;
   for (const auto& alias : paused) {
@@ -288,6 +290,7 @@ bool PgBouncerInstance::runs_with(const Endpoint& target, Deadline deadline) {
 bool PgBouncerInstance::reload_and_see(const Endpoint& target, Deadline deadline) {
   return on_control(deadline, [&](PgBouncerConsole& console) {
     try {
+      if (is_mutant("login_retry_before_reload")) console.set(kLoginRetry, "0", deadline);
       console.reload(deadline);
     } catch (const ServerError& error) {
       reload_error_ = error.what();

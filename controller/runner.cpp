@@ -390,6 +390,7 @@ RunResult Runner::go_forward() {
   } catch (const Error& error) {
     if (error.failure() == Failure::busy) throw;
     is_reopened(Deadline::after(kLastLook));
+    if (is_mutant("source_opened_below_line")) decide_back(error.what(), Deadline::after(limits_.undo));
     throw NeedsHuman("stuck-forward", std::string("the line is crossed, but the rest could not be carried out: ") + error.what(),
                      "Mend the cause, then run: verdigris recover");
   }

@@ -3,6 +3,7 @@
 #include "replication/fence.hpp"
 #include "replication/origin.hpp"
 #include "replication/slot.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
@@ -12,15 +13,18 @@ Sql checkpoint_statement() { return Sql("CHECKPOINT"); }
 }  // namespace
 
 // Only now: its fence was seen closed after the position was read (cutover.md, "Before the pause" 8). Advanced after
-// opening it would throw client commits away without a word.
+// opening it would throw client commits away without a word. The checkpoint is first: decoding can begin anew only at
+// what it writes, and that must lie before the position.
 void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline deadline) {
   const auto back = Stream::leaving(other_side(source), d.name());
   auto& target = d.target_of(source)->control();
+  if (is_mutant("waiting_slot_not_advanced")) return;
   if (!slot_state(target, back, deadline).is_usable()) return;  // the plan will make it anew
+  target.execute(checkpoint_statement(), deadline);
   const auto position = wal_insert_position(target, deadline);
   const auto state = fence_state(target, deadline);
-  if (state != FenceState::closed && state != FenceState::following) return;
-  target.execute(checkpoint_statement(), deadline);
+  const bool is_closed = state == FenceState::closed || state == FenceState::following;
+  if (!is_closed && !is_mutant("waiting_slot_advanced_anyway")) return;
   advance_slot(target, back, position, deadline);
 }
 

@@ -1,5 +1,7 @@
 #include "replication/access.hpp"
 
+#include "replication/test_switches.hpp"
+
 namespace verdigris {
 namespace {
 
@@ -118,6 +120,10 @@ Sql close_access_statement() {
 }
 
 void open_access(Transaction& transaction, const std::string& deployment) {
+  if (is_mutant("access_opened_to_defaults"))
+    return transaction.execute(Sql(R"(DELETE FROM verdigris.saved WHERE key = 'access'; DO $$ BEGIN
+      EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT -1', current_database());
+      EXECUTE format('GRANT CONNECT ON DATABASE %I TO PUBLIC', current_database()); END $$)"));
   transaction.query(opening_access_statement(), {deployment});
 }
 

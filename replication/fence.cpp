@@ -1,11 +1,21 @@
 #include "replication/fence.hpp"
 
 #include "replication/lock_retry.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
 
 using std::chrono::milliseconds;
+
+// Nothing; with a mutant, kinds of tables of which it is believed that they need no fence.
+Sql overlooked() {
+  if (is_mutant("fence_on_roots_alone")) return Sql("AND NOT c.relispartition");
+  if (is_mutant("fence_on_leaves_alone")) return Sql("AND c.relkind = 'r'");
+  if (is_mutant("fence_not_on_middle_levels")) return Sql("AND NOT (c.relkind = 'p' AND c.relispartition)");
+  if (is_mutant("fence_not_on_unpublished")) return Sql("AND c.relpersistence = 'p'");
+  return Sql("");
+}
 
 // Every table a client could write to, with what we must know about its trigger.
 Result fence_catalog(Connection& on, Deadline deadline) {
@@ -17,9 +27,19 @@ Result fence_catalog(Connection& on, Deadline deadline) {
                      AND t.tgfoid = to_regprocedure('verdigris.fence()'))
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-      AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'verdigris')
-    ORDER BY n.nspname, c.relname)"),
+      AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'verdigris') {}
+    ORDER BY n.nspname, c.relname)",
+                      overlooked()),
                   deadline);
+}
+
+// Nothing; with a mutant, what disabling a trigger would take, too.
+Sql table_locks_of(FenceState state) {
+  if (state != FenceState::open || !is_mutant("opening_locks_tables")) return Sql("");
+  return Sql(R"(; DO $$ DECLARE t regclass; BEGIN
+    FOR t IN SELECT tgrelid FROM pg_trigger WHERE tgname = 'verdigris_fence' LOOP
+      EXECUTE 'LOCK TABLE ONLY ' || t || ' IN SHARE ROW EXCLUSIVE MODE';
+    END LOOP; END $$)");
 }
 
 std::string controller_role(Connection& on, Deadline deadline) {
@@ -54,8 +74,8 @@ FenceState state_of(const std::optional<std::string>& body, const std::string& o
 Sql replacement_of(const char* function, FenceState state, const std::string& role) {
   return Sql(R"(
     CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp AS {})",
-             QualifiedName("verdigris", function), Literal(body_of(state, role).text()));
+    SET search_path = pg_catalog, pg_temp AS {}{})",
+             QualifiedName("verdigris", function), Literal(body_of(state, role).text()), table_locks_of(state));
 }
 
 void replace_body(Transaction& transaction, const char* function, FenceState state) {
@@ -203,10 +223,12 @@ std::vector<QualifiedName> fenced_tables(Connection& on, Deadline deadline) {
 }
 
 Sql closing_statement(milliseconds lock_timeout, Flush flush, const std::vector<QualifiedName>& tables) {
-  std::vector<Sql> statements{Sql("SET LOCAL lock_timeout = {}", Number(lock_timeout.count())),
+  const auto patience = is_mutant("endless_fence_lock") ? 0 : lock_timeout.count();
+  std::vector<Sql> statements{Sql("SET LOCAL lock_timeout = {}", Number(patience)),
                               fence_statement(FenceState::closed)};
+  if (is_mutant("fence_by_session_lock")) statements = {Sql("BEGIN"), statements.front()};
   if (flush == Flush::later) statements.push_back(Sql("SET LOCAL synchronous_commit = off"));
-  if (!tables.empty())
+  if (!tables.empty() && !is_mutant("fence_without_lock"))
     statements.push_back(Sql("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE", Sql::joined(tables, ", ONLY ")));
   statements.push_back(Sql(kPrepared));
   return Sql::joined(statements, "; ");

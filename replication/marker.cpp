@@ -1,6 +1,7 @@
 #include "replication/marker.hpp"
 
 #include <chrono>
+#include <map>
 #include <random>
 #include <thread>
 
@@ -8,10 +9,15 @@
 #include "replication/fence.hpp"
 #include "replication/origin.hpp"
 #include "replication/sequences.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 
 std::int64_t new_marker_id(const std::string& side) {
+  if (is_mutant("marker_ids_per_side")) {
+    static std::map<std::string, std::int64_t> counted;
+    return ++counted[side];
+  }
   // 51 bits of microseconds, 11 random bits, one bit for the side: fits into a positive bigint until the year 2041.
   thread_local std::mt19937_64 random{std::random_device{}()};
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -57,18 +63,25 @@ void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline) {
 
 // The position is read inside the transaction: the marker's commit lies behind it, so applying that commit reaches it.
 Sql final_marker_statement(const Sql& id, const std::string& side, const std::string& deployment) {
+  const bool is_locked = !is_mutant("marker_without_lock");
+  const Sql lock = is_locked ? Sql("LOCK TABLE verdigris.marker IN SHARE ROW EXCLUSIVE MODE") : Sql("");
+  const Sql closing = is_mutant("marker_left_open") ? Sql("") : marker_fence_statement(FenceState::closed);
   return Sql(R"(
-    LOCK TABLE verdigris.marker IN SHARE ROW EXCLUSIVE MODE;
+    {};
     INSERT INTO verdigris.marker (id, kind, side) VALUES ({}, 'final', {});
     {};
     SELECT pg_current_wal_insert_lsn(), NOT EXISTS (SELECT {}))",
-             id, Literal(side), marker_fence_statement(FenceState::closed), from_foreign_sessions(Sql("{}", Literal(deployment))));
+             lock, id, Literal(side), closing, from_foreign_sessions(Sql("{}", Literal(deployment))));
 }
 
 FinalMarker write_final_marker(Connection& on, const std::string& side, const std::string& deployment, Deadline deadline) {
   const auto id = new_marker_id(side);
   const Result result = on.commit_alone(final_marker_statement(Sql("{}", Number(id)), side, deployment), deadline);
   const auto row = result.one_row(2);
+  if (is_mutant("position_after_marker")) {  // a moment is made longer, so that somebody does write in it
+    const auto late = on.query(Sql("SELECT pg_current_wal_insert_lsn() FROM pg_sleep(0.02)"), deadline);
+    return {id, late.one_row(1).lsn(0), row.boolean(1)};
+  }
   return {id, row.lsn(0), row.boolean(1)};
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "replication/pending_answer.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
@@ -174,7 +175,8 @@ std::vector<SequencePosition> outgrown(const std::vector<SequencePosition>& sour
   std::vector<SequencePosition> out;
   for (const auto& position : source) {
     const auto found = known.find(position.name);
-    if (found != known.end() && is_ahead(position, *found->second)) out.push_back(position);
+    if (found == known.end()) continue;
+    if (is_ahead(position, *found->second) || is_mutant("sequences_set_backwards")) out.push_back(position);
   }
   return out;
 }
@@ -203,6 +205,14 @@ Sql setting_statement(const std::vector<Sql>& calls) {
 }
 
 void set_sequences(Connection& on, const std::vector<SequencePosition>& positions, Deadline deadline) {
+  if (is_mutant("sequences_from_max_of_column"))
+    return on.execute(Sql(R"(DO $$ DECLARE s record; BEGIN
+      FOR s IN SELECT d.objid::regclass AS name, d.refobjid::regclass AS of, a.attname AS of_column
+               FROM pg_depend d JOIN pg_sequence q ON q.seqrelid = d.objid
+               JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+               WHERE d.deptype IN ('a', 'i') LOOP
+        EXECUTE format('SELECT setval(%L, coalesce(max(%I), 1)) FROM %s', s.name, s.of_column, s.of);
+      END LOOP; END $$)"), deadline);
   if (positions.empty()) return;
   std::vector<Sql> calls;
   for (const auto& position : positions)

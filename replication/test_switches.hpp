@@ -6,6 +6,8 @@
 
 #include <string_view>
 
+#include "replication/deadline.hpp"
+
 namespace verdigris {
 
 #ifdef VERDIGRIS_TEST_BUILD
@@ -15,5 +17,10 @@ void crash_point(std::string_view name);  // SIGKILL to self if VERDIGRIS_CRASH 
 constexpr bool is_mutant(std::string_view) { return false; }
 constexpr void crash_point(std::string_view) {}
 #endif
+
+// The end of a wait; under the mutant of that name the wait has none.
+inline Deadline bounded(std::string_view mutant, Deadline deadline) {
+  return is_mutant(mutant) ? Deadline::after(std::chrono::hours(24)) : deadline;
+}
 
 }  // namespace verdigris

@@ -7,6 +7,7 @@
 #include "controller/steps/copy_sequences.hpp"
 #include "controller/steps/stand_ready.hpp"
 #include "replication/fence.hpp"
+#include "replication/origin.hpp"
 #include "replication/pending_answer.hpp"
 #include "replication/standbys.hpp"
 #include "replication/test_switches.hpp"
@@ -98,10 +99,13 @@ void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline dea
 
 std::string DrainToMarker::apply(Deadline deadline) {
   auto& [subscription, watch] = watched_apply(facts_, target_, stream_, deadline);
+  if (is_mutant("line_before_drain")) facts_.line = wal_insert_position(target_->control(), deadline);
   // Repeated, it waits for the marker that stands: behind its closed fence there cannot be another.
-  if (!is_written(deadline)) facts_.marker = write_final_marker(source_->control(), source_->color(), source_->deployment(), deadline);
-  drain(subscription, watch, deadline);
-  if (!is_mutant("standbys_not_awaited")) wait_for_standbys(deadline);
+  if (!is_written(deadline))
+    facts_.marker = write_final_marker(source_->control(), source_->color(), source_->deployment(),
+                                       bounded("endless_marker", deadline));
+  drain(subscription, watch, bounded("endless_drain", deadline));
+  if (!is_mutant("standbys_not_awaited")) wait_for_standbys(bounded("endless_standbys", deadline));
   // Somebody was left when the look was taken: most often a server process whose pooler has closed its connection.
   if (!facts_.sequence_look && !is_mutant("no_fence"))
     wait_for_no_foreign_session(*source_, {fence_.bypass}, Deadline::after(fence_.lock_timeout).or_earlier(deadline), deadline);

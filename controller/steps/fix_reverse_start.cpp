@@ -33,6 +33,7 @@ Readiness FixReverseStart::check(Deadline deadline) {
 PlannedActs FixReverseStart::statements(Deadline) { return {{target_->color(), durable_position_statement().text()}}; }
 
 std::string FixReverseStart::apply(Deadline deadline) {
+  if (is_mutant("line_before_drain")) return "left out";
   // Unflushed, a crash of the target would put it back below L and its next commits were never sent back.
   facts_.line = is_mutant("line_not_durable") ? wal_insert_position(target_->control(), deadline)
                                               : durable_wal_position(target_->control(), deadline);

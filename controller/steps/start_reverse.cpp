@@ -35,7 +35,7 @@ void StartReverse::require_slot_not_past(Lsn applied, Deadline deadline) {
   if (!slot.is_usable())
     throw NeedsHuman("reverse.slot", serving_->color() + ": slot " + back_.name + " is " + (slot.exists ? "lost" : "gone"),
                      "Clients run on " + serving_->color() + " without a way back; see: verdigris status");
-  if (slot.confirmed_flush > applied)
+  if (slot.confirmed_flush > applied && !is_mutant("confirmed_flush_unasserted"))
     throw NeedsHuman("reverse.slot-advanced",
                      serving_->color() + ": slot " + back_.name + " was advanced to " + slot.confirmed_flush.text() +
                          ", past L = " + facts_.line->text() + ": commits in between would never reach " +
@@ -44,12 +44,16 @@ void StartReverse::require_slot_not_past(Lsn applied, Deadline deadline) {
 }
 
 void StartReverse::enable_from_line(unsigned subscription, Deadline deadline) {
+  if (is_mutant("line_after_opening")) facts_.line = wal_insert_position(serving_->control(), deadline);
   const auto progress = origin_progress(follower_->control(), subscription, deadline);
   require_slot_not_past(progress ? std::max(*progress, *facts_.line) : *facts_.line, deadline);
   if (is_mutant("reverse_slot_advanced"))
     advance_slot(serving_->control(), back_, wal_insert_position(serving_->control(), deadline), deadline);
   // Moved a second time it would go backwards without a word, and rows would be applied twice.
-  if (!progress || *progress < *facts_.line) advance_origin(follower_->control(), subscription, *facts_.line, deadline);
+  const bool was_moved = progress && *progress >= *facts_.line && !is_mutant("origin_advanced_again");
+  const Lsn start = is_mutant("origin_past_line") ? wal_insert_position(serving_->control(), deadline) : *facts_.line;
+  const bool is_to_move = !was_moved && !is_mutant("origin_not_advanced");
+  if (is_to_move) advance_origin(follower_->control(), subscription, start, deadline);
   enable_subscription(follower_->control(), back_, deadline);
 }
 

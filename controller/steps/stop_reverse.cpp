@@ -1,6 +1,7 @@
 #include "controller/steps/stop_reverse.hpp"
 
 #include "replication/subscription.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 
@@ -11,6 +12,7 @@ Readiness StopReverse::check(Deadline deadline) {
 }
 
 std::string StopReverse::apply(Deadline deadline) {
+  if (is_mutant("reverse_left_enabled")) return "left out";
   disable_subscription(blue_->control(), back_, deadline);
   return "subscription " + back_.name + " is disabled, its worker is gone";
 }

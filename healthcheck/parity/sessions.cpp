@@ -4,6 +4,7 @@
 
 #include "healthcheck/parity/probe.hpp"
 #include "healthcheck/parity/scan.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
@@ -59,6 +60,7 @@ ParitySessions::ParitySessions(Server& source, Server& target, int workers, Dead
 }
 
 void ParitySessions::require_same_catalogs(Deadline deadline) {
+  if (is_mutant("coverage_before_window_alone")) return;
   auto other = std::async(std::launch::async, [&] { require_same_catalog(source_, deadline); });
   require_same_catalog(target_, deadline);
   other.get();

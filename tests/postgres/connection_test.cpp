@@ -1,6 +1,7 @@
 // Sessions against real servers: deadlines, doubt at COMMIT, pinned settings, sequences and markers.
 #include <gtest/gtest.h>
 
+#include <set>
 #include <thread>
 
 #include "replication/access.hpp"
@@ -11,6 +12,7 @@
 #include "replication/origin.hpp"
 #include "replication/sequences.hpp"
 #include "tests/support/cluster.hpp"
+#include "tests/support/mutant.hpp"
 
 namespace verdigris {
 namespace {
@@ -53,6 +55,12 @@ TEST_P(Session, AWarningAtCommitIsDoubt) {
     CREATE FUNCTION public.warn() RETURNS trigger LANGUAGE plpgsql AS
       'BEGIN RAISE WARNING ''the transaction has already committed locally''; RETURN NULL; END';
     CREATE CONSTRAINT TRIGGER warn AFTER INSERT ON public.t INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.warn())");
+  {
+    const test::Mutant mutant("commit_warning_ignored");
+    Transaction transaction(*on_, soon());
+    transaction.execute(Sql("INSERT INTO public.t VALUES (1)"));
+    EXPECT_NO_THROW(transaction.commit()) << "survived";
+  }
   Transaction transaction(*on_, soon());
   transaction.execute(Sql("INSERT INTO public.t VALUES (1)"));
   EXPECT_THROW(transaction.commit(), OutcomeUnknown);
@@ -129,6 +137,20 @@ TEST_P(Session, SequencesAreReadAndSetForwardOnly) {
   EXPECT_EQ(value(target, "SELECT nextval('public.down')"), "-2");
 }
 
+// Both have handed out values of the same sequence: whatever was handed out comes no more.
+TEST_P(Session, ASequenceThatIsAheadIsNotSetBack) {
+  auto target = test::admin(pair_->green());
+  run(*on_, "CREATE SEQUENCE public.up; SELECT setval('public.up', 2)");
+  run(target, "CREATE SEQUENCE public.up; SELECT setval('public.up', 50)");
+  const auto next = [&] {
+    set_sequences(target, outgrown(sequence_positions(*on_, soon()), sequence_positions(target, soon())), soon());
+    return value(target, "SELECT nextval('public.up')");
+  };
+  EXPECT_EQ(next(), "51");
+  const test::Mutant mutant("sequences_set_backwards");
+  EXPECT_EQ(next(), "3") << "survived";
+}
+
 TEST_P(Session, PreparedReadingOfSequencesNoticesNewOnesAndDroppedOnes) {
   run(*on_, "CREATE SEQUENCE public.a; SELECT setval('public.a', 3)");
   auto server = test::side(pair_->blue(), "blue");
@@ -173,6 +195,20 @@ TEST_P(Session, FinalMarkerClosesTheMarkerAndKnowsItsPosition) {
   EXPECT_THROW(write_marker(*on_, "blue", "late", soon()), ServerError) << "nobody writes a marker behind the last one";
   EXPECT_EQ(new_marker_id("blue") % 2, 0);
   EXPECT_EQ(new_marker_id("green") % 2, 1);
+}
+
+// At the same moment, on both sides: none is that of another row, which would stop the stream.
+TEST_P(Session, MarkersOfBothSidesAreDifferent) {
+  const auto is_met = [] {
+    std::set<std::int64_t> of_blue, of_both;
+    for (int i = 0; i < 5; ++i) of_blue.insert(new_marker_id("blue"));
+    for (int i = 0; i < 5; ++i)
+      if (const auto id = new_marker_id("green"); of_blue.contains(id)) of_both.insert(id);
+    return of_both.empty();
+  };
+  EXPECT_TRUE(is_met());
+  const test::Mutant mutant("marker_ids_per_side");
+  EXPECT_FALSE(is_met()) << "survived";
 }
 
 TEST_P(Session, IdentityTellsServersApart) {

@@ -11,6 +11,7 @@
 #include "replication/rehearsal.hpp"
 #include "replication/test_switches.hpp"
 #include "tests/support/cluster.hpp"
+#include "tests/support/mutant.hpp"
 
 namespace verdigris {
 namespace {
@@ -90,6 +91,65 @@ TEST_P(Fence, ClosingWaitsForAWriterAndGivesUpWithoutATrace) {
   EXPECT_EQ(close_fence(*on_, 500ms, soon()).tables, 5);
 }
 
+// Mutants of the fence (faults M1, M20, M22): what would be let in.
+TEST_P(Fence, MissingOnAKindOfTableItIsOpenThere) {
+  const std::pair<const char*, const char*> kinds[] = {
+      {"fence_on_roots_alone", "INSERT INTO public.leaf VALUES (1, 1)"},
+      {"fence_on_leaves_alone", "INSERT INTO public.tree VALUES (1, 1)"},
+      {"fence_not_on_middle_levels", "INSERT INTO public.middle VALUES (1, 1)"},
+      {"fence_not_on_unpublished", "INSERT INTO public.unpublished VALUES (1)"}};
+  auto writer = test::admin(pair_->blue());
+  for (const auto& [name, write] : kinds) {
+    remove_fence_triggers(*on_, 200ms, soon());
+    {
+      const test::Mutant mutant(name);
+      install_fence_triggers(*on_, 200ms, soon());
+      EXPECT_TRUE(close_fence(*on_, 500ms, soon()).without_trigger.empty()) << "nobody would notice";
+    }
+    EXPECT_EQ(refusal_of(writer, write), "") << "survived: " << name;
+    install_fence_triggers(*on_, 200ms, soon());
+    EXPECT_EQ(refusal_of(writer, write), "25006") << name;
+  }
+}
+
+TEST_P(Fence, OutlivesItsControllerUnlessItIsItsLock) {
+  for (const std::string name : {"fence_by_session_lock", ""}) {
+    {
+      const test::Mutant mutant(name);
+      auto controller = test::admin(pair_->blue());
+      close_fence(controller, 500ms, soon());
+      auto writer = test::admin(pair_->blue());
+      run(writer, "SET lock_timeout = 100");
+      EXPECT_NE(refusal_of(writer, "UPDATE public.plain SET v = 4"), "") << "it holds as long as the controller does";
+    }
+    auto writer = test::admin(pair_->blue());
+    run(writer, "SET lock_timeout = '10s'");  // of a session that is about to end
+    EXPECT_EQ(refusal_of(writer, "UPDATE public.plain SET v = 4"), name.empty() ? "25006" : "") << "survived: " << name;
+  }
+}
+
+TEST_P(Fence, ClosedWithoutTheLockItLeavesAWriterInFlight) {
+  auto writer = test::admin(pair_->blue());
+  run(writer, "BEGIN; UPDATE public.plain SET v = 2");
+  const test::Mutant mutant("fence_without_lock");
+  close_fence(*on_, 50ms, soon());
+  EXPECT_EQ(fence_state(*on_, soon()), FenceState::closed);
+  EXPECT_EQ(refusal_of(writer, "COMMIT"), "") << "survived: acknowledged behind the fence";
+}
+
+TEST_P(Fence, OpeningByWayOfTableLocksWaitsForWhoeverHoldsOne) {
+  close_fence(*on_, 500ms, soon());
+  auto holder = test::admin(pair_->blue());
+  run(holder, "BEGIN; LOCK TABLE public.plain, public.leaf IN ACCESS EXCLUSIVE MODE");
+  run(*on_, "SET lock_timeout = 100");
+  {
+    const test::Mutant mutant("opening_locks_tables");
+    Transaction transaction(*on_, Deadline::after(5s));
+    EXPECT_THROW(set_fence(transaction, FenceState::open), ServerError) << "survived";
+  }
+  EXPECT_EQ(fence_state(*on_, soon()), FenceState::closed);
+}
+
 TEST_P(Fence, PreparedPlanAndOldSnapshotAreRefusedAfterwards) {
   auto writer = test::admin(pair_->blue());
   run(writer, "PREPARE p AS UPDATE public.plain SET v = v + 1");
@@ -163,6 +223,13 @@ TEST_P(Fence, ConnectionFenceShutsOutAndRestoresGrantsGrantorByGrantor) {
   transaction.commit();
   EXPECT_FALSE(is_access_closed(*on_, "shop", soon()));
   EXPECT_EQ(grants(*on_), before);
+
+  close_access(*on_, "shop", {"verdigris", "verdigris_repl"}, soon());
+  const test::Mutant mutant("access_opened_to_defaults");
+  Transaction to_defaults(*on_, soon());
+  open_access(to_defaults, "shop");
+  to_defaults.commit();
+  EXPECT_NE(grants(*on_), before) << "survived";
 }
 
 // By membership in a role that is kept, or granted behind the fence: has_database_privilege is read back.

@@ -7,6 +7,7 @@
 #include "replication/control_schema.hpp"
 #include "replication/fence.hpp"
 #include "tests/support/cluster.hpp"
+#include "tests/support/mutant.hpp"
 
 namespace verdigris {
 namespace {
@@ -87,6 +88,71 @@ TEST_F(JournalTest, UndoneAndTheOpeningAreOneTransaction) {
   EXPECT_EQ(count(first_->blue), "1");
   first_->journal.decide_undone({}, {}, [](Transaction& t) { set_fence(t, FenceState::open); }, soon());
   EXPECT_EQ(fence_state(first_->blue.control(), soon()), FenceState::open);
+}
+
+// How the first controller's decision, beside that of a second one or without its session, breaks the rule of one
+// decision on the source; empty if it does not.
+std::string broken_by_late_commit(test::Pair& pair, Controller& first, const std::string& mutant, bool has_lost_lease) {
+  Controller second(pair);
+  second.journal.load(soon());
+  if (has_lost_lease)
+    run(second.blue.control(),
+        "SELECT pg_terminate_backend(" + std::to_string(first.blue.control().backend_pid()) + ")");
+  else
+    second.journal.decide_undone({}, {}, [](Transaction&) {}, soon());
+  try {
+    const test::Mutant left_out(mutant);
+    first.journal.decide_committed({}, {{"line", "0/1"}}, soon());
+  } catch (const Error&) {
+    // what stands tells
+  }
+  const std::string decisions = "SELECT count(*) FROM verdigris.journal WHERE event IN ('committed', 'undone')";
+  const auto on_blue = value(second.blue.control(), decisions), on_green = value(second.green.control(), decisions);
+  if (on_blue == "2") return "two decisions";
+  if (has_lost_lease && on_blue == "1") return "decided without the session that holds the lease";
+  if (on_green == "1") return "the target has a decision that the source has not";
+  return "";
+}
+
+TEST_F(JournalTest, TheLaterDecisionStandsNowhere) {
+  EXPECT_EQ(broken_by_late_commit(*pair_, *first_, "", false), "");
+}
+TEST_F(JournalTest, TheNextNumberWouldBeASecondDecision) {
+  EXPECT_EQ(broken_by_late_commit(*pair_, *first_, "next_number_tried", false), "two decisions");
+}
+TEST_F(JournalTest, OnTheTargetFirstItWouldStandBesideAnother) {
+  EXPECT_EQ(broken_by_late_commit(*pair_, *first_, "committed_on_target_first", false),
+            "the target has a decision that the source has not");
+}
+TEST_F(JournalTest, WhoseSessionHasEndedDecidesNothing) {
+  EXPECT_EQ(broken_by_late_commit(*pair_, *first_, "", true), "");
+}
+TEST_F(JournalTest, OnAnotherSessionItWouldDecideAllTheSame) {
+  EXPECT_EQ(broken_by_late_commit(*pair_, *first_, "decided_on_another_session", true),
+            "decided without the session that holds the lease");
+}
+
+// The source's fence after another controller has decided to go on, and the first one decides to go back.
+FenceState fence_after_late_undo(test::Pair& pair, Controller& first, const std::string& mutant) {
+  Controller second(pair);
+  second.journal.load(soon());
+  {
+    Transaction transaction(second.blue.control(), soon());
+    set_fence(transaction, FenceState::closed);
+    transaction.commit();
+  }
+  second.journal.decide_committed({}, {{"line", "0/1"}}, soon());
+  const test::Mutant left_out(mutant);
+  const auto open = [](Transaction& t) { set_fence(t, FenceState::open); };
+  EXPECT_THROW(first.journal.decide_undone({}, {}, open, soon()), Error);
+  return fence_state(second.blue.control(), soon());
+}
+
+TEST_F(JournalTest, TheSourceIsNotOpenedUnlessUndoneStands) {
+  EXPECT_EQ(fence_after_late_undo(*pair_, *first_, ""), FenceState::closed);
+}
+TEST_F(JournalTest, OpenedBeforeUndoneItWouldBeOpenBesideTheTarget) {
+  EXPECT_EQ(fence_after_late_undo(*pair_, *first_, "opened_before_undone"), FenceState::open);
 }
 
 TEST_F(JournalTest, DifferentContentAtOneKeyIsForAPerson) {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tests/support/memory_journal.hpp"
+#include "tests/support/mutant.hpp"
 
 namespace verdigris {
 namespace {
@@ -327,7 +328,8 @@ TEST(Runner, AServerThatIsAwayIsNoReasonToGiveAStepUp) {
   EXPECT_TRUE(standing_of(run.journal.records()).open.has_value());
 }
 
-TEST(Runner, StuckBelowTheLineAsksForAPersonAndNeverGoesBack) {
+// Returns whether the source is open afterwards.
+bool is_open_when_stuck() {
   Attempt run;
   Plan plan;
   plan.then<FakeStep>("fence", [&] { return !run.world.blue_open; }, [&] { run.world.blue_open = false; })
@@ -335,12 +337,18 @@ TEST(Runner, StuckBelowTheLineAsksForAPersonAndNeverGoesBack) {
       .then<FakeStep>("open", [&] { return false; }, [] { throw ConnectionLost("green", "away"); });
   try {
     run.cross(plan);
-    FAIL() << "should have asked for a person";
+    ADD_FAILURE() << "should have asked for a person";
   } catch (const NeedsHuman& error) {
     EXPECT_EQ(error.id(), "stuck-forward");
   }
-  EXPECT_FALSE(run.world.blue_open) << "an error below the line never opens the source";
   EXPECT_TRUE(standing_of(run.journal.records()).open->is_committed);
+  return run.world.blue_open;
+}
+
+TEST(Runner, StuckBelowTheLineAsksForAPersonAndNeverGoesBack) {
+  EXPECT_FALSE(is_open_when_stuck()) << "an error below the line never opens the source";
+  const test::Mutant mutant("source_opened_below_line");
+  EXPECT_TRUE(is_open_when_stuck()) << "survived";
 }
 
 // A suspended host wakes when all its time is spent: what others did meanwhile is read before a person is called, who would
