@@ -19,6 +19,7 @@ volatile std::sig_atomic_t interrupting = 0;
 constexpr std::chrono::milliseconds kHear{20};       // a signal is heard within this
 constexpr std::chrono::milliseconds kAskGate{200};    // who is released goes on within a second
 constexpr std::chrono::milliseconds kGateAnswer{10'000};
+constexpr std::chrono::milliseconds kLastLook{10'000};  // time may have been slept away: what did others do meanwhile?
 
 double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
@@ -76,9 +77,7 @@ void Runner::record_begin(std::size_t i, Deadline deadline) {
   journal_.write(take_pending(), deadline);
 }
 
-void Runner::record_end(Deadline deadline) {
-  if (!pending_.empty()) journal_.write(take_pending(), deadline);
-}
+void Runner::record_end(Deadline deadline) { if (!pending_.empty()) journal_.write(take_pending(), deadline); }
 
 void Runner::carry_out_step(std::size_t i, Deadline deadline) {
   Step& step = plan_[i];
@@ -259,9 +258,11 @@ void Runner::decide_back(const std::string& reason, Deadline deadline) {
       return;
     } catch (const Error& error) {
       if (error.failure() == Failure::busy || error.failure() == Failure::needs_human) throw;
-      if (deadline.has_passed())
+      if (deadline.has_passed()) {
+        is_reopened(Deadline::after(kLastLook));
         throw NeedsHuman("undo-stuck", std::string("the source could not be opened again: ") + error.what(),
                          "Clients are still held; when the source answers, run: verdigris recover");
+      }
       observer_.remarked(std::string("undo: ") + error.what() + "; trying again");
     }
     wait_a_moment();
@@ -273,7 +274,6 @@ void Runner::decide_back(const std::string& reason, Deadline deadline) {
 
 void Runner::undo_steps() {
   std::string failed;
-  std::string hint;
   for (std::size_t i = reached_; i-- > 0;) {
     try {
       plan_[i].undo(Deadline::after(limits_.undo));
@@ -390,6 +390,7 @@ RunResult Runner::go_forward() {
     throw;
   } catch (const Error& error) {
     if (error.failure() == Failure::busy) throw;
+    is_reopened(Deadline::after(kLastLook));
     throw NeedsHuman("stuck-forward", std::string("the line is crossed, but the rest could not be carried out: ") + error.what(),
                      "Mend the cause, then run: verdigris recover");
   }
