@@ -277,6 +277,7 @@ void Runner::undo_steps() {
   for (std::size_t i = reached_; i-- > 0;) {
     try {
       plan_[i].undo(Deadline::after(limits_.undo));
+      crash_point("after:undo:" + std::string(plan_[i].name()));
     } catch (const std::exception& error) {
       // The others are undone all the same: clients held at one pooler must not wait for the fault of another.
       failed += (failed.empty() ? "" : "; ") + std::string(plan_[i].name()) + ": " + error.what();

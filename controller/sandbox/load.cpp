@@ -18,13 +18,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kWarmUp = 500ms;  // for the first logins
 
-// A later load continues above an earlier one, so that the same numbers never come twice: seconds of the clock times
-// 1000 grow faster than any client writes here, and their sum over millions of rows still fits a bigint.
-std::int64_t first_number_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count() *
-         1000;
-}
-
 void add(PooledTally& sum, const PooledTally& one) {
   sum.acknowledged += one.acknowledged;
   sum.unknown += one.unknown;

@@ -20,17 +20,8 @@ double ms(Clock::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
-// Two tables, a running sum and a sequence in one transaction: what a lost or doubled write cannot hide from.
 std::int64_t write_ledger(Transaction& transaction, int writer, std::int64_t n) {
-  const Result written = transaction.query(Sql(R"(
-      WITH a AS (INSERT INTO public.ledger_a (writer, n, seq_value)
-                 VALUES ($1, $2, pg_catalog.nextval('public.ledger_seq')) RETURNING seq_value),
-           b AS (INSERT INTO public.ledger_b (writer, n) VALUES ($1, $2)),
-           t AS (INSERT INTO public.ledger_totals AS total (writer, count, sum) VALUES ($1, 1, $2)
-                 ON CONFLICT (writer) DO UPDATE SET count = total.count + 1, sum = total.sum + excluded.sum)
-      SELECT seq_value FROM a)"),
-                                           {std::to_string(writer), std::to_string(n)});
-  return written.one_row(1).integer(0);
+  return transaction.query(ledger_write(), {std::to_string(writer), std::to_string(n)}).one_row(1).integer(0);
 }
 
 bool has_table(Connection& session, const std::string& name) {
@@ -71,6 +62,24 @@ std::vector<Sql> business_of(Connection& session) {
 }
 
 }  // namespace
+
+// Two tables, a running sum and a sequence: what a lost or doubled write cannot hide from.
+Sql ledger_write() {
+  return Sql(R"(
+      WITH a AS (INSERT INTO public.ledger_a (writer, n, seq_value)
+                 VALUES ($1, $2, pg_catalog.nextval('public.ledger_seq')) RETURNING seq_value),
+           b AS (INSERT INTO public.ledger_b (writer, n) VALUES ($1, $2)),
+           t AS (INSERT INTO public.ledger_totals AS total (writer, count, sum) VALUES ($1, 1, $2)
+                 ON CONFLICT (writer) DO UPDATE SET count = total.count + 1, sum = total.sum + excluded.sum)
+      SELECT seq_value FROM a)");
+}
+
+// Seconds of the clock times 1000 grow faster than any client writes here, and their sum over millions of rows still
+// fits a bigint.
+std::int64_t first_number_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count() *
+         1000;
+}
 
 PooledClient::PooledClient(const LoadContext& context, int writer)
     : context_(context), writer_(writer), n_(context.first_number), ledger_(context.ledger) {}

@@ -11,6 +11,11 @@
 
 namespace verdigris {
 
+// A write of the ledger, a transaction by itself: $1 who, $2 the number of the write; its sequence value comes back.
+Sql ledger_write();
+// A later load continues above an earlier one, so that the same numbers never come twice.
+std::int64_t first_number_now();
+
 struct LoadContext {
   const SandboxState& sandbox;
   const LoadOptions& options;

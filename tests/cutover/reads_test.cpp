@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 
 #include "replication/marker.hpp"
 #include "tests/support/readers_shop.hpp"
@@ -182,6 +183,7 @@ TEST_F(Reads, OfAKilledControllerEndOnOneSide) {
     ASSERT_NE(std::ranges::find(points, "after:apply:move_traffic"), points.end());
     ASSERT_NE(std::ranges::find(points, command == "switch" ? "after:begin:open_to_readers" : "after:begin:close_to_readers"), points.end());
     bool is_dealt = command == "switch";
+    int cases = 0;
     for (const auto& point : points) {
       is_dealt = !is_dealt;
       for (const bool is_repeated : {false, true}) {
@@ -197,8 +199,10 @@ TEST_F(Reads, OfAKilledControllerEndOnOneSide) {
         const std::string from = to == "green" ? "blue" : "green";
         expect_readers(is_repeated || was_over ? to : was_not_begun ? from : "blue");
         if (HasFailure()) return;
+        ++cases;
       }
     }
+    std::cout << "cases: " << cases << std::endl;
   }
   clients.stop();
   EXPECT_EQ(clients.errors(), 0);

@@ -1,14 +1,18 @@
-// The controller is killed before and after every record that it writes, under load; `recover` in a new process must end
-// it each time. The decision and the last record are met so in both directions, any other before it in one direction and
-// after it in the other; VERDIGRIS_THOROUGH=1: all in both. One case alone:
+// The controller is killed before and after every record that it writes, under load; `recover` in a new process must
+// end it each time, and two probes beside the pooler never see both sides take writes. The decision and the last record
+// are met so in both directions, any other before it in one direction and after it in the other; `recover` itself is
+// killed at a sample of its own points. VERDIGRIS_THOROUGH=1: all in both directions. One case alone:
 //   VERDIGRIS_CASE="switch after:begin:open_target" recovery_test
+//   VERDIGRIS_CASE="switch after:committed, recover before:begin:move_traffic" recovery_test
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <memory>
 
 #include "replication/side.hpp"
+#include "tests/support/probes.hpp"
 #include "tests/support/shop.hpp"
 
 namespace verdigris::test {
@@ -28,6 +32,10 @@ Points lines_of(const std::filesystem::path& file) {
   return result;
 }
 
+bool is_thorough() {
+  return std::getenv("VERDIGRIS_THOROUGH") != nullptr || std::getenv("VERDIGRIS_CASE") != nullptr;
+}
+
 bool is_chosen(const std::string& name) {
   const char* chosen = std::getenv("VERDIGRIS_CASE");
   return chosen == nullptr || name == chosen;
@@ -35,7 +43,7 @@ bool is_chosen(const std::string& name) {
 
 // Those of the other direction are left out, but for those that decide.
 Points dealt(const Points& all, bool is_way_back) {
-  if (std::getenv("VERDIGRIS_THOROUGH") != nullptr || std::getenv("VERDIGRIS_CASE") != nullptr) return all;
+  if (is_thorough()) return all;
   std::map<std::string, int> number;  // of each record
   Points result;
   for (const auto& point : all) {
@@ -48,11 +56,24 @@ Points dealt(const Points& all, bool is_way_back) {
   return result;
 }
 
+// Of the points of `recover`: what decides in both directions, of the rest every third in one.
+Points dealt_of_recovery(const Points& all, bool is_way_back) {
+  if (is_thorough()) return all;
+  Points result;
+  for (std::size_t n = 0; n < all.size(); ++n) {
+    const bool decides = all[n].find("undone") != std::string::npos || all[n].find("committed") != std::string::npos;
+    if (decides || (n % 3 == 0 && (n / 3 % 2 == 1) == is_way_back)) result.push_back(all[n]);
+  }
+  return result;
+}
+
 // One shop for all: what a case leaves behind is what the next one starts from, as in life.
 class Recovery : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    if (have_postgres(15) && have_postgres(17)) shop_ = new Shop();
+    if (!have_postgres(15) || !have_postgres(17)) return;
+    shop_ = new Shop();
+    end_direct_sessions(*shop_);
   }
   static void TearDownTestSuite() {
     delete shop_;
@@ -61,13 +82,18 @@ class Recovery : public testing::Test {
   void SetUp() override {
     NEED_POSTGRES(15);
     NEED_POSTGRES(17);
-    shop_->start_load();
+    begin_load();
   }
   void TearDown() override {
     if (shop_ == nullptr) return;
     if (shop_->has_load()) end_load();
     if (HasFailure()) return;
     expect_whole();
+  }
+
+  static void begin_load() {
+    shop_->start_load();
+    probes_ = std::make_unique<Probes>(*shop_);
   }
 
   // A crossing that nobody kills: the points that it passes, in order. One that backed out passes others.
@@ -80,13 +106,29 @@ class Recovery : public testing::Test {
       if (answer.exit_code == 0) break;
     }
     EXPECT_EQ(answer.exit_code, 0) << command << answer.errors;
+    EXPECT_EQ(probes_->contradiction(target_of(command)), "");
+    return lines_of(log);
+  }
+
+  // The points of a `recover` that nobody kills, after a controller that was killed at `first`.
+  Points points_of_recovery(const std::string& first, const std::string& ends_on) {
+    const auto log = shop_->dir() / "recover.points";
+    std::filesystem::remove(log);
+    bring_to("blue");
+    if (!HasFatalFailure()) kill_at("switch", first);
+    const auto answer = shop_->command({"recover", "--yes"}, {{"VERDIGRIS_CRASH_LOG", log.string()}});
+    EXPECT_EQ(answer.exit_code, 0) << answer.errors;
+    expect_settled_on(ends_on);
     return lines_of(log);
   }
 
   void bring_to(const std::string& color) {
-    if (shop_->serving() == color) return;
+    const auto serving = shop_->serving();
+    EXPECT_EQ(probes_->contradiction(serving), "");
+    if (serving == color) return;
     const auto answer = shop_->cross(color == "green" ? "switch" : "rollback");
     ASSERT_EQ(answer.exit_code, 0) << answer.errors;
+    EXPECT_EQ(probes_->contradiction(color), "");
   }
 
   // Dies at the point. A direct client in the way can end a crossing before it gets there; it is begun again then. So it
@@ -139,6 +181,7 @@ class Recovery : public testing::Test {
     const auto again = shop_->command({"recover", "--yes"});
     EXPECT_EQ(again.exit_code, 0) << again.errors;
     EXPECT_EQ(shop_->scene().text, scene.text) << "a second recover changed something";
+    EXPECT_EQ(probes_->contradiction(color), "");
   }
 
   // The load is over: no client saw an error, nothing is lost or doubled, both sides are equal.
@@ -155,6 +198,7 @@ class Recovery : public testing::Test {
 
   // Whatever was killed or crashed meanwhile, behind the pooler's pause: its clients waited and saw no error.
   static void end_load() {
+    probes_.reset();
     const auto load = shop_->stop_load();
     EXPECT_EQ(load.value("client_errors", -1), 0) << load.dump(1);
   }
@@ -162,7 +206,7 @@ class Recovery : public testing::Test {
   void look_into_ledger() {
     end_load();
     expect_whole();
-    shop_->start_load();
+    begin_load();
   }
 
   // One point: killed, recovered, and judged by whether the decision had been made.
@@ -182,7 +226,27 @@ class Recovery : public testing::Test {
     if (++cases_ % 24 == 0 && !HasFailure()) look_into_ledger();
   }
 
+  // Killed in a crossing, and again in the recovery from it.
+  void run_double(const std::string& command, const std::string& first, const std::string& second) {
+    const std::string name = command + " " + first + ", recover " + second;
+    SCOPED_TRACE("repeat: VERDIGRIS_CASE=\"" + name + "\" recovery_test");
+    if (!is_chosen(name)) return;
+    std::cout << name << std::endl;
+    bring_to(source_of(command));
+    if (!HasFatalFailure()) kill_at(command, first);
+    if (HasFatalFailure()) return;
+    recover_killed_at(second);
+    recover_to(first == "after:committed" ? target_of(command) : source_of(command));
+    if (++cases_ % 24 == 0 && !HasFailure()) look_into_ledger();
+  }
+
+  void say_cases() const {
+    if (cases_ == 0) GTEST_SKIP() << "VERDIGRIS_CASE names none of these";
+    std::cout << "cases: " << cases_ << std::endl;
+  }
+
   static Shop* shop_;
+  inline static std::unique_ptr<Probes> probes_;
   int cases_ = 0;
 };
 
@@ -210,27 +274,23 @@ TEST_F(Recovery, EndsWhatAControllerKilledAtAnyRecordLeft) {
     run_case(which == 0 ? "switch" : "rollback", point, is_past_line);
     if (HasFailure()) return;
   }
-  RecordProperty("cases", cases_);
+  say_cases();
 }
 
-// Killed in a crossing, and again in the recovery from it.
 TEST_F(Recovery, EndsWhatAKilledRecoveryLeft) {
-  for (const std::string command : {"switch", "rollback"})
-    for (const auto& [first, second] : std::vector<std::pair<std::string, std::string>>{
-             {"after:begin:prove_parity", "before:undone"},
-             {"after:begin:prove_parity", "after:undone"},
-             {"after:begin:prove_parity", "before:finished"},
-             {"after:begin:prove_parity", "after:finished"},
-             {"after:committed", "before:committed_on_target"},
-             {"after:committed", "after:begin:open_target"},
-             {"after:committed", "after:begin:start_reverse"}}) {
-      SCOPED_TRACE(command + " killed at " + first + ", recover killed at " + second);
-      bring_to(source_of(command));
-      kill_at(command, first);
-      recover_killed_at(second);
-      recover_to(first == "after:committed" ? target_of(command) : source_of(command));
-      if (HasFailure()) return;
-    }
+  for (const std::string first : {"before:committed", "after:committed"}) {
+    const bool goes_forward = first == "after:committed";
+    const auto all = points_of_recovery(first, goes_forward ? "green" : "blue");
+    for (const char* needed : {goes_forward ? "before:committed_on_target" : "before:undone",
+                               goes_forward ? "after:begin:open_target" : "after:undo:fence_source", "after:finished"})
+      ASSERT_NE(std::ranges::find(all, needed), all.end()) << needed;
+    for (const std::string command : {"switch", "rollback"})
+      for (const auto& second : dealt_of_recovery(all, command == "rollback")) {
+        run_double(command, first, second);
+        if (HasFailure()) return;
+      }
+  }
+  say_cases();
 }
 
 // The source crashes beside the controller: what it had made durable decides.

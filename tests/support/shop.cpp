@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -43,6 +45,14 @@ json parsed(const std::string& text) {
 
 bool has_passed(const std::filesystem::path& points, const std::string& point) {
   return std::filesystem::exists(points) && read(points).find(point + "\n") != std::string::npos;
+}
+
+// A fault seeded into the test's own environment is seeded into all that it runs: a child is given nothing else of it.
+Environment with_seeded_fault(Environment environment) {
+  const char* mutant = std::getenv("VERDIGRIS_MUTANT");
+  const auto is_given = [](const auto& one) { return one.first == "VERDIGRIS_MUTANT"; };
+  if (mutant != nullptr && std::ranges::none_of(environment, is_given)) environment.emplace_back("VERDIGRIS_MUTANT", mutant);
+  return environment;
 }
 
 // What clients may do on a side: through the connection fence and the write fence.
@@ -88,7 +98,8 @@ std::vector<std::string> Shop::program(std::vector<std::string> arguments) const
 }
 
 Answer Shop::command(std::vector<std::string> arguments, const Environment& environment) {
-  const auto result = run_tool({program(std::move(arguments)), environment, {}}, Deadline::after(120s));
+  const auto result =
+      run_tool({program(std::move(arguments)), with_seeded_fault(environment), {}}, Deadline::after(120s));
   return {result.exit_code, parsed(result.output), result.errors};
 }
 
@@ -104,7 +115,7 @@ Answer Shop::cross(const std::string& command_name, const Environment& environme
 Environment Shop::with_points(Environment more) const {
   std::filesystem::remove(dir() / "points");
   more.emplace_back("VERDIGRIS_CRASH_LOG", (dir() / "points").string());
-  return more;
+  return with_seeded_fault(std::move(more));
 }
 
 void Shop::wait_for_point(const std::string& point) const {
