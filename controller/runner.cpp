@@ -169,7 +169,7 @@ bool Runner::passes_gate(std::size_t i, Deadline deadline) {
   const bool is_last_look = i == plan_.window();
   if (gate_ == nullptr || (i != plan_.gate() && !is_last_look)) return true;
   if (is_last_look) note_window(true, deadline);
-  const auto why = gate_->obstacle(deadline);
+  const auto why = is_last_look ? gate_->last_obstacle(deadline) : gate_->obstacle(deadline);
   if (!why) return true;
   if (is_last_look) {
     note_window(false, deadline);
