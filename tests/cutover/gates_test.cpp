@@ -148,7 +148,7 @@ TEST_F(Gates, GreenOnesLetItGoOnAndPlanShowsThem) {
 TEST_F(Gates, ARedQuestionOrProgramIsRefusedWithWhatItSaw) {
   choose(light());
   set_light(3);
-  expect_switch_refused(3, "light", {"gate light: blue: \"SELECT", "\" is 3, and not = 0"});
+  expect_switch_refused(3, "light", {"gate light: blue: \"SELECT", "\" is 3 and not = 0"});
   choose("  - command: { id: canary, argv: [" + script("echo 'p99 is 900 ms'; exit 4") + "], timeout: 10s }");
   expect_switch_refused(3, "canary", {"gate canary: ", "exit code 4: p99 is 900 ms"});
 }
@@ -266,7 +266,7 @@ TEST_F(Gates, AreAskedWhileItWaitsForItsTime) {
   set_light(4);
   ASSERT_NO_FATAL_FAILURE(wait_for_word("gate light is red", crossing, 2));
   expect_ends(crossing, 3);
-  expect_refused(result(), "light", {"is 4, and not = 0"});
+  expect_refused(result(), "light", {"is 4 and not = 0"});
 }
 
 TEST_F(Gates, WhileItIsHeldWhatAStepWouldRefuseIsToldToo) {
@@ -282,7 +282,7 @@ TEST_F(Gates, WhileItIsHeldWhatAStepWouldRefuseIsToldToo) {
   EXPECT_NO_FATAL_FAILURE(wait_for_word("gate light is red", crossing));
   EXPECT_EQ(shop_->command({"release"}).exit_code, 0);
   expect_ends(crossing, 3);
-  expect_refused(result(), "light", {"is 6, and not = 0"});
+  expect_refused(result(), "light", {"is 6 and not = 0"});
 }
 
 // It turns red when everything is ready and clients are about to be held.
@@ -293,7 +293,7 @@ TEST_F(Gates, AreAskedOnceMoreRightBeforeClientsAreHeld) {
   set_light(5);
   crossing.send(SIGCONT);
   expect_ends(crossing, 3);
-  expect_refused(result(), "light", {"is 5, and not = 0"});
+  expect_refused(result(), "light", {"is 5 and not = 0"});
 }
 
 TEST_F(Gates, ASignalEndsAWaitForAProgram) {

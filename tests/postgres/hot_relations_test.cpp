@@ -33,7 +33,7 @@ class HotRelations : public ::testing::Test {
       run(on, "VACUUM ANALYZE public.hot");
     }
     auto green = test::admin(pair_->green());
-    run(green, "DROP TABLE public.blue_alone; CREATE EXTENSION pg_buffercache");
+    run(green, "DROP TABLE public.blue_alone; CREATE EXTENSION pg_buffercache WITH SCHEMA public");
   }
   // By a session that ends, so that the server counts it now.
   void use_blue() {
@@ -59,7 +59,7 @@ class HotRelations : public ::testing::Test {
   int cached(const std::string& relation) {
     auto green = test::admin(pair_->green());
     return std::stoi(value(green,
-                           "SELECT count(*) FROM pg_buffercache WHERE relforknumber = 0 AND relfilenode = "
+                           "SELECT count(*) FROM public.pg_buffercache WHERE relforknumber = 0 AND relfilenode = "
                            "pg_relation_filenode('" +
                                relation +
                                "') AND reldatabase = (SELECT oid FROM pg_database WHERE "
@@ -89,7 +89,7 @@ TEST_F(HotRelations, AreInTheCacheOfTheOtherSideAfterwards) {
     SCOPED_TRACE(has_extension);
     if (has_extension) {
       auto green = test::admin(pair_->green());
-      run(green, "CREATE EXTENSION pg_prewarm");
+      run(green, "CREATE EXTENSION pg_prewarm WITH SCHEMA public");
     }
     auto green = cold_green();
     const int all = blocks(green, "public.hot"), of_index = blocks(green, "public.hot_pkey");
