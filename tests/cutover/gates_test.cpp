@@ -180,7 +180,8 @@ TEST_F(Gates, AQuestionIsReadOnlyBoundedAndOneValue) {
 
 TEST_F(Gates, ALagIsWaitedForAndThenNotNow) {
   auto green = admin(shop_->server("green"));
-  run(green, "BEGIN; LOCK TABLE public.customers IN ACCESS EXCLUSIVE MODE");
+  run(green, "BEGIN");
+  run(green, "SELECT 1 FROM public.customers FOR UPDATE");  // the apply worker waits, and nobody who only looks
   {
     auto blue = admin(shop_->server("blue"));
     for (int i = 0; i < 3; ++i) run(blue, "UPDATE public.customers SET credit = credit");

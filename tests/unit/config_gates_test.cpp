@@ -98,7 +98,7 @@ TEST(PlaybookGates, AreStrictlyDecoded) {
 TEST(PlaybookGates, FaultsStandAtTheWordAtFault) {
   EXPECT_EQ(list_faults(with_gates(
                 "  - lag: { max: 1 }\n  - sqll: {}\n  - long_transactions: { older_than: 1s, action: now }")),
-            "12:17 unit 13:5 unknown-key 14:49 value");
+            "12:17 unit 13:5 unknown-key 14:50 value");
 }
 
 TEST(PlaybookGates, AreDecodedAsWritten) {
