@@ -17,8 +17,7 @@ constexpr milliseconds kAskEvery{1'000};
 constexpr milliseconds kRunEvery{10'000};  // a program
 constexpr int kShareOfTime = 10;           // at most a tenth of the time is spent with asking it
 constexpr milliseconds kSeldom{60'000};
-constexpr milliseconds kDear{50};  // an answer that took longer counts for a while even at last
-constexpr milliseconds kFreshEnough{2'000};
+constexpr milliseconds kFreshEnough{2'000};  // a program's answer counts so long even at last
 constexpr milliseconds kProgramPoll{10};
 
 milliseconds ago(std::chrono::steady_clock::time_point then) {
@@ -52,9 +51,7 @@ bool GateWatch::is_due(const Watched& one) const {
 }
 
 bool GateWatch::is_fresh(const Watched& one) const {
-  if (!one.answer) return false;
-  const bool is_dear = one.probe->runs_program() || one.took > kDear;
-  return is_dear && ago(one.asked) < kFreshEnough;
+  return one.answer && one.probe->runs_program() && ago(one.asked) < kFreshEnough;
 }
 
 // False if the answer is not there yet.

@@ -50,7 +50,7 @@ class GateWatch {
   // "gate.<id>": refused, or timed out if it was waited for in vain; Error "interrupted" if a signal came while a
   // program ran.
   std::optional<std::string> obstacle(Deadline deadline);
-  // The same, right before clients are held: all are asked anew, but for what is dear and was answered just now.
+  // The same, right before clients are held: all are asked anew, but for a program that has answered just now.
   std::optional<std::string> last_obstacle(Deadline deadline);
   // One look for plan, dry run and status, without programs: what would be refused at once.
   std::optional<GateAnswer> refusal(Deadline deadline);
