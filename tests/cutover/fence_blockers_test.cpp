@@ -162,30 +162,6 @@ TEST_F(FenceBlockers, AutovacuumThatIsWaitedForIsNamed) {
   make_autovacuum_quick();
 }
 
-// One that keeps the server from running out of transaction ids goes on whatever the policy, and is named.
-TEST_F(FenceBlockers, AutovacuumAgainstWraparoundIsNeverCancelled) {
-  choose("bypass: wait, autovacuum: cancel");
-  auto crossing = stopped_at("after:apply:stand_ready");
-  make_autovacuum_slow();
-  {
-    auto blue = admin(shop_->server("blue"));
-    run(blue, "ALTER TABLE public.customers SET (autovacuum_freeze_max_age = 100000)");
-    run(blue, "SET synchronous_commit = off");
-    run(blue, "DO $$ BEGIN FOR i IN 1 .. 100100 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$");
-  }
-  const std::string worker =
-      "SELECT pid FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM public.customers (to prevent wraparound)'";
-  wait_for("SELECT EXISTS (" + worker + ")");
-  wait_for_autovacuum();
-  const auto pid = ask(worker);
-  expect_undone_because(crossing, {"pid " + pid + " (autovacuum worker", "to prevent wraparound", "within 500ms"});
-  EXPECT_NE(said().find("gives way to nobody"), std::string::npos) << said();
-  EXPECT_EQ(ask(worker), pid) << "it goes on";
-  make_autovacuum_quick();  // its lock would be waited for
-  auto blue = admin(shop_->server("blue"));
-  run(blue, "ALTER TABLE public.customers RESET (autovacuum_freeze_max_age)");
-}
-
 // It holds up no quiet moment either.
 TEST_F(FenceBlockers, AutovacuumBeforeTheWindowIsCancelledWhileNobodyWaits) {
   choose("bypass: wait");
