@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "controller/config_conninfo.hpp"
+#include "controller/config_gates.hpp"
 #include "controller/config_values.hpp"
 #include "replication/errors.hpp"
 
@@ -178,13 +179,14 @@ std::filesystem::path beside(const Playbook& playbook, const std::string& writte
 }
 
 void read_playbook(Mapping& root, Playbook& playbook, std::chrono::sys_days today) {
-  root.refuse_unsupported({"provision", "ddl", "databases", "data", "parity", "gates", "hooks", "serve"});
+  root.refuse_unsupported({"provision", "ddl", "databases", "data", "parity", "hooks", "serve"});
   read_header(root, playbook);
   read_clusters(root, playbook);
   read_replication(root, playbook);
   read_migrations(root, playbook);
   read_pooler(root, playbook);
   read_fence(root, playbook);
+  read_gates(root, playbook);
   read_limits(root, playbook);
   read_waivers(root, playbook, today);
   check_together(root, playbook);

@@ -128,8 +128,9 @@ void look_before(Deployment& d, const std::string& source, Deadline deadline) {
   require_following(d, source, deadline);
 }
 
-Plan plan_of(Deployment& d, const std::string& source, const Invocation& invocation) {
-  return cutover_plan(d, d.source_of(source), d.target_of(source), invocation.max_pause);
+Plan plan_of(Deployment& d, const std::string& source, const Invocation& invocation,
+             std::shared_ptr<GateWatch> watch = nullptr) {
+  return cutover_plan(d, d.source_of(source), d.target_of(source), invocation.max_pause, std::move(watch));
 }
 
 // The leases are kept from one attempt to the next: let go, another controller's plan could come between, and this one
@@ -145,15 +146,17 @@ void come_back(Deployment& d, const std::string& source) {
 
 RunResult attempt_crossing(Deployment& d, const std::string& source, const Invocation& invocation, RunObserver& observer) {
   const auto deadline = Deadline::after(milliseconds(60'000));
-  const Plan plan = plan_of(d, source, invocation);
+  const auto watch = crossing_gates(d, d.source_of(source), d.target_of(source), d.progress());
+  const Plan plan = plan_of(d, source, invocation, watch);
   bring_waiting_slot_close(d, source, deadline);
   auto first = d.plan_entry(invocation.command, source, deadline);
   if (invocation.at) first.detail["not_before"] = utc_time_text(*invocation.at);
   d.journal().open_plan(first, source, deadline);
   d.recall_facts();
   handle_interrupts();
-  StartGate gate(d.blue(), d.green(), {invocation.at, invocation.timeout},
-                 [&](Deadline until) { bring_waiting_slot_close(d, source, until); });
+  StartGate gate(
+      d.blue(), d.green(), {invocation.at, invocation.timeout},
+      [&](Deadline until) { bring_waiting_slot_close(d, source, until); }, watch);
   auto result = make_runner(d, plan, invocation, observer, &gate).cross([&d]() -> Json {
     return {{"line", d.facts().line.value().text()}};
   });

@@ -1,9 +1,16 @@
 #include "controller/plans.hpp"
 
 #include "controller/forced_loss.hpp"
+#include "controller/gates/command_probe.hpp"
+#include "controller/gates/lag_probe.hpp"
+#include "controller/gates/long_transactions_probe.hpp"
+#include "controller/gates/sql_probe.hpp"
+#include "controller/gates/step_probe.hpp"
 #include "controller/guardrails.hpp"
+#include "controller/migration/files.hpp"
 #include "controller/slot_wal_limit.hpp"
 #include "controller/steps/analyze_target.hpp"
+#include "controller/steps/ask_gates.hpp"
 #include "controller/steps/ask_guardrails.hpp"
 #include "controller/steps/catch_up.hpp"
 #include "controller/steps/close_follower.hpp"
@@ -12,8 +19,8 @@
 #include "controller/steps/copy_roles.hpp"
 #include "controller/steps/copy_sequences.hpp"
 #include "controller/steps/copy_tables.hpp"
-#include "controller/steps/drain_to_marker.hpp"
 #include "controller/steps/drain_left.hpp"
+#include "controller/steps/drain_to_marker.hpp"
 #include "controller/steps/drop_stream.hpp"
 #include "controller/steps/fence_source.hpp"
 #include "controller/steps/fix_reverse_start.hpp"
@@ -32,7 +39,6 @@
 #include "controller/steps/publish_source.hpp"
 #include "controller/steps/raise_sequences.hpp"
 #include "controller/steps/ready_reverse_path.hpp"
-#include "controller/migration/files.hpp"
 #include "controller/steps/restore_constraints.hpp"
 #include "controller/steps/restore_replica_identity.hpp"
 #include "controller/steps/restore_schema.hpp"
@@ -84,7 +90,32 @@ ProgressCallback reporting_within_limit(Deployment& d, const Source& source, con
   };
 }
 
+// Those that count for a crossing from there.
+std::vector<GateSettings> gates_of(const Deployment& d, const Server& source) {
+  auto gates = d.playbook().gates;
+  if (source.color() != "blue")
+    std::erase_if(gates, [](const GateSettings& one) {
+      return std::holds_alternative<SqlGate>(one) || std::holds_alternative<CommandGate>(one);
+    });
+  return gates;
+}
+
 Stream stream_from(const Server& server) { return Stream::leaving(server.color(), server.deployment()); }
+
+void add_gate(GateWatch& watch, Deployment& d, Source source, Target target, const GateSettings& gate) {
+  if (const auto* lag = std::get_if<LagGate>(&gate)) {
+    watch.add(std::make_unique<LagProbe>(source, target, stream_from(*source), *lag), {lag->stable_for + lag->wait});
+  } else if (const auto* transactions = std::get_if<LongTransactionsGate>(&gate)) {
+    watch.add(std::make_unique<LongTransactionsProbe>(source, *transactions), {transactions->wait});
+    if (transactions->action == TransactionPolicy::terminate)
+      watch.set_ender(std::make_unique<SourceTransactionsEnder>(source, transactions->older_than));
+  } else if (const auto* sql = std::get_if<SqlGate>(&gate)) {
+    watch.add(std::make_unique<SqlProbe>(d.side(sql->on), *sql), {sql->wait});
+  } else {
+    const auto& command = std::get<CommandGate>(gate);
+    watch.add(std::make_unique<CommandProbe>(command), {command.wait});
+  }
+}
 
 }  // namespace
 
@@ -116,20 +147,39 @@ Plan prepare_plan(Deployment& d, bool drop_green) {
 // There is no list of its own: what prepare made is undone by the steps that made it.
 Plan abandon_plan(Deployment& d, bool drop_green) { return prepare_plan(d, drop_green); }
 
+std::shared_ptr<GateWatch> crossing_gates(Deployment& d, Source source, Target target, GateWatch::Say say) {
+  auto watch = std::make_shared<GateWatch>(std::move(say));
+  for (const auto& gate : gates_of(d, *source)) add_gate(*watch, d, source, target, gate);
+  auto facts = std::make_unique<CutoverFacts>();
+  auto warm_up =
+      std::make_unique<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), *facts);
+  watch->add(std::make_unique<StepProbe>(std::move(facts), std::move(warm_up)), {.is_told_only = true});
+  facts = std::make_unique<CutoverFacts>();
+  auto last_look = std::make_unique<AskGuardrails>(source, target, stream_from(*source), crossing_settings(d),
+                                                   kQuietPatience, bypass_of(d), *facts);
+  watch->add(std::make_unique<StepProbe>(std::move(facts), std::move(last_look)), {.is_told_only = true});
+  return watch;
+}
+
 // The cutover, top to bottom. Above the line everything can be undone; below it we only go forward.
-Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause) {
+Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause,
+                  std::shared_ptr<GateWatch> watch) {
+  if (!watch) watch = crossing_gates(d, source, target);
   const Stream there = stream_from(*source);
   const Stream back = stream_from(*target);
   const auto readers = d.standing().are_reads_ahead ? ProveParity::Readers::on_target : ProveParity::Readers::elsewhere;
   const auto from = d.endpoint(source->color());
   const auto to = d.endpoint(target->color());
   Plan plan;
-  plan.then<ReadyReversePath>(source, target, back, d.reachable_as(target->color()), filter_of(d), ReadyReversePath::OnUndo::keep)
+  plan.then<ReadyReversePath>(source, target, back, d.reachable_as(target->color()), filter_of(d),
+                              ReadyReversePath::OnUndo::keep)
       .then<StageTraffic>(d.traffic(), from, to, max_pause.value_or(d.playbook().cutover.max_pause))
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), d.facts())
       .waits_here()
-      .then<WaitForQuietMoment>(source, target, there, kQuietPatience, bypass_of(d), d.playbook().fence.autovacuum)
-      .then<AskGuardrails>(source, target, there, crossing_settings(d), kQuietPatience, bypass_of(d), d.facts())
+      .then<WaitForQuietMoment>(source, target, there, kQuietPatience, bypass_of(d), d.playbook().fence.autovacuum,
+                                watch);
+  if (watch->has_gates()) plan.then<AskGates>(source, gates_of(d, *source), watch);
+  plan.then<AskGuardrails>(source, target, there, crossing_settings(d), kQuietPatience, bypass_of(d), d.facts())
       .then<StandReady>(source, target, there, d.roles_to_keep(source->color()), d.traffic(), d.facts())
       .window_opens()
       .then<PauseTraffic>(source, d.traffic())

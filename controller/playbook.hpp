@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "replication/conninfo.hpp"
@@ -88,6 +89,44 @@ struct CutoverSettings {
   std::vector<std::string> promotable;  // application_name of physical standbys that may be promoted
 };
 
+// What must hold at the moment when clients are to be held. `wait`: how long it may be waited for; 0: not at all.
+struct LagGate {
+  std::int64_t max_bytes = 0;  // of the source's log that the target has not applied
+  std::chrono::milliseconds stable_for{0};
+  std::chrono::milliseconds wait{30'000};  // beyond stable_for
+};
+
+enum class TransactionPolicy { wait, stop, terminate };
+
+struct LongTransactionsGate {
+  std::chrono::milliseconds older_than{0};
+  TransactionPolicy action = TransactionPolicy::wait;
+  std::chrono::milliseconds wait{0};
+};
+
+enum class Comparison { equal, different, less, less_or_equal, greater, greater_or_equal };
+
+struct Expectation {
+  Comparison how = Comparison::equal;
+  std::string value;
+  bool is_number = false;
+  std::string written;  // "<= 5"
+};
+
+struct SqlGate {
+  std::string id, on, query;  // on: colour
+  Expectation expect;
+  std::chrono::milliseconds timeout{5'000}, wait{0};
+};
+
+struct CommandGate {
+  std::string id;
+  CommandLine line;
+  std::chrono::milliseconds wait{0};
+};
+
+using GateSettings = std::variant<LagGate, LongTransactionsGate, SqlGate, CommandGate>;
+
 struct RollbackSettings {
   std::chrono::milliseconds keep{0};
 };
@@ -101,6 +140,7 @@ struct Playbook {
   MigrationSettings migrations;
   PoolerSettings pooler;
   FenceSettings fence;
+  std::vector<GateSettings> gates;  // in the order in which they are asked
   CutoverSettings cutover;
   RollbackSettings rollback;
   std::vector<Waiver> waivers;

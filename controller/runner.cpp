@@ -168,7 +168,7 @@ bool Runner::passes_gate(std::size_t i, Deadline deadline) {
   const bool is_last_look = i == plan_.window();
   if (gate_ == nullptr || (i != plan_.gate() && !is_last_look)) return true;
   if (is_last_look) note_window(true, deadline);
-  const auto why = gate_->obstacle(deadline);
+  const auto why = is_last_look ? gate_->last_obstacle(deadline) : gate_->obstacle(deadline);
   if (!why) return true;
   if (is_last_look) {
     note_window(false, deadline);
@@ -386,10 +386,8 @@ RunResult Runner::go_forward() {
   result_.ending = Ending::done;
   try {
     for (int attempt = 1; !passes_forward(deadline); ++attempt) wait_a_moment(attempt);
-  } catch (const NeedsHuman&) {
-    throw;
   } catch (const Error& error) {
-    if (error.failure() == Failure::busy) throw;
+    if (error.failure() == Failure::busy || error.failure() == Failure::needs_human) throw;
     is_reopened(Deadline::after(kLastLook));
     if (is_mutant("source_opened_below_line")) decide_back(error.what(), Deadline::after(limits_.undo));
     throw NeedsHuman("stuck-forward", std::string("the line is crossed, but the rest could not be carried out: ") + error.what(),

@@ -13,8 +13,13 @@ constexpr std::chrono::minutes kLong{1};
 
 }  // namespace
 
-StartGate::StartGate(Server& blue, Server& green, StartLimits limits, std::function<void(Deadline)> after_long_wait)
-    : blue_(blue), green_(green), limits_(limits), after_long_wait_(std::move(after_long_wait)) {}
+StartGate::StartGate(Server& blue, Server& green, StartLimits limits, std::function<void(Deadline)> after_long_wait,
+                     std::shared_ptr<GateWatch> watch)
+    : blue_(blue),
+      green_(green),
+      limits_(limits),
+      after_long_wait_(std::move(after_long_wait)),
+      watch_(std::move(watch)) {}
 
 std::optional<std::string> StartGate::hold(Deadline deadline) {
   auto found = hold_on(blue_, deadline);
@@ -23,11 +28,30 @@ std::optional<std::string> StartGate::hold(Deadline deadline) {
   return "held by " + describe(*found) + " (on " + found->on + ")";
 }
 
+std::optional<std::string> StartGate::noted(std::optional<std::string> why) {
+  if (why && !closed_since_) closed_since_ = Clock::now();
+  return why;
+}
+
 std::optional<std::string> StartGate::obstacle(Deadline deadline) {
+  auto why = wait_for_people(deadline);
+  if (watch_ && why) watch_->wait_for_others();
+  if (watch_ && !why) why = watch_->obstacle(deadline);
+  if (watch_ && why) watch_->look(deadline);
+  return noted(std::move(why));
+}
+
+// The gates first: they take longer, and whoever holds it meanwhile is heeded.
+std::optional<std::string> StartGate::last_obstacle(Deadline deadline) {
+  auto gates = watch_ ? watch_->last_obstacle(deadline) : std::nullopt;
+  auto why = wait_for_people(deadline);
+  return noted(why ? std::move(why) : std::move(gates));
+}
+
+std::optional<std::string> StartGate::wait_for_people(Deadline deadline) {
   const auto held = hold(deadline);
   const bool is_early = limits_.at && std::chrono::system_clock::now() < *limits_.at;
   if (!held && !is_early) return std::nullopt;
-  if (!closed_since_) closed_since_ = Clock::now();
   if (is_early) return "waits until " + local_time_text(*limits_.at);
   if (!held_since_) held_since_ = Clock::now();
   if (limits_.longest_hold && Clock::now() - *held_since_ > *limits_.longest_hold)

@@ -1,11 +1,9 @@
 #include "controller/traffic_command.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <sstream>
 
 #include "controller/config_values.hpp"
+#include "controller/own_program.hpp"
 #include "controller/placeholders.hpp"
 #include "controller/process.hpp"
 #include "replication/errors.hpp"
@@ -39,20 +37,10 @@ LastWords last_words(const std::string& errors) {
   return words;
 }
 
-// It is run with our rights: nobody else may be able to change it.
 void require_own_program(const std::string& name, const CommandLine& line) {
   const auto& file = line.argv.front();
-  const auto refuse = [&](const std::string& why, const std::string& hint) {
-    return Refused("pooler.command-file", "command " + name + ": \"" + file + "\" " + why, hint);
-  };
-  struct stat status {};
-  if (::stat(file.c_str(), &status) != 0) throw refuse("is not there", "Correct pooler.command in the playbook.");
-  if (!S_ISREG(status.st_mode) || ::access(file.c_str(), X_OK) != 0)
-    throw refuse("is not a program that we may run", "Make it executable: chmod +x " + file);
-  if (status.st_uid != ::geteuid() && status.st_uid != 0)
-    throw refuse("belongs to uid " + std::to_string(status.st_uid) + ", and we are uid " + std::to_string(::geteuid()),
-                 "Let it belong to root or to us: it is run with our rights.");
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) throw refuse("is writable by group or others", "chmod go-w " + file);
+  if (const auto flaw = flaw_of_program(file))
+    throw Refused("pooler.command-file", "command " + name + ": \"" + file + "\" " + flaw->why, flaw->hint);
 }
 
 // What is found before clients wait is a refusal, whatever it is.

@@ -16,8 +16,8 @@ constexpr milliseconds kFast{20};               // the aim
 constexpr milliseconds kTolerable{150};         // on a busy machine, once half of the patience is spent
 constexpr double kOldestWriterSeconds = 1.0;
 
-bool is_among(const std::vector<ForeignSession>& sessions, int pid) {
-  return std::ranges::any_of(sessions, [&](const ForeignSession& one) { return one.pid == pid; });
+bool is_among(const std::vector<int>& pids, int pid) {
+  return std::ranges::find(pids, pid) != pids.end();
 }
 
 }  // namespace
@@ -36,15 +36,25 @@ std::optional<milliseconds> WaitForQuietMoment::round_trip(ApplyWatch& watch, De
   return std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - begin);
 }
 
-// The session that would hold up the window, described; nothing if there is none. One that the fence will end does not.
+// By the fence, or right before clients are held because their transactions are old.
+std::vector<int> WaitForQuietMoment::those_that_are_ended(Deadline deadline) {
+  std::vector<int> pids;
+  if (bypass_.policy == BypassPolicy::terminate)
+    for (const auto& one : bypassing_sessions(*source_, bypass_, deadline)) pids.push_back(one.pid);
+  if (watch_->ender() != nullptr)
+    for (const auto& one : watch_->ender()->to_be_ended(deadline)) pids.push_back(one.pid);
+  return pids;
+}
+
+// What would hold up the window, described; nothing if there is nothing. A session that will be ended does not.
 std::optional<std::string> WaitForQuietMoment::blocker(Deadline deadline) {
-  const auto ended = bypass_.policy == BypassPolicy::terminate ? bypassing_sessions(*source_, bypass_, deadline)
-                                                               : std::vector<ForeignSession>{};
+  if (auto red = watch_->obstacle(deadline)) return red;
+  const auto ended = those_that_are_ended(deadline);
   auto found = old_writer(ended, deadline);
   return found ? found : lock_holder(ended, deadline);
 }
 
-std::optional<std::string> WaitForQuietMoment::old_writer(const std::vector<ForeignSession>& ended, Deadline deadline) {
+std::optional<std::string> WaitForQuietMoment::old_writer(const std::vector<int>& ended, Deadline deadline) {
   const auto result = source_->control().query(Sql(R"(
     SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), left(coalesce(a.query, ''), 60),
            extract(epoch FROM clock_timestamp() - a.xact_start)::float8
@@ -63,7 +73,7 @@ std::optional<std::string> WaitForQuietMoment::old_writer(const std::vector<Fore
 }
 
 // Autovacuum that gives way is told to now, while nobody waits for it.
-std::optional<std::string> WaitForQuietMoment::lock_holder(const std::vector<ForeignSession>& ended, Deadline deadline) {
+std::optional<std::string> WaitForQuietMoment::lock_holder(const std::vector<int>& ended, Deadline deadline) {
   auto holders = fence_lock_holders(source_->control(), Writers::do_not_count, deadline);
   if (autovacuum_ == AutovacuumPolicy::cancel) cancel_those_that_give_way(source_->control(), holders, deadline);
   std::erase_if(holders, [&](const LockHolder& one) { return is_among(ended, one.pid); });
@@ -103,6 +113,7 @@ std::string WaitForQuietMoment::apply(Deadline deadline) {
                       : "a marker has not arrived on " + target_->color();
     running = 0;
     slowest = milliseconds{0};
+    watch_->look(deadline);
     std::this_thread::sleep_for(milliseconds(20));
   }
   return "marker " + std::to_string(kRoundTrips) + " x <= " + std::to_string(slowest.count()) + " ms, no old writer";

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "controller/bypass.hpp"
+#include "controller/gates/gate_watch.hpp"
 #include "controller/step.hpp"
 #include "replication/apply_watch.hpp"
 #include "replication/server.hpp"
@@ -17,9 +19,14 @@ namespace verdigris {
 class WaitForQuietMoment final : public Step {
  public:
   WaitForQuietMoment(Source source, Target target, Stream stream, std::chrono::milliseconds patience, Bypass bypass,
-                     AutovacuumPolicy autovacuum)
-      : source_(source), target_(target), stream_(std::move(stream)), patience_(patience), bypass_(std::move(bypass)),
-        autovacuum_(autovacuum) {}
+                     AutovacuumPolicy autovacuum, std::shared_ptr<GateWatch> watch)
+      : source_(source),
+        target_(target),
+        stream_(std::move(stream)),
+        patience_(patience),
+        bypass_(std::move(bypass)),
+        autovacuum_(autovacuum),
+        watch_(std::move(watch)) {}
   std::string_view name() const override { return "wait_for_quiet_moment"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -30,14 +37,16 @@ class WaitForQuietMoment final : public Step {
  private:
   std::optional<std::chrono::milliseconds> round_trip(ApplyWatch& watch, Deadline until, Deadline deadline);
   std::optional<std::string> blocker(Deadline deadline);
-  std::optional<std::string> old_writer(const std::vector<ForeignSession>& ended, Deadline deadline);
-  std::optional<std::string> lock_holder(const std::vector<ForeignSession>& ended, Deadline deadline);
+  std::vector<int> those_that_are_ended(Deadline deadline);
+  std::optional<std::string> old_writer(const std::vector<int>& ended, Deadline deadline);
+  std::optional<std::string> lock_holder(const std::vector<int>& ended, Deadline deadline);
   Source source_;
   Target target_;
   Stream stream_;
   std::chrono::milliseconds patience_;
   Bypass bypass_;
   AutovacuumPolicy autovacuum_;
+  std::shared_ptr<GateWatch> watch_;
 };
 
 }  // namespace verdigris

@@ -5,11 +5,15 @@
 #include "controller/steps/copy_sequences.hpp"
 #include "healthcheck/checks.hpp"
 #include "healthcheck/parity/gaps.hpp"
+#include "replication/hot_relations.hpp"
 #include "replication/left_out.hpp"
 
 namespace verdigris {
 
-std::string WarmUp::describe() const { return "open the sessions that will prove parity, prepare what the window asks"; }
+std::string WarmUp::describe() const {
+  return "open the sessions that will prove parity, prepare what the window asks, read what " + source_->color() +
+         " uses most into the cache of " + target_->color();
+}
 
 Readiness WarmUp::check(Deadline deadline) {
   const auto findings = ask_what_is_carried({*source_, *target_, settings_, true, deadline, true});
@@ -27,12 +31,28 @@ void WarmUp::require_no_gaps(Deadline deadline) {
     if (finding.level == Level::fail) throw Refused(finding.id, finding.text, finding.hint);
 }
 
+// On a session of its own, and never a reason to stop: clients would wait a little longer for their first answers.
+std::string WarmUp::warm_cache(Deadline deadline) {
+  const WarmLimits limits;
+  try {
+    const auto hot = hot_relations(source_->control(), limits.most_relations, deadline);
+    if (hot.empty()) return "nothing to read into the cache of " + target_->color();
+    const auto soon = Deadline::after(limits.budget).or_earlier(deadline);
+    auto session = target_->open("warm", soon, true);
+    return target_->color() + ": " + warm(session, hot, limits).describe();
+  } catch (const ConnectionLost&) {
+    throw;
+  } catch (const Error& error) {
+    return std::string("the cache of ") + target_->color() + " is not warmed: " + error.what();
+  }
+}
+
 std::string WarmUp::apply(Deadline deadline) {
   facts_.sessions.reset();  // of before a wait: never twice as many at once
   facts_.sessions = std::make_unique<ParitySessions>(*source_, *target_, workers_, deadline, settings_.tables);
   require_no_gaps(deadline);
   sequences_of(facts_, source_, target_).prepare(deadline);
-  return std::to_string(workers_) + " sessions on each side";
+  return std::to_string(workers_) + " sessions on each side; " + warm_cache(deadline);
 }
 
 void WarmUp::undo(Deadline) {

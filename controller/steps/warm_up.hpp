@@ -1,5 +1,6 @@
 // Before the window: what parity will not be able to prove is refused now, sessions for its proof are opened and its
-// statements built, so that nothing is found or computed in the window that could be before it.
+// statements built, so that nothing is found or computed in the window that could be before it. What the source uses
+// most is read into the target's cache, for the clients' first questions there.
 #pragma once
 
 #include "controller/cutover_facts.hpp"
@@ -22,6 +23,7 @@ class WarmUp final : public Step {
 
  private:
   void require_no_gaps(Deadline deadline);
+  std::string warm_cache(Deadline deadline);
 
   Source source_;
   Target target_;

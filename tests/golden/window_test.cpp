@@ -57,6 +57,8 @@ std::string document() {
          "with the first step again, because what was true may not be any more. Right before clients are held it looks for a hold once\n"
          "more, behind a record of its own: whoever is told \"held\" can rely on it. A hold that comes later waits to see how that attempt\n"
          "ends: undone, a further one heeds it; decided, it is too late. A session that is lost while a switch waits is opened anew.\n\n"
+         "The playbook's `gates` and the guardrails are asked about every second while it waits, and changes are told; right before\n"
+         "clients are held the gates are asked once more. A red one closes it as a hold does, for as long as its `wait` allows.\n\n"
          "Before the tables are closed nobody but the controller can log in any more. Whoever holds one all the same is named: sessions\n"
          "are waited for or ended as `fence.bypass` says, autovacuum is cancelled unless `fence.autovacuum: wait`, and a prepared\n"
          "transaction undoes the attempt. When `drain_to_marker` is done, the physical standbys of `cutover.standbys.promotable` have\n"

@@ -74,6 +74,10 @@ TEST(Playbooks, ReferenceShowsTheDefaults) {
   EXPECT_EQ(reference.cutover.promotable, defaults.cutover.promotable);
   EXPECT_EQ(reference.cutover.max_pause, defaults.cutover.max_pause);
   EXPECT_EQ(reference.rollback.keep, defaults.rollback.keep);
+  EXPECT_EQ(std::get<LagGate>(reference.gates.at(0)).wait, LagGate{}.wait);
+  EXPECT_EQ(std::get<SqlGate>(reference.gates.at(2)).timeout, SqlGate{}.timeout);
+  EXPECT_EQ(std::get<SqlGate>(reference.gates.at(2)).wait, SqlGate{}.wait);
+  EXPECT_EQ(std::get<CommandGate>(reference.gates.at(3)).wait, CommandGate{}.wait);
 }
 
 TEST(Playbooks, ReferenceIsDecodedAsWritten) {
@@ -85,6 +89,8 @@ TEST(Playbooks, ReferenceIsDecodedAsWritten) {
   EXPECT_EQ(reference.pooler.databases, std::vector<std::string>{"orders"});
   EXPECT_EQ(reference.pooler.reads, std::vector<std::string>{"orders_ro"});
   EXPECT_EQ(reference.waivers.at(0).until, "2027-03-01");
+  ASSERT_EQ(reference.gates.size(), 4U);
+  EXPECT_EQ(std::get<SqlGate>(reference.gates[2]).id, "totals");
 }
 
 // The words of every error that ends in exit code 6, out of the code that throws it.
