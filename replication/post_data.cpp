@@ -21,7 +21,7 @@ constexpr std::string_view kHead = "--\n-- Name: ";  // of each entry in a scrip
 constexpr std::string_view kEnd = "--\n-- PostgreSQL database dump complete\n";
 constexpr std::chrono::milliseconds kReportBuilds{500};
 constexpr int kMostBuildTries = 20;
-constexpr std::size_t kMostShown = 2000;  // of a statement, in a message
+constexpr std::size_t kMostOfStatement = 2000;  // of a statement, in a message
 
 // "3385; 2606 16395 CONSTRAINT public accounts accounts_pkey app_owner"
 struct TocLine {
@@ -104,7 +104,7 @@ bool read_constraint(QuotedSql sql, IndexBuild& build) {
 }
 
 std::string with_statement(const Error& error, const std::string& statement) {
-  return std::string(error.what()) + "; the statement was: " + statement.substr(0, kMostShown);
+  return std::string(error.what()) + "; the statement was: " + statement.substr(0, kMostOfStatement);
 }
 
 // Several sessions on the target and what they share.

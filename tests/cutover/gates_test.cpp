@@ -295,6 +295,12 @@ TEST_F(Gates, AreAskedOnceMoreRightBeforeClientsAreHeld) {
   crossing.send(SIGCONT);
   expect_ends(crossing, 3);
   expect_refused(result(), "light", {"is 5 and not = 0"});
+  set_light(0);
+  crossing = start({}, {{"VERDIGRIS_STOP", "after:apply:stand_ready"}, {"VERDIGRIS_MUTANT", "gates_not_asked_again"}});
+  shop_->wait_for_point("after:apply:stand_ready");
+  set_light(5);
+  crossing.send(SIGCONT);
+  expect_ends(crossing, 0);  // survived: clients were held although it was red
 }
 
 TEST_F(Gates, ASignalEndsAWaitForAProgram) {

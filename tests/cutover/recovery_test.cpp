@@ -142,8 +142,7 @@ class Recovery : public testing::Test {
       answer = shop_->cross(command, {{"VERDIGRIS_CRASH", point}});
     }
     ASSERT_EQ(answer.exit_code, kKilled) << answer.errors;
-    const auto scene = shop_->scene();
-    EXPECT_FALSE(scene.is_blue_open && scene.is_green_open) << "both sides are open";
+    EXPECT_FALSE(shop_->are_both_open());
   }
 
   // Whether the plan that was killed had made its decision: it stands on the source first.
@@ -157,8 +156,7 @@ class Recovery : public testing::Test {
   void recover_killed_at(const std::string& point) {
     const auto answer = shop_->command({"recover", "--yes"}, {{"VERDIGRIS_CRASH", point}});
     ASSERT_EQ(answer.exit_code, kKilled) << answer.errors;
-    const auto scene = shop_->scene();
-    EXPECT_FALSE(scene.is_blue_open && scene.is_green_open) << "both sides are open";
+    EXPECT_FALSE(shop_->are_both_open());
   }
 
   void recover_to(const std::string& color) {

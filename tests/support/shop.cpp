@@ -56,8 +56,7 @@ Environment with_seeded_fault(Environment environment) {
 }
 
 // What clients may do on a side: through the connection fence and the write fence.
-std::pair<bool, bool> open_and_closed(const PostgresServer& server) {
-  auto session = admin(server);
+std::pair<bool, bool> open_and_closed(Connection& session) {
   const bool is_fenced = fence_state(session, soon()) != FenceState::open;
   const bool is_shut = is_access_closed(session, "shop", soon());
   return {!is_fenced && !is_shut, is_fenced && is_shut};
@@ -138,9 +137,9 @@ bool Shop::comes_to_point(const std::string& point, ChildProcess& crossing) cons
 
 void Shop::start_load() {
   const auto output = dir() / ("load-" + std::to_string(++loads_));
-  // Each session of a direct client is a process of a server; every 100 ms they took most of a small machine.
+  // Each session of a direct client is a process of a server; every 100 ms they took most of a small machine, 40 ms of it each.
   load_.emplace(ChildProcess::start({.argv = {VERDIGRIS_PROGRAM, "sandbox", "load", "--dir", dir().string(), "--rate",
-                                              "50", "--clients", "4", "--seconds", "3600", "--direct-rest", "300",
+                                              "50", "--clients", "4", "--seconds", "3600", "--direct-rest", "900",
                                               "--json"},
                                      .output = output.string() + ".out",
                                      .errors = output.string() + ".err",
@@ -158,13 +157,29 @@ json Shop::stop_load() {
   return result;
 }
 
-Scene Shop::scene() {
-  Scene scene;
-  std::tie(scene.is_blue_open, scene.is_blue_closed) = open_and_closed(pair_.blue());
-  std::tie(scene.is_green_open, scene.is_green_closed) = open_and_closed(pair_.green());
-  // What `verdigris status` says of it, without its questions about the next crossing: this is asked hundreds of times.
+std::string Shop::serving() {
   Deployment d(load_playbook(state_.playbook()), [](const std::string&) {});
   d.connect(soon(), true);
+  d.journal().load(soon());
+  return d.standing().serves;
+}
+
+bool Shop::are_both_open() {
+  for (const auto& color : {"blue", "green"}) {
+    auto session = admin(server(color));
+    if (!open_and_closed(session).first) return false;
+  }
+  return true;
+}
+
+Scene Shop::scene() {
+  Scene scene;
+  // What `verdigris status` says of it, without its questions about the next crossing: this is asked hundreds of times, and
+  // a login is dear.
+  Deployment d(load_playbook(state_.playbook()), [](const std::string&) {});
+  d.connect(soon(), true);
+  std::tie(scene.is_blue_open, scene.is_blue_closed) = open_and_closed(d.blue().control());
+  std::tie(scene.is_green_open, scene.is_green_closed) = open_and_closed(d.green().control());
   d.journal().load(soon());
   const auto standing = d.standing();
   for (const auto& traffic : d.traffic().state(soon())) {  // none, if the playbook says so

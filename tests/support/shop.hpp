@@ -65,7 +65,8 @@ class Shop {
   bool has_load() const { return load_.has_value(); }
 
   Scene scene();
-  std::string serving() { return scene().serves; }
+  std::string serving();
+  bool are_both_open();  // to clients
   // The ledger of all loads so far against one side. No load runs.
   LedgerVerdict ledger(const std::string& color);
   // A marker makes its way from one side to the other; then both sides hold the same ledger tables: "" or what differs.

@@ -374,28 +374,5 @@ TEST(Runner, WhoSleptOverItsDeadlineFindsThatAnotherControllerWentOn) {
   }
 }
 
-// A suspended host wakes when all its time is spent: what others did meanwhile is read before a person is called, who would
-// be told that clients are held.
-TEST(Runner, WhoSleptOverItsDeadlineFindsThatAnotherControllerWentOn) {
-  const auto sleep_and_lose = [] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(350));
-    throw ConnectionLost("blue", "terminated");
-  };
-  for (const bool is_decided : {false, true}) {
-    Attempt run;
-    if (is_decided) run.journal.decide_committed({}, {}, Deadline::after(std::chrono::seconds(1)));
-    else run.journal.fail_next_decision = sleep_and_lose;
-    Plan plan;
-    plan.point_of_no_return().then<FakeStep>("open", [] { return false; }, sleep_and_lose);
-    const auto taken_over = [](Deadline) { throw Error("journal.taken-over", "another controller", "", Failure::busy); };
-    try {
-      Runner(plan, run.journal, run.limits, run.observer, taken_over).recover();
-      FAIL() << "should have left it to the other one";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.id(), "journal.taken-over") << is_decided;
-    }
-  }
-}
-
 }  // namespace
 }  // namespace verdigris
