@@ -20,6 +20,7 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 
 constexpr std::size_t kLongestGateId = 40;
+constexpr milliseconds kYoungestEnded{1'000};
 const std::vector<std::string> kGateKinds{"lag", "long_transactions", "sql", "command"};
 const std::vector<std::string> kComparisons{"=", "!=", "<", "<=", ">", ">="};  // in the order of Comparison
 
@@ -102,6 +103,11 @@ LongTransactionsGate read_long_transactions_gate(Mapping& gate) {
   });
   read_gate_wait(gate, read.wait);
   if (!is_known) return read;
+  if (read.action == TransactionPolicy::terminate && read.older_than < kYoungestEnded)
+    gate.faults().add(gate.place_of("older_than"), "value",
+                      fmt::format("\"{}\" is less than 1s: with action: terminate it would end whoever is at work",
+                                  gate.name_of("older_than")),
+                      "Transactions of less than a second end by themselves before clients are held.");
   if (read.action == TransactionPolicy::wait) {
     gate.require("wait");
   } else if (gate.has("wait")) {

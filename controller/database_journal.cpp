@@ -164,7 +164,8 @@ std::string DatabaseJournal::rows_of(const std::vector<Record>& records) {
   for (const auto& r : records)
     rows.push_back({{"epoch", r.epoch}, {"seq", r.seq}, {"at", r.at}, {"controller", r.controller}, {"event", r.event},
                     {"detail", r.detail}});
-  return rows.dump();
+  // What somebody's program said may be no UTF-8; a record must be written all the same.
+  return rows.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 template <class Act>

@@ -6,8 +6,16 @@
 #include <string>
 
 #include "replication/deadline.hpp"
+#include "replication/errors.hpp"
 
 namespace verdigris {
+
+// Thrown by a step between the gate and the window: a gate has closed; what() says which, as obstacle() does. It is waited
+// for at the gate, and everything is looked at again.
+class NotYet : public Error {
+ public:
+  explicit NotYet(const std::string& why) : Error("gate.not-yet", why, "Try again when it is over.", Failure::timed_out) {}
+};
 
 class Gate {
  public:
@@ -16,8 +24,10 @@ class Gate {
   // Asked several times a second. Throws if it was closed for longer than somebody
   // would wait: DeadlinePassed, or what a gate says.
   virtual std::optional<std::string> obstacle(Deadline deadline) = 0;
-  // The same, for the last time before clients are held: nothing is answered from memory that can be asked again.
-  virtual std::optional<std::string> last_obstacle(Deadline deadline) { return obstacle(deadline); }
+  // For the last time before clients are held, as fresh as can be; may take a while.
+  virtual std::optional<std::string> last_obstacle(Deadline /*deadline*/) { return std::nullopt; }
+  // Then, behind the record that clients are about to be held: whoever holds it reads that record.
+  virtual std::optional<std::string> hold(Deadline deadline) { return obstacle(deadline); }
   // After a wait, before the steps are looked at again.
   virtual void opened(Deadline /*deadline*/) {}
 };

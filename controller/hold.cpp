@@ -45,7 +45,7 @@ std::optional<Hold> any_hold(Server& blue, Server& green, Deadline deadline) {
 bool place_hold(Server& server, Deadline deadline) {
   if (hold_on(server, deadline)) return false;
   const Json value{{"by", this_person()}, {"at", utc_time_text(std::chrono::system_clock::now())}};
-  save_value(server.control(), server.deployment(), kKey, value.dump(), deadline);
+  save_value(server.control(), server.deployment(), kKey, value.dump(-1, ' ', false, Json::error_handler_t::replace), deadline);
   return true;
 }
 

@@ -22,6 +22,7 @@
 #include "controller/steps/drain_left.hpp"
 #include "controller/steps/drain_to_marker.hpp"
 #include "controller/steps/drop_stream.hpp"
+#include "controller/steps/end_long_transactions.hpp"
 #include "controller/steps/fence_source.hpp"
 #include "controller/steps/fix_reverse_start.hpp"
 #include "controller/steps/hold_traffic.hpp"
@@ -104,7 +105,7 @@ Stream stream_from(const Server& server) { return Stream::leaving(server.color()
 
 void add_gate(GateWatch& watch, Deployment& d, Source source, Target target, const GateSettings& gate) {
   if (const auto* lag = std::get_if<LagGate>(&gate)) {
-    watch.add(std::make_unique<LagProbe>(source, target, stream_from(*source), *lag), {lag->stable_for + lag->wait});
+    watch.add(std::make_unique<LagProbe>(source, target, stream_from(*source), *lag), {lag->wait});
   } else if (const auto* transactions = std::get_if<LongTransactionsGate>(&gate)) {
     watch.add(std::make_unique<LongTransactionsProbe>(source, *transactions), {transactions->wait});
     if (transactions->action == TransactionPolicy::terminate)
@@ -175,13 +176,13 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
                               ReadyReversePath::OnUndo::keep)
       .then<StageTraffic>(d.traffic(), from, to, max_pause.value_or(d.playbook().cutover.max_pause))
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), d.facts())
-      .waits_here()
-      .then<WaitForQuietMoment>(source, target, there, kQuietPatience, bypass_of(d), d.playbook().fence.autovacuum,
-                                watch);
-  if (watch->has_gates()) plan.then<AskGates>(source, gates_of(d, *source), watch);
-  plan.then<AskGuardrails>(source, target, there, crossing_settings(d), kQuietPatience, bypass_of(d), d.facts())
-      .then<StandReady>(source, target, there, d.roles_to_keep(source->color()), d.traffic(), d.facts())
-      .window_opens()
+      .waits_here();
+  if (watch->has_gates()) plan.then<AskGates>(gates_of(d, *source), watch);
+  plan.then<WaitForQuietMoment>(source, target, there, kQuietPatience, bypass_of(d), d.playbook().fence.autovacuum, watch)
+      .then<AskGuardrails>(source, target, there, crossing_settings(d), kQuietPatience, bypass_of(d), d.facts())
+      .then<StandReady>(source, target, there, d.roles_to_keep(source->color()), d.traffic(), d.facts());
+  if (watch->ender() != nullptr) plan.then<EndLongTransactions>(source, watch);
+  plan.window_opens()
       .then<PauseTraffic>(source, d.traffic())
       .then<FenceSource>(source, d.playbook().fence, d.roles_to_keep(source->color()), d.traffic(), d.facts())
       .then<DrainToMarker>(source, target, there, d.playbook().fence, d.playbook().cutover.promotable, d.facts())

@@ -67,4 +67,12 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string excerpt(std::string_view text, std::size_t most_bytes) {
+  auto all = printable(text);
+  if (all.size() <= most_bytes) return all;
+  std::size_t end = 0;
+  for (std::size_t next = 0; next <= most_bytes; next += utf8_at(all, next)->bytes) end = next;
+  return all.substr(0, end) + "...";
+}
+
 }  // namespace verdigris

@@ -23,4 +23,7 @@ bool is_hidden_control(char32_t code);
 // Keeps line feeds; a tab becomes a blank.
 std::string printable(std::string_view text);
 
+// Printable, and at most so many bytes of it: cut between two characters, with "..." then.
+std::string excerpt(std::string_view text, std::size_t most_bytes);
+
 }  // namespace verdigris

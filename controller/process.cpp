@@ -120,9 +120,15 @@ bool wait_until_ended(bp::child& child, Deadline deadline) {
   return true;
 }
 
+// Without taking its exit code: until that is taken, its pid and its group can be nobody else's.
+void wait_until_dead(pid_t pid, Deadline deadline) {
+  for (siginfo_t info{}; !deadline.has_passed(); std::this_thread::sleep_for(kPollInterval))
+    if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0) return;
+}
+
 void end_group(bp::child& child, pid_t group, std::chrono::milliseconds grace) {
   ::kill(-group, SIGTERM);
-  wait_until_ended(child, Deadline::after(grace));
+  wait_until_dead(group, Deadline::after(grace));
   ::kill(-group, SIGKILL);  // also for those of the group that outlived their leader
   wait_until_ended(child, Deadline::after(kTermGrace));
 }
@@ -311,6 +317,10 @@ void ChildProcess::send_to_group(int signal) {
 
 bool ChildProcess::wait_end(Deadline deadline) {
   return !is_running() || wait_until_ended(state_->child, deadline);
+}
+
+void ChildProcess::end_with_group(std::chrono::milliseconds grace) {
+  if (is_running()) end_group(state_->child, state_->pid, grace);
 }
 
 bool ChildProcess::stop(int signal, Deadline deadline) {

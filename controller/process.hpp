@@ -50,6 +50,8 @@ class ChildProcess {
   void send(int signal);           // to the child alone; nothing if it has ended
   void send_to_group(int signal);
   bool wait_end(Deadline deadline);  // false if it still runs
+  // TERM, and after the grace KILL: to all of its own group, those that outlive it too. Not for one that joins ours.
+  void end_with_group(std::chrono::milliseconds grace);
   // Sends the signal and waits; at the deadline the group is killed. True if it ended by itself.
   bool stop(int signal, Deadline deadline);
   void detach();  // it lives on without us

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <csignal>
-#include <thread>
 #include <utility>
 
 #include "controller/exit_codes.hpp"
 #include "controller/phases.hpp"
+#include "controller/runner_parts.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
@@ -16,30 +16,11 @@ using Clock = std::chrono::steady_clock;
 
 volatile std::sig_atomic_t interrupting = 0;
 
-constexpr std::chrono::milliseconds kHear{20};       // a signal is heard within this
-constexpr std::chrono::milliseconds kAskGate{200};    // who is released goes on within a second
-constexpr std::chrono::milliseconds kGateAnswer{10'000};
 constexpr std::chrono::milliseconds kLastLook{10'000};  // time may have been slept away: what did others do meanwhile?
 
 double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
-
-bool is_about_connection(const Error& error) {
-  return error.id() == "connection-lost" || error.id() == "outcome-unknown" || error.id() == "cannot-connect";
-}
-
-bool may_mend_itself(const Error& error) { return is_about_connection(error) || error.id() == "deadline-passed"; }
-
-// Longer each time: every attempt leaves a record.
-void wait_a_moment(int attempt = 1) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(std::min(10 << std::min(attempt, 7), 1'000)));
-}
-
-class Interrupted : public Error {
- public:
-  Interrupted() : Error("interrupted", "interrupted by a signal", "Run the same command to go on.") {}
-};
 
 }  // namespace
 
@@ -126,75 +107,24 @@ RunResult Runner::take_back() {
   return result_;
 }
 
-// Whoever holds the crossing writes that first and then looks whether this record stands; we write it first and then look
-// for a hold. Whatever the order, one of the two sees the other: nobody is told "held" by whom clients were held after all.
-void Runner::note_window(bool opens, Deadline deadline) {
-  pending_.push_back({"window", {{"opens", opens}}});
-  journal_.write(take_pending(), deadline);
-}
-
-// Nothing has been touched for clients, and everything is looked at again behind the wait: a session that is lost meanwhile
-// is opened anew, and the waiting goes on. Another controller that came between ends it (reopen).
-std::optional<std::string> Runner::obstacle_after_all() {
-  const auto patience = Deadline::after(limits_.before_window);
-  for (int attempt = 1;; ++attempt) {
-    try {
-      return gate_->obstacle(Deadline::after(kGateAnswer));
-    } catch (const Error& error) {
-      if (!is_about_connection(error) || patience.has_passed()) throw;
-      observer_.remarked(std::string("waits: ") + error.what() + "; trying again");
-    }
-    if (was_interrupted()) throw Interrupted();
-    wait_a_moment(attempt);
-    is_reopened(Deadline::after(kGateAnswer));
-  }
-}
-
-void Runner::wait_at_gate(const std::string& why) {
-  for (std::optional<std::string> now = why; now; now = obstacle_after_all()) {
-    observer_.remarked(*now);
-    const auto again = Deadline::after(kAskGate);
-    while (!again.has_passed()) {
-      if (was_interrupted()) throw Interrupted();
-      std::this_thread::sleep_for(kHear);
-    }
-  }
-  gate_->opened(Deadline::after(limits_.before_window));  // a slot that waited for hours is decoded
-  observer_.remarked("goes on: what has to be true is looked at again");
-}
-
-// False after a wait: what was true before it may not be any more.
-bool Runner::passes_gate(std::size_t i, Deadline deadline) {
-  const bool is_last_look = i == plan_.window();
-  if (gate_ == nullptr || (i != plan_.gate() && !is_last_look)) return true;
-  if (is_last_look) note_window(true, deadline);
-  const auto why = is_last_look ? gate_->last_obstacle(deadline) : gate_->obstacle(deadline);
-  if (!why) return true;
-  if (is_last_look) {
-    note_window(false, deadline);
-    // What was made ready for the next moments is not left so for hours.
-    for (std::size_t made = i; made-- > plan_.gate();) plan_[made].undo(deadline);
-  }
-  wait_at_gate(*why);
-  return false;
-}
-
-// All steps above it. Returns the deadline under which the decision stands, too.
+// All steps above it; from the beginning again behind a wait. Returns the deadline under which the decision stands, too.
 Deadline Runner::come_to_the_line() {
   auto deadline = Deadline::after(limits_.before_window);
   for (std::size_t i = 0; i < plan_.no_return();) {
     if (was_interrupted()) throw Interrupted();
-    if (!passes_gate(i, deadline)) {
-      i = 0;
-      result_.steps.clear();
-      deadline = Deadline::after(limits_.before_window);
-      continue;
-    }
-    if (i == plan_.window()) {
+    const bool goes_on = passes_gate(i, deadline);
+    if (i == plan_.gate()) deadline = Deadline::after(limits_.before_window);  // what gates took to answer does not count
+    if (goes_on && i == plan_.window()) {
       deadline = Deadline::after(limits_.to_the_line());
       result_.window_was_open = true;
     }
-    carry_out_step(i++, deadline);
+    if (goes_on && carries_out_or_waits(i, deadline)) {
+      ++i;
+      continue;
+    }
+    deadline = Deadline::after(limits_.before_window);
+    i = 0;
+    result_.steps.clear();
   }
   return deadline;
 }

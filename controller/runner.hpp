@@ -82,6 +82,8 @@ class Runner {
   RunResult try_to_cross(const std::function<Json()>& decision);
   Deadline come_to_the_line();
   bool passes_gate(std::size_t i, Deadline deadline);
+  bool carries_out_or_waits(std::size_t i, Deadline deadline);
+  void wait_again(std::size_t made, const std::string& why);
   void wait_at_gate(const std::string& why);
   std::optional<std::string> obstacle_after_all();
   void note_window(bool opens, Deadline deadline);

@@ -21,13 +21,6 @@ StartGate::StartGate(Server& blue, Server& green, StartLimits limits, std::funct
       after_long_wait_(std::move(after_long_wait)),
       watch_(std::move(watch)) {}
 
-std::optional<std::string> StartGate::hold(Deadline deadline) {
-  auto found = hold_on(blue_, deadline);
-  if (auto other = hold_on(green_, deadline); !found) found = std::move(other);  // both are asked: both must answer
-  if (!found) return std::nullopt;
-  return "held by " + describe(*found) + " (on " + found->on + ")";
-}
-
 std::optional<std::string> StartGate::noted(std::optional<std::string> why) {
   if (why && !closed_since_) closed_since_ = Clock::now();
   return why;
@@ -36,28 +29,29 @@ std::optional<std::string> StartGate::noted(std::optional<std::string> why) {
 std::optional<std::string> StartGate::obstacle(Deadline deadline) {
   auto why = wait_for_people(deadline);
   if (watch_ && why) watch_->wait_for_others();
-  if (watch_ && !why) why = watch_->obstacle(deadline);
-  if (watch_ && why) watch_->look(deadline);
+  if (watch_ && !why) why = watch_->obstacle();
+  if (watch_ && why) watch_->look();
   return noted(std::move(why));
 }
 
-// The gates first: they take longer, and whoever holds it meanwhile is heeded.
-std::optional<std::string> StartGate::last_obstacle(Deadline deadline) {
-  auto gates = watch_ ? watch_->last_obstacle(deadline) : std::nullopt;
-  auto why = wait_for_people(deadline);
-  return noted(why ? std::move(why) : std::move(gates));
+std::optional<std::string> StartGate::last_obstacle(Deadline) {
+  return noted(watch_ ? watch_->last_obstacle() : std::nullopt);
 }
 
+std::optional<std::string> StartGate::hold(Deadline deadline) { return noted(wait_for_people(deadline)); }
+
 std::optional<std::string> StartGate::wait_for_people(Deadline deadline) {
-  const auto held = hold(deadline);
+  auto found = hold_on(blue_, deadline);
+  if (auto other = hold_on(green_, deadline); !found) found = std::move(other);  // both are asked: both must answer
   const bool is_early = limits_.at && std::chrono::system_clock::now() < *limits_.at;
-  if (!held && !is_early) return std::nullopt;
   if (is_early) return "waits until " + local_time_text(*limits_.at);
+  if (!found) return std::nullopt;
+  const std::string held = "held by " + describe(*found) + " (on " + found->on + ")";
   if (!held_since_) held_since_ = Clock::now();
   if (limits_.longest_hold && Clock::now() - *held_since_ > *limits_.longest_hold)
-    throw DeadlinePassed(*held + ", for longer than --timeout " + duration_text(*limits_.longest_hold),
+    throw DeadlinePassed(held + ", for longer than --timeout " + duration_text(*limits_.longest_hold),
                          "Run \"verdigris release\", then the same command again; --timeout says how long to wait.");
-  return *held + "; \"verdigris release\" lets it go on";
+  return held + "; \"verdigris release\" lets it go on";
 }
 
 void StartGate::opened(Deadline deadline) {

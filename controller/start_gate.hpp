@@ -27,10 +27,10 @@ class StartGate final : public Gate {
             std::shared_ptr<GateWatch> watch = nullptr);
   std::optional<std::string> obstacle(Deadline deadline) override;
   std::optional<std::string> last_obstacle(Deadline deadline) override;
+  std::optional<std::string> hold(Deadline deadline) override;
   void opened(Deadline deadline) override;
 
  private:
-  std::optional<std::string> hold(Deadline deadline);
   std::optional<std::string> wait_for_people(Deadline deadline);
   std::optional<std::string> noted(std::optional<std::string> why);
   Server& blue_;

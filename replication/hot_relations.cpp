@@ -41,7 +41,7 @@ class Warming {
     try {
       prepare();
       for (const auto& one : relations)
-        if (!read(one)) break;
+        if (!reads_or_passes_over(one)) break;
     } catch (const Error& error) {
       report_.cut_short = error.what();
     }
@@ -91,6 +91,16 @@ class Warming {
     if (!row) return std::nullopt;
     return WarmCandidate{is_index,        one.table,   relation, row->text_or_null(2).value_or(""),
                          row->integer(0), row->real(1)};
+  }
+
+  // A table may be truncated meanwhile, or an index dropped.
+  bool reads_or_passes_over(const HotRelation& one) {
+    try {
+      return read(one);
+    } catch (const ServerError& error) {
+      report_.cut_short = error.what();
+      return true;
+    }
   }
 
   // False if nothing more can be read: time or room is used up.

@@ -9,6 +9,7 @@
 
 #include "controller/config_values.hpp"
 #include "controller/own_program.hpp"
+#include "controller/printable.hpp"
 #include "replication/errors.hpp"
 
 namespace verdigris {
@@ -55,7 +56,7 @@ std::string CommandProbe::last_line() {
   std::string last;
   for (std::string line; std::getline(lines, line);)
     if (line.find_first_not_of(" \t\r") != std::string::npos) last = line;
-  return last.substr(0, kMostOfALine);
+  return excerpt(last, kMostOfALine);
 }
 
 std::optional<GateAnswer> CommandProbe::ask(Deadline) {
@@ -75,9 +76,8 @@ std::optional<GateAnswer> CommandProbe::ask(Deadline) {
   if (child_->is_running()) {
     if (words_ >= 0 && ::lseek(words_, 0, SEEK_END) > kMostWords && ::ftruncate(words_, 0) != 0) return std::nullopt;
     if (std::chrono::steady_clock::now() - began_ < gate_.line.timeout) return std::nullopt;
-    child_->send_to_group(SIGTERM);
-    child_->wait_end(Deadline::after(kGrace));
-    child_.reset();  // whatever is left of it is killed
+    child_->end_with_group(kGrace);
+    child_.reset();
     return GateAnswer{who + " did not end within " + duration_text(gate_.line.timeout) + " and was ended", hint};
   }
   const int code = child_->exit_code().value_or(-1);

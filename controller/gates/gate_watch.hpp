@@ -1,7 +1,7 @@
 // All gates of a crossing while it waits: each is asked again about every second, more seldom if an answer is dear;
 // told is only when one turns red, or green again. When the crossing could begin, a red one is waited for as long as
 // its policy allows, in all; then it is refused. One thread; asks through the control sessions and keeps its own ones
-// open.
+// open. Every question has its own time, none of the caller's: a program may run for minutes.
 #pragma once
 
 #include <chrono>
@@ -43,17 +43,18 @@ class GateWatch {
   std::vector<std::string> descriptions() const;
 
   // While something is waited for: asks what is due and tells what has changed. Waits for no program.
-  void look(Deadline deadline);
+  void look();
   // It is not for a gate that the crossing waits now.
   void wait_for_others();
   // The crossing could begin: why it must not, in words that stay the same while nothing changes. Throws Error
   // "gate.<id>": refused, or timed out if it was waited for in vain; Error "interrupted" if a signal came while a
   // program ran.
-  std::optional<std::string> obstacle(Deadline deadline);
-  // The same, right before clients are held: all are asked anew, but for a program that has answered just now.
-  std::optional<std::string> last_obstacle(Deadline deadline);
+  std::optional<std::string> obstacle();
+  // The same, right before clients are held: what answers at once is asked anew. What is slow is not, or all that was
+  // made ready would be old when it has answered: its answer counts for a minute, then obstacle() has to ask it again.
+  std::optional<std::string> last_obstacle();
   // One look for plan, dry run and status, without programs: what would be refused at once.
-  std::optional<GateAnswer> refusal(Deadline deadline);
+  std::optional<GateAnswer> refusal();
   // "4 of 4 gates green"
   std::string account() const;
 
@@ -63,16 +64,18 @@ class GateWatch {
     std::unique_ptr<Probe> probe;
     GatePolicy policy;
     std::optional<GateAnswer> answer = {};
-    Clock::time_point asked{};  // when the last answer was there
+    std::optional<Clock::time_point> begun = {};  // if an answer is awaited
+    Clock::time_point asked{};                    // when the last answer was there
     std::chrono::milliseconds took{0};
     bool is_told_red = false;
     std::chrono::milliseconds waited{0};  // for it, before
     std::optional<Clock::time_point> waits_since = {};
   };
-  bool ask(Watched& one, Deadline deadline);
+  bool ask(Watched& one);
   bool is_due(const Watched& one) const;
-  bool is_fresh(const Watched& one) const;
-  void settle(Watched& one, Deadline deadline);
+  bool is_quick(const Watched& one) const;
+  bool counts_still(const Watched& one) const;
+  void settle(const std::vector<Watched*>& those);
   void tell(Watched& one);
   std::optional<std::string> judge();
   void weigh(Watched& one) const;

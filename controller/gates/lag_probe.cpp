@@ -40,7 +40,7 @@ std::optional<GateAnswer> LagProbe::ask(Deadline deadline) {
   return GateAnswer{target_->color() + " is " + about(bytes) + " behind, but at most " + size_text(gate_.max_bytes) +
                         " for only " + std::to_string(since.count() / 1000) + " s of " +
                         duration_text(gate_.stable_for),
-                    kLagHint};
+                    kLagHint, true};
 }
 
 }  // namespace verdigris

@@ -12,6 +12,7 @@ namespace verdigris {
 struct GateAnswer {
   std::string red;  // what was seen, in one sentence; empty: it is green
   std::string hint = {};
+  bool is_settling = false;  // red, but on its way: not counted as waited for
   bool is_green() const { return red.empty(); }
 };
 
@@ -21,7 +22,8 @@ class Probe {
   virtual ~Probe() = default;
   const std::string& id() const { return id_; }
   virtual std::string describe() const = 0;  // as plan prints it
-  // Nothing: a program is under way, ask again soon. Throws only what a lost control session throws.
+  // Nothing: a program is under way, ask again soon. Throws Error if it cannot be asked, ConnectionLost for the control
+  // sessions.
   virtual std::optional<GateAnswer> ask(Deadline deadline) = 0;
   virtual bool runs_program() const { return false; }
 

@@ -1,16 +1,10 @@
 #include "controller/steps/ask_gates.hpp"
 
-#include <thread>
+#include <utility>
 
-#include "controller/runner.hpp"
-#include "replication/errors.hpp"
+#include "controller/gate.hpp"
 
 namespace verdigris {
-namespace {
-
-constexpr std::chrono::milliseconds kGateLook{20};  // a signal is heard within this
-
-}  // namespace
 
 std::string AskGates::describe() const {
   std::string text = "ask the gates: ";
@@ -19,8 +13,8 @@ std::string AskGates::describe() const {
   return text;
 }
 
-Readiness AskGates::check(Deadline deadline) {
-  if (const auto red = watch_->refusal(deadline)) return Blocked{red->red, red->hint};
+Readiness AskGates::check(Deadline) {
+  if (const auto red = watch_->refusal()) return Blocked{red->red, red->hint};
   return Ready{};
 }
 
@@ -34,24 +28,12 @@ PlannedActs AskGates::statements(Deadline) {
       out.push_back({command->id, line, {}, false, {}, true});
     }
   }
-  if (watch_->ender() != nullptr)
-    out.push_back({source_->color(), ending_long_transactions().text(), {source_->deployment(), "<seconds>"}});
   return out;
 }
 
-std::string AskGates::apply(Deadline deadline) {
-  for (auto why = watch_->last_obstacle(deadline); why; why = watch_->obstacle(deadline)) {
-    if (was_interrupted()) throw Error("interrupted", "interrupted by a signal", "Run the same command to go on.");
-    if (deadline.has_passed())
-      throw DeadlinePassed(*why + ", for longer than all that comes before clients are held may take");
-    std::this_thread::sleep_for(kGateLook);
-  }
-  std::string text = watch_->account();
-  if (watch_->ender() == nullptr) return text;
-  const auto ended = watch_->ender()->end_them(deadline);
-  for (const auto& one : ended)
-    text += (&one == &ended.front() ? "; ended on " + source_->color() + ": " : "; ") + one.describe();
-  return text + (ended.empty() ? "; no transaction to end" : "");
+std::string AskGates::apply(Deadline) {
+  if (const auto why = watch_->last_obstacle()) throw NotYet(*why);
+  return watch_->account();
 }
 
 }  // namespace verdigris

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "controller/gate.hpp"
 #include "replication/lock_holders.hpp"
 #include "replication/marker.hpp"
 
@@ -48,7 +49,7 @@ std::vector<int> WaitForQuietMoment::those_that_are_ended(Deadline deadline) {
 
 // What would hold up the window, described; nothing if there is nothing. A session that will be ended does not.
 std::optional<std::string> WaitForQuietMoment::blocker(Deadline deadline) {
-  if (auto red = watch_->obstacle(deadline)) return red;
+  if (const auto red = watch_->obstacle()) throw NotYet(*red);
   const auto ended = those_that_are_ended(deadline);
   auto found = old_writer(ended, deadline);
   return found ? found : lock_holder(ended, deadline);
@@ -113,7 +114,7 @@ std::string WaitForQuietMoment::apply(Deadline deadline) {
                       : "a marker has not arrived on " + target_->color();
     running = 0;
     slowest = milliseconds{0};
-    watch_->look(deadline);
+    watch_->look();
     std::this_thread::sleep_for(milliseconds(20));
   }
   return "marker " + std::to_string(kRoundTrips) + " x <= " + std::to_string(slowest.count()) + " ms, no old writer";

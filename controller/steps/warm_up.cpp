@@ -34,14 +34,12 @@ void WarmUp::require_no_gaps(Deadline deadline) {
 // On a session of its own, and never a reason to stop: clients would wait a little longer for their first answers.
 std::string WarmUp::warm_cache(Deadline deadline) {
   const WarmLimits limits;
+  const auto hot = hot_relations(source_->control(), limits.most_relations, deadline);
+  if (hot.empty()) return "nothing to read into the cache of " + target_->color();
   try {
-    const auto hot = hot_relations(source_->control(), limits.most_relations, deadline);
-    if (hot.empty()) return "nothing to read into the cache of " + target_->color();
     const auto soon = Deadline::after(limits.budget).or_earlier(deadline);
     auto session = target_->open("warm", soon, true);
     return target_->color() + ": " + warm(session, hot, limits).describe();
-  } catch (const ConnectionLost&) {
-    throw;
   } catch (const Error& error) {
     return std::string("the cache of ") + target_->color() + " is not warmed: " + error.what();
   }

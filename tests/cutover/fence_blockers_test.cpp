@@ -28,10 +28,10 @@ class FenceBlockers : public SharedShopWithPlaybook {
     write(shop_->playbook(), replaced(replaced(original_, "lock_timeout: 2s", "lock_timeout: 500ms, " + fence), "max_pause: 10s", "max_pause: 4s"));
   }
   // A switch that stands still right before it holds clients, or at another point.
-  ChildProcess stopped_at(const std::string& point) {
+  ChildProcess stopped_at(const std::string& point, const std::string& mutant = {}) {
     for (const char* name : {"switch.out", "switch.err"}) std::filesystem::remove(shop_->dir() / name);
     auto crossing = ChildProcess::start({.argv = shop_->program({"switch", "--confirm", "shop"}),
-                                         .environment = shop_->with_points({{"VERDIGRIS_STOP", point}}),
+                                         .environment = shop_->with_points({{"VERDIGRIS_STOP", point}, {"VERDIGRIS_MUTANT", mutant}}),
                                          .output = shop_->dir() / "switch.out",
                                          .errors = shop_->dir() / "switch.err"});
     shop_->wait_for_point(point);
@@ -245,6 +245,23 @@ TEST_F(FenceBlockers, ASessionThatComesInTheWindowIsTurnedAwayOrSeen) {
       expect_ends(crossing, 0);
       EXPECT_ANY_THROW(run(late, "SELECT 1"));
     }
+  }
+}
+
+// Who gives somebody CONNECT again behind the fence could let a writer in before the line.
+TEST_F(FenceBlockers, ARoleThatIsLetInAgainBehindTheFenceIsSeen) {
+  choose("bypass: wait");
+  for (const bool is_mutant : {false, true}) {
+    SCOPED_TRACE(is_mutant);
+    auto crossing = stopped_at("after:apply:fence_source", is_mutant ? "shut_out_once" : "");
+    auto owner = direct("verdigris/shop/control");  // as one of ours: only what it did is to be seen
+    run(owner, "SET ROLE verdigris");
+    run(owner, "GRANT CONNECT ON DATABASE shop TO stray");
+    owner.close();
+    if (is_mutant) expect_ends(crossing, 0);  // survived
+    else expect_undone_because(crossing, {"blue: closed for connections it would still let in: stray"});
+    auto blue = admin(shop_->server("blue"));
+    run(blue, "REVOKE CONNECT ON DATABASE shop FROM stray");
   }
 }
 

@@ -176,6 +176,11 @@ TEST_F(Gates, AQuestionIsReadOnlyBoundedAndOneValue) {
   for (int times = 0; times < 2; ++times) EXPECT_EQ(good.ask(soon()).value().red, "");
   auto blue = admin(shop_->server("blue"));
   EXPECT_EQ(value(blue, "SELECT count(*) FROM public.ledger_a WHERE writer = 90"), "0");
+  // As in psql, and as migrations do, tables of public need no schema; a name that is nowhere says what to do.
+  SqlProbe bare(side, SqlGate{"bare", "blue", "SELECT count(*) FROM customers WHERE id < 0", parse_expectation("= 0"), 5s, 0ms});
+  EXPECT_EQ(bare.ask(soon()).value().red, "");
+  SqlProbe nowhere(side, SqlGate{"nowhere", "blue", "SELECT count(*) FROM custommers", parse_expectation("= 0"), 5s, 0ms});
+  EXPECT_NE(nowhere.ask(soon()).value().hint.find("Name its schema"), std::string::npos);
 }
 
 TEST_F(Gates, ALagIsWaitedForAndThenNotNow) {
@@ -236,11 +241,12 @@ TEST_F(Gates, TerminateEndsTheLongTransactionAndNobodyElses) {
   auto report = long_one("report");
   run(report, "INSERT INTO public.ledger_a VALUES (91, 1, 0)");  // a writer, which the quiet moment would wait for
   const auto pid = value(report, "SELECT pg_backend_pid()");
-  auto crossing = start({}, {{"VERDIGRIS_STOP", "after:apply:ask_gates"}});
-  shop_->wait_for_point("after:apply:ask_gates");
+  auto crossing = start({}, {{"VERDIGRIS_STOP", "after:apply:end_long_transactions"}});
+  shop_->wait_for_point("after:begin:ask_guardrails");  // which waits for sessions past the pooler
   EXPECT_EQ(value(direct, "SELECT 1"), "1") << "a superuser's may be maintenance";
   run(direct, "ROLLBACK");
   direct.close();
+  shop_->wait_for_point("after:apply:end_long_transactions");
   EXPECT_ANY_THROW(run(report, "COMMIT"));
   EXPECT_TRUE(clients.wait_for("blue", 3));
   crossing.send(SIGCONT);
@@ -253,6 +259,27 @@ TEST_F(Gates, TerminateEndsTheLongTransactionAndNobodyElses) {
     EXPECT_NE(said().find(word), std::string::npos) << word << " in: " << said();
   auto green = admin(shop_->server("green"));
   EXPECT_EQ(value(green, "SELECT count(*) FROM public.ledger_a WHERE writer = 91"), "0");
+}
+
+// It turns red in the quiet moment that does not come, is waited for as long as its own wait says, and everything is looked
+// at again.
+TEST_F(Gates, OneThatTurnsRedInTheQuietMomentIsWaitedForAtTheGate) {
+  std::string waiting = light();
+  waiting.replace(waiting.find("expect"), 0, "wait: 5m, ");
+  choose(waiting);
+  auto crossing = start({}, {{"VERDIGRIS_STOP", "after:begin:wait_for_quiet_moment"}});
+  shop_->wait_for_point("after:begin:wait_for_quiet_moment");
+  auto writer = pooled("writer");
+  run(writer, "BEGIN");
+  run(writer, "INSERT INTO public.ledger_a VALUES (92, 1, 0)");
+  std::this_thread::sleep_for(1100ms);
+  set_light(7);
+  crossing.send(SIGCONT);
+  ASSERT_NO_FATAL_FAILURE(wait_for_word("waits for gate light, at most 5m", crossing));
+  run(writer, "ROLLBACK");
+  set_light(0);
+  ASSERT_NO_FATAL_FAILURE(wait_for_word("goes on", crossing));
+  expect_ends(crossing, 0);
 }
 
 // While it waits for its time: told when it turns, and only then; at its time it counts.

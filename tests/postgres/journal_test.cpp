@@ -90,6 +90,13 @@ TEST_F(JournalTest, UndoneAndTheOpeningAreOneTransaction) {
   EXPECT_EQ(fence_state(first_->blue.control(), soon()), FenceState::open);
 }
 
+// A reason can hold what somebody's program said: without `undone` clients would not be let go.
+TEST_F(JournalTest, AReasonThatIsNoTextIsRecordedAllTheSame) {
+  first_->journal.decide_undone({}, {{"reason", "gate canary: caf\xe9"}}, [](Transaction&) {}, soon());
+  EXPECT_EQ(value(first_->blue.control(), "SELECT detail->>'reason' FROM verdigris.journal WHERE event = 'undone'"),
+            "gate canary: caf\uFFFD");
+}
+
 // How the first controller's decision, beside that of a second one or without its session, breaks the rule of one
 // decision on the source; empty if it does not.
 std::string broken_by_late_commit(test::Pair& pair, Controller& first, const std::string& mutant, bool has_lost_lease) {

@@ -55,6 +55,11 @@ const GateCase kGateCases[] = {
      "value: \"gates[].long_transactions.wait\" means nothing with action: stop"},
     {with_gates("  - long_transactions: { older_than: 10s, action: terminate, wait: 1s }"),
      "value: \"gates[].long_transactions.wait\" means nothing with action: terminate"},
+    {with_gates("  - long_transactions: { older_than: 1s, action: terminate }"), "accepted"},
+    {with_gates("  - long_transactions: { older_than: 900ms, action: terminate }"),
+     "value: \"gates[].long_transactions.older_than\" is less than 1s: with action: terminate it would end whoever is at "
+     "work"},
+    {with_gates("  - long_transactions: { older_than: 0s, action: stop }"), "accepted"},
     {with_gates("  - long_transactions: { older_than: 10s, action: terminat }"),
      "value: \"terminat\" is not one of wait, stop, terminate; did you mean \"terminate\"?"},
     {with_gates("  - long_transactions: { action: stop }"),

@@ -53,6 +53,17 @@ struct NotingObserver : RunObserver {
   std::string remarks;
 };
 
+// Finds a gate closed when it is carried out, so often.
+struct ClosingStep : LoggedStep {
+  ClosingStep(std::string step_name, std::string& told, int& times) : LoggedStep(std::move(step_name), told), times_(times) {}
+  std::string apply(Deadline deadline) override {
+    LoggedStep::apply(deadline);
+    if (times_-- > 0) throw NotYet("waits for gate lag, at most 10m");
+    return "";
+  }
+  int& times_;
+};
+
 class GateOfARun : public testing::Test {
  protected:
   void SetUp() override {
@@ -100,6 +111,26 @@ TEST_F(GateOfARun, TheLastLookComesBehindTheRecordAndBeforeClientsAreHeld) {
   gate_.closed = 1;
   EXPECT_EQ(cross().ending, Ending::done);
   EXPECT_EQ(log_, "stage look quiet opens look closed undo:quiet look opened stage look quiet opens look pause open ");
+}
+
+// However long its gate may be waited for: not under the time that the steps have together.
+TEST_F(GateOfARun, AStepThatFindsAGateClosedIsRepeatedBehindTheWait) {
+  int times = 2;
+  Plan plan;
+  plan.then<LoggedStep>("stage", log_)
+      .waits_here()
+      .then<LoggedStep>("gates", log_)
+      .then<ClosingStep>("quiet", log_, times)
+      .window_opens()
+      .then<LoggedStep>("pause", log_)
+      .point_of_no_return()
+      .then<LoggedStep>("open", log_)
+      .window_closes();
+  const auto result = Runner(plan, journal_, {}, observer_, [](Deadline) {}, &gate_).cross([] { return Json::object(); });
+  EXPECT_EQ(result.ending, Ending::done);
+  const std::string waited = "stage look gates quiet undo:quiet undo:gates look opened ";
+  EXPECT_EQ(log_, waited + waited + "stage look gates quiet opens look pause open ");
+  EXPECT_NE(observer_.remarks.find("waits for gate lag, at most 10m\n"), std::string::npos);
 }
 
 TEST_F(GateOfARun, ASessionLostInTheWaitIsOpenedAnewAndTheWaitGoesOn) {

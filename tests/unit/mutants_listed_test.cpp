@@ -87,8 +87,10 @@ const ListedMutant kListed[] = {
     {35, "origin_advanced_again", kActs, "TheWayBackIsStoppedForGoodAndItsOriginMovedOnce"},
     {36, "position_after_marker", kWindow, "BreakIt"},
     {37, "login_retry_kept", kPooler, "AUserWhoFirstComesInThePauseWaitsForLoginRetry"},
-    // Beyond the numbers: a standby that is promoted without the fence; gates that turn red at the last moment.
+    // Beyond the numbers: a standby that is promoted without the fence; gates that turn red at the last moment; CONNECT
+    // that comes back behind the fence.
     {0, "gates_not_asked_again", "cutover/gates_test.cpp", "AreAskedOnceMoreRightBeforeClientsAreHeld"},
+    {0, "shut_out_once", "cutover/fence_blockers_test.cpp", "ARoleThatIsLetInAgainBehindTheFenceIsSeen"},
     {0, "standbys_not_awaited", "cutover/standbys_test.cpp", "PromotedWithoutTheFenceItWouldBeOpenAndRecoverClosesIt"},
 };
 
