@@ -179,6 +179,8 @@ void recover_options(CLI::App& app, Invocation& invocation) {
          "the side that clients came from is lost for good: behind the line, go on without a way back");
   flag(app, "--source-not-restored", invocation.source_not_restored,
        "vouch that the source was restarted, not restored from a backup");
+  flag(app, "--take-over", invocation.take_over,
+       "end the sessions of another controller that holds the lease: it was stopped, or its host does not move");
 }
 
 void pooler_adopt_options(CLI::App& app, Invocation& invocation) {

@@ -71,6 +71,7 @@ struct Invocation {
   std::string without;                                 // abandon, finish, recover: the side that is lost for good
   bool now = false, purge = false, open_blue = false;  // finish; the last two of plan, too
   bool source_not_restored = false;                    // recover
+  bool take_over = false;                              // recover
   bool offline = false;                                // check
   std::filesystem::path plan_file;                     // plan: empty: stdout
   bool detailed_exitcode = false;                      // plan

@@ -28,15 +28,25 @@ void end_session(Connection& control, const LeaseHolder& holder, Deadline deadli
 
 [[noreturn]] void throw_held(Connection& control, const std::string& deployment, Deadline deadline) {
   const auto holder = lease_holder(control, deployment, deadline);
-  const std::string who = holder ? "pid " + std::to_string(holder->pid) + ", \"" + holder->application + "\" from " +
-                                       holder->address + ", for " +
-                                       std::to_string(static_cast<long>(holder->seconds)) + " s"
-                                 : "a session that has just ended";
-  throw Error("lease.held", control.server() + ": another controller works on \"" + deployment + "\": " + who,
-              "Wait for it, or end that session if its controller is gone.", Failure::busy);
+  throw Error("lease.held",
+              control.server() + ": another controller works on \"" + deployment +
+                  "\": " + (holder ? holder->describe() : "a session that has just ended"),
+              "Wait for it. If it does not move (stopped, a host that hangs): verdigris recover --take-over", Failure::busy);
 }
 
 }  // namespace
+
+std::string LeaseHolder::describe() const {
+  return "pid " + std::to_string(pid) + ", \"" + application + "\" from " + address + ", for " +
+         std::to_string(static_cast<long>(seconds)) + " s";
+}
+
+std::optional<LeaseHolder> end_lease_holder(Connection& control, const std::string& deployment, Deadline deadline) {
+  auto holder = lease_holder(control, deployment, deadline);
+  if (!holder || holder->pid == control.backend_pid()) return std::nullopt;
+  end_session(control, *holder, deadline);
+  return holder;
+}
 
 std::optional<LeaseHolder> lease_holder(Connection& on, const std::string& deployment, Deadline deadline) {
   const auto result = on.query(Sql(kHeld), {deployment}, deadline);

@@ -15,6 +15,7 @@ struct LeaseHolder {
   int pid;
   std::string application, address;
   double seconds;  // age of its session
+  std::string describe() const;
 };
 
 // Waits at most `patience`: a controller that was killed a moment ago still has its session for some milliseconds. Throws
@@ -24,6 +25,9 @@ struct LeaseHolder {
 // holds the lease the error is "lease.own-session" (timed_out), worth another try, not "another controller".
 void acquire_lease(Connection& control, const std::string& deployment, std::chrono::milliseconds patience,
                    Deadline deadline, const std::vector<int>& former = {});
+// Ends the session of another controller that holds the lease, and says whose it was; nothing if nobody else has it. What
+// that one would do next cannot run any more: it finds out when it moves again.
+std::optional<LeaseHolder> end_lease_holder(Connection& control, const std::string& deployment, Deadline deadline);
 bool holds_lease(Connection& control, const std::string& deployment, Deadline deadline);
 std::optional<LeaseHolder> lease_holder(Connection& on, const std::string& deployment, Deadline deadline);
 

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <vector>
 
@@ -20,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kStaged = ".verdigris-staged";
+constexpr const char* kTrial = ".verdigris-trial";
 constexpr const char* kBackup = ".verdigris-backup";
 constexpr const char* kAcl = "system.posix_acl_access";
 constexpr off_t kMostBytes = 16 * 1024 * 1024;
@@ -195,6 +197,32 @@ void StagedFile::create(const fs::path& file, const std::string& bytes, const fs
   sync_directory(directory);
 }
 
+// Exchanged and not only replaced: an edit that comes in just this moment is put back. Some file systems cannot.
+void StagedFile::require_replaceable(const std::string& original) const {
+  write_beside(kTrial, original);
+  const auto trial = beside(kTrial);
+  bool can_exchange = true;
+  int result = ::renameat2(AT_FDCWD, trial.c_str(), AT_FDCWD, file_.c_str(), RENAME_EXCHANGE);
+  if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {
+    can_exchange = false;
+    result = ::rename(trial.c_str(), file_.c_str());
+  }
+  if (result != 0) {
+    const std::string why = std::strerror(errno);
+    remove_if_present(trial);
+    throw Refused("pooler.file-replace", "file \"" + file_.string() + "\" cannot be replaced: " + why,
+                  "A file that is mounted by itself or immutable cannot be: mount its directory instead, take chattr +i away, "
+                  "or let the databases stand in an included file elsewhere: verdigris pooler adopt.");
+  }
+  if (!can_exchange) return;
+  if (const auto former = read_if_present(trial); former != original) {
+    if (former) ::renameat2(AT_FDCWD, trial.c_str(), AT_FDCWD, file_.c_str(), RENAME_EXCHANGE);
+    remove_if_present(trial);
+    refuse_foreign_edit(file_);
+  }
+  remove_if_present(trial);
+}
+
 void StagedFile::stage(const std::string& original, const std::string& bytes) {
   const std::string current = read();
   if (current != original) refuse_foreign_edit(file_);
@@ -203,6 +231,7 @@ void StagedFile::stage(const std::string& original, const std::string& bytes) {
   if (current == bytes) return remove_if_present(beside(kStaged));
   // A leftover of a crashed run may lack its fsync or its mode: only what this object wrote is believed.
   if (is_ours && read_if_present(beside(kStaged)) == bytes) return;
+  require_replaceable(original);
   write_beside(kBackup, original);
   write_beside(kStaged, bytes);
   sync_directory(file_.parent_path());
@@ -238,6 +267,7 @@ bool StagedFile::is_as_before() const {
 void StagedFile::discard() {
   staged_.reset();
   remove_if_present(beside(kStaged));
+  remove_if_present(beside(kTrial));
   const auto backup = read_if_present(beside(kBackup));
   if (backup && *backup == read()) remove_if_present(beside(kBackup));
 }

@@ -29,8 +29,9 @@ class StagedFile {
   std::string read() const;
 
   // Writes bytes to <file>.verdigris-staged and the original to <file>.verdigris-backup, both fsynced. original is what
-  // the caller made bytes from; throws Refused "pooler.foreign-edit" if the file holds something else by now.
-  // Idempotent; nothing to do if the file holds bytes already.
+  // the caller made bytes from; throws Refused "pooler.foreign-edit" if the file holds something else by now. Then the file
+  // is replaced once by a copy of itself: one that cannot be (a mount of its own, an immutable one) is found now and not
+  // when clients wait; Refused "pooler.file-replace". Idempotent; nothing to do if the file holds bytes already.
   void stage(const std::string& original, const std::string& bytes);
   // Renames the staged file over the file; success if the file holds the staged bytes already. Until settle() a crash of
   // the machine may bring the old one back.
@@ -59,6 +60,7 @@ class StagedFile {
   };
   std::filesystem::path beside(const char* suffix) const;
   void write_beside(const char* suffix, const std::string& bytes) const;
+  void require_replaceable(const std::string& original) const;
 
   std::filesystem::path file_;
   std::optional<Staged> staged_;

@@ -10,7 +10,10 @@ std::string LockHolder::describe() const {
          (query_start.empty() ? "" : ", query began " + query_start) + (query.empty() ? "" : ": \"" + query + "\"") + ")";
 }
 
-std::vector<LockHolder> fence_lock_holders(Connection& on, Writers writers, Deadline deadline) {
+namespace {
+
+// modes: as pg_locks names them.
+std::vector<LockHolder> lock_holders(Connection& on, const std::vector<std::string>& modes, Deadline deadline) {
   const auto result = on.query(Sql(R"(
     SELECT DISTINCT ON (a.xact_start, a.pid) a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''),
            coalesce(a.backend_type, ''), format('%I.%I', n.nspname, c.relname), l.mode,
@@ -22,15 +25,33 @@ std::vector<LockHolder> fence_lock_holders(Connection& on, Writers writers, Dead
     WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND l.pid <> pg_backend_pid() AND NOT starts_with(coalesce(a.application_name, ''), 'verdigris')
       AND c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'verdigris')
-      AND (l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-           OR $1::bool AND l.mode = 'RowExclusiveLock')
+      AND l.mode = ANY ($1::text[])
     ORDER BY a.xact_start, a.pid, n.nspname, c.relname)"),
-                               {writers == Writers::count ? "true" : "false"}, deadline);
+                               {text_array(modes)}, deadline);
   std::vector<LockHolder> out;
   for (const auto& row : result.rows(9))
     out.push_back({static_cast<int>(row.integer(0)), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5),
                    row.text(6), row.text(7), row.boolean(8)});
   return out;
+}
+
+std::vector<std::string> modes_against_apply() {
+  return {"ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"};
+}
+
+}  // namespace
+
+std::vector<LockHolder> fence_lock_holders(Connection& on, Writers writers, Deadline deadline) {
+  auto modes = modes_against_apply();
+  modes.emplace_back("ShareUpdateExclusiveLock");
+  if (writers == Writers::count) modes.emplace_back("RowExclusiveLock");
+  return lock_holders(on, modes, deadline);
+}
+
+std::vector<LockHolder> apply_lock_holders(Connection& on, Deadline deadline) {
+  auto holders = lock_holders(on, modes_against_apply(), deadline);
+  std::erase_if(holders, [](const LockHolder& one) { return one.kind.starts_with("logical replication"); });
+  return holders;
 }
 
 Sql cancel_statement() { return Sql("SELECT pg_cancel_backend($1::int)"); }

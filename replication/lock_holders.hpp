@@ -25,6 +25,10 @@ enum class Writers { count, do_not_count };  // those that only wrote rows
 // One entry per session, the oldest transaction first; tables that the fence is for. Not this session, nor others of ours.
 std::vector<LockHolder> fence_lock_holders(Connection& on, Writers writers, Deadline deadline);
 
+// Those that the apply worker of a subscription here has to wait for: nobody who only reads or writes rows. Not the
+// workers themselves, which may have truncated a table.
+std::vector<LockHolder> apply_lock_holders(Connection& on, Deadline deadline);
+
 Sql cancel_statement();
 // Cancels what those of them do that give way. False if there is none, or if our role may not signal them.
 bool cancel_those_that_give_way(Connection& on, const std::vector<LockHolder>& holders, Deadline deadline);

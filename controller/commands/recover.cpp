@@ -8,6 +8,7 @@
 #include "controller/crossing.hpp"
 #include "controller/emergency_fence.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/lease.hpp"
 #include "controller/lost_side.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
@@ -172,6 +173,15 @@ int print_plan(Deployment& d, const Plan& plan, bool is_undone, Output& output) 
   return kDone;
 }
 
+// Both sides first, so that it cannot get one back while it loses the other.
+void end_other_controller(Deployment& d, Deadline deadline, Output& output) {
+  for (auto* server : {&d.blue(), &d.green()}) {
+    if (!server->is_connected()) continue;
+    if (const auto ended = end_lease_holder(server->control(), d.name(), deadline))
+      output.warning(server->color() + ": ended the session of another controller: " + ended->describe());
+  }
+}
+
 }  // namespace
 
 int run_recover(const Invocation& invocation, Output& output) {
@@ -180,6 +190,7 @@ int run_recover(const Invocation& invocation, Output& output) {
   if (!invocation.without.empty()) connect_but_for_lost(d, invocation, deadline, output);
   else
     for (const auto& error : d.connect_what_answers(deadline, invocation.dry_run)) output.warning(error);
+  if (invocation.take_over && !invocation.dry_run) end_other_controller(d, deadline, output);
   if (!invocation.dry_run) d.take_leases(milliseconds(10'000), deadline);
   load_or_fence(d, invocation, deadline, output);
   const auto standing = d.standing();

@@ -3,6 +3,7 @@
 #include "replication/publication.hpp"
 #include "replication/slot.hpp"
 #include "replication/subscription.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 
@@ -38,6 +39,7 @@ PlannedActs DropStream::statements(Deadline deadline) {
 
 std::string DropStream::apply(Deadline deadline) {
   if (!subscriber_.is_given_up()) drop_subscription(subscriber_.control(), stream_, deadline);
+  crash_point("inside:drop_stream");
   if (!publisher_.is_given_up()) {
     drop_slot(publisher_.control(), stream_, deadline,
               subscriber_.is_given_up() ? SlotReader::is_ended : SlotReader::leaves_by_itself);

@@ -93,6 +93,7 @@ PlannedActs FenceSource::statements(Deadline deadline) {
 std::string FenceSource::apply(Deadline deadline) {
   if (is_mutant("no_fence")) return "left out";
   close_access(source_->control(), source_->deployment(), keep_, deadline);
+  crash_point("inside:fence_source");
   require_no_foreign_session(deadline);
   const auto closed = close(deadline);
   // A login that was under way when connections were closed shows only now, and would stay: its client would meet the

@@ -54,6 +54,7 @@ void StartReverse::enable_from_line(unsigned subscription, Deadline deadline) {
   const Lsn start = is_mutant("origin_past_line") ? wal_insert_position(serving_->control(), deadline) : *facts_.line;
   const bool is_to_move = !was_moved && !is_mutant("origin_not_advanced");
   if (is_to_move) advance_origin(follower_->control(), subscription, start, deadline);
+  crash_point("inside:start_reverse");
   enable_subscription(follower_->control(), back_, deadline);
 }
 

@@ -52,7 +52,12 @@ std::optional<std::string> WaitForQuietMoment::blocker(Deadline deadline) {
   if (const auto red = watch_->obstacle()) throw NotYet(*red);
   const auto ended = those_that_are_ended(deadline);
   auto found = old_writer(ended, deadline);
-  return found ? found : lock_holder(ended, deadline);
+  if (!found) found = lock_holder(ended, deadline);
+  if (found) return found;
+  // Markers pass by a lock on a table that they do not write to: the rows of clients would not.
+  const auto there = apply_lock_holders(target_->control(), deadline);
+  if (there.empty()) return std::nullopt;
+  return target_->color() + ": " + there.front().describe() + " keeps rows from being applied";
 }
 
 std::optional<std::string> WaitForQuietMoment::old_writer(const std::vector<int>& ended, Deadline deadline) {

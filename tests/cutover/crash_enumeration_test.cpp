@@ -32,6 +32,14 @@ struct Case {
   std::string source() const { return command == "switch" ? "blue" : "green"; }
 };
 
+struct Between {
+  const char* point;
+  bool is_behind_line;
+};
+constexpr Between kBetween[] = {{"inside:fence_source", false}, {"before:committed", false},
+                                {"after:committed", true},      {"after:committed_on_target", true},
+                                {"inside:start_reverse", true}, {"inside:drop_stream", true}};
+
 bool is_thorough() {
   return std::getenv("VERDIGRIS_THOROUGH") != nullptr || std::getenv("VERDIGRIS_CASE") != nullptr;
 }
@@ -246,6 +254,16 @@ TEST_F(CrashEnumeration, BehindEachActOfACrossingEndsWithOneSideOpenAndNothingLo
         if (!is_thorough() && !is_dealt(n, killed, n >= window, command)) continue;
         const std::string who = kKilledOnes[killed];
         cases.push_back({command, who, kApplied + all[n], n >= line ? "target" : who == "controller" ? "source" : ""});
+      }
+  // Between acts: the decision, and what a step does in two parts.
+  for (std::size_t n = 0; n < std::size(kBetween); ++n)
+    for (std::size_t killed = 0; killed < std::size(kKilledOnes); ++killed)
+      for (const char* command : {"switch", "rollback"}) {
+        const auto& [point, is_behind_line] = kBetween[n];
+        const bool is_in_sample = killed < 3 && (n + killed) % 2 == (std::string(command) == "switch" ? 0U : 1U);
+        const std::string who = kKilledOnes[killed];
+        if (is_thorough() || is_in_sample)
+          cases.push_back({command, who, point, is_behind_line ? "target" : who == "controller" ? "source" : ""});
       }
   // One pooler is moved by then, the other is not.
   for (const char* point : {"before:pooler-rename", "after:pooler-rename", "after:pooler-resume"})

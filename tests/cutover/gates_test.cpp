@@ -261,6 +261,20 @@ TEST_F(Gates, TerminateEndsTheLongTransactionAndNobodyElses) {
   EXPECT_EQ(value(green, "SELECT count(*) FROM public.ledger_a WHERE writer = 91"), "0");
 }
 
+// Not a gate of the playbook, but of the same moment: markers pass by such a lock, the rows of clients would not.
+TEST_F(Gates, ALockOnGreenThatHoldsUpRowsIsNamedBeforeClientsAreHeld) {
+  write(shop_->playbook(), original_);
+  auto analyst = admin(shop_->server("green"));
+  run(analyst, "BEGIN");
+  run(analyst, "LOCK TABLE public.categories IN SHARE MODE");
+  const auto answer = shop_->command({"switch", "--confirm", "shop", "--timeout", "4s"}, shop_->with_points());
+  EXPECT_EQ(answer.exit_code, 7) << answer.json << answer.errors;
+  const auto reason = answer.json.value("reason", "");
+  EXPECT_NE(reason.find("green: pid "), std::string::npos) << reason;
+  EXPECT_NE(reason.find("ShareLock on public.categories"), std::string::npos) << reason;
+  EXPECT_EQ(read(shop_->dir() / "points").find("begin:pause_traffic"), std::string::npos);
+}
+
 // It turns red in the quiet moment that does not come, is waited for as long as its own wait says, and everything is looked
 // at again.
 TEST_F(Gates, OneThatTurnsRedInTheQuietMomentIsWaitedForAtTheGate) {

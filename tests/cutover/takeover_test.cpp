@@ -40,13 +40,15 @@ class Takeover : public SharedShop {
   static std::string target_of(const std::string& command) { return other_side(source_of(command)); }
   static Arguments crossing(const std::string& command) { return {command, "--confirm", "shop"}; }
 
-  static ChildProcess put_to_sleep(const Arguments& arguments, const std::string& point) {
+  enum class Sessions { end, stay };
+  static ChildProcess put_to_sleep(const Arguments& arguments, const std::string& point, Sessions sessions = Sessions::end) {
     for (const char* name : {"sleeper.out", "sleeper.err"}) std::filesystem::remove(shop_->dir() / name);  // of another
     auto sleeper = ChildProcess::start({.argv = shop_->program(arguments),
                                         .environment = shop_->with_points({{"VERDIGRIS_STOP", point}}),
                                         .output = shop_->dir() / "sleeper.out",
                                         .errors = shop_->dir() / "sleeper.err"});
     shop_->wait_for_point(point);
+    if (sessions == Sessions::stay) return sleeper;
     // What keepalives do when its host is gone.
     for (const char* color : {"blue", "green"}) {
       auto session = admin(shop_->server(color));
@@ -162,6 +164,20 @@ TEST_F(Takeover, BelowTheLineAFinishedPlanIsNotCarriedOn) {
             expect_done({"recover", "--yes"}, target_of(command));
             wake(sleeper);
           });
+}
+
+// Stopped, and not gone: its host answers for it, so its sessions last, and clients are held. Only who says so ends them.
+TEST_F(Takeover, OneThatIsStoppedIsTakenOverByTheOperatorsWordOnly) {
+  at_each("switch", {"before:committed", "before:committed_on_target"}, [&](const std::string& command, const std::string& point) {
+    auto sleeper = put_to_sleep(crossing(command), point, Sessions::stay);
+    const auto refused = shop_->command({"recover", "--yes"});
+    EXPECT_EQ(refused.exit_code, 8) << refused.json << refused.errors;
+    EXPECT_NE(refused.errors.find("verdigris recover --take-over"), std::string::npos) << refused.errors;
+    EXPECT_NE(refused.errors.find("verdigris/shop/control"), std::string::npos) << refused.errors;
+    EXPECT_EQ(shop_->command({"recover", "--dry-run", "--take-over"}).exit_code, 0);
+    expect_done({"recover", "--yes", "--take-over"}, point == "before:committed" ? source_of(command) : target_of(command));
+    wake(sleeper);
+  });
 }
 
 // Longer than any keepalive or time-out that could have been forgotten; the others work on meanwhile.

@@ -147,6 +147,7 @@ TEST(CommandOptions, AreReadAsWritten) {
   EXPECT_THROW(options(finish_options, {"--without", "green"}), Error) << "it serves";
   EXPECT_EQ(options(recover_options, {"--without", "green"}).without, "green");
   EXPECT_TRUE(options(recover_options, {"--source-not-restored"}).source_not_restored);
+  EXPECT_TRUE(options(recover_options, {"--take-over"}).take_over);
   EXPECT_TRUE(options(check_options, {"--offline"}).offline);
   const Invocation verify = options(verify_options, {"--mode", "counts", "--table", "a.b", "--table", "c.d"});
   EXPECT_EQ(verify.mode, "counts");

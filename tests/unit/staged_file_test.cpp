@@ -1,7 +1,10 @@
 #include "controller/staged_file.hpp"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -10,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iterator>
 
 #include "replication/errors.hpp"
@@ -64,6 +68,59 @@ TEST_F(StagedFileTest, OnlyTheRenameChangesTheFile) {
   EXPECT_FALSE(fs::exists(staged()));
   file.move_into_place();  // again: nothing to do
   EXPECT_EQ(read(file_), "new");
+}
+
+// As a container gives a single file to its process. In a process and a namespace of its own; false: this machine allows
+// neither root nor users to have one.
+bool with_mounted_file(const fs::path& file, const std::function<bool()>& holds, bool& is_kept) {
+  const auto uid = std::to_string(::geteuid()), gid = std::to_string(::getegid());
+  const auto child = ::fork();
+  if (child == 0) {
+    bool is_apart = ::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0;
+    if (!is_apart && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) {
+      std::ofstream("/proc/self/setgroups") << "deny";
+      std::ofstream("/proc/self/uid_map") << uid << " " << uid << " 1";
+      std::ofstream("/proc/self/gid_map") << gid << " " << gid << " 1";
+      is_apart = true;
+    }
+    const bool is_mounted = is_apart && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                            ::mount(file.c_str(), file.c_str(), nullptr, MS_BIND, nullptr) == 0;
+    ::_exit(!is_mounted ? 2 : holds() ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  is_kept = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return !WIFEXITED(status) || WEXITSTATUS(status) != 2;
+}
+
+TEST_F(StagedFileTest, OneThatCannotBeReplacedIsRefusedBeforeClientsWait) {
+  bool is_kept = false;
+  const auto is_refused = [&] {
+    StagedFile file(file_);
+    std::string id, what;
+    try {
+      file.stage("old", "new");
+    } catch (const Refused& error) {
+      id = error.id();
+      what = error.what();
+    }
+    const bool is_named = id == "pooler.file-replace" && what.find("cannot be replaced: ") != std::string::npos;
+    return is_named && read(file_) == "old" && !fs::exists(staged()) && !fs::exists(file_.string() + ".verdigris-trial");
+  };
+  if (!with_mounted_file(file_, is_refused, is_kept)) GTEST_SKIP() << "nobody may mount a file on this machine";
+  EXPECT_TRUE(is_kept);
+}
+
+TEST_F(StagedFileTest, LeavesNothingBesideOfTheTrial) {
+  struct stat before {}, after {};
+  ASSERT_EQ(::stat(file_.c_str(), &before), 0);
+  StagedFile file(file_);
+  file.stage("old", "new");
+  ASSERT_EQ(::stat(file_.c_str(), &after), 0);
+  EXPECT_NE(before.st_ino, after.st_ino) << "it was not tried";
+  file.discard();
+  EXPECT_EQ(read(file_), "old");
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_), fs::directory_iterator{}), 1);
 }
 
 TEST_F(StagedFileTest, KeepsModeAndOwner) {
