@@ -1,7 +1,7 @@
 // The controller is killed before and after every record that it writes, under load; `recover` in a new process must
 // end it each time, and two probes beside the pooler never see both sides take writes. The decision and the last record
-// are met so in both directions, any other before it in one direction and after it in the other; `recover` itself is
-// killed at a sample of its own points. VERDIGRIS_THOROUGH=1: all in both directions. One case alone:
+// are met so in both directions, any other before or after it in one; `recover` itself is killed at a sample of its own
+// points. VERDIGRIS_THOROUGH=1: all in both directions. One case alone:
 //   VERDIGRIS_CASE="switch after:begin:open_target" recovery_test
 //   VERDIGRIS_CASE="switch after:committed, recover before:begin:move_traffic" recovery_test
 #include <algorithm>
@@ -41,7 +41,7 @@ bool is_chosen(const std::string& name) {
   return chosen == nullptr || name == chosen;
 }
 
-// Those of the other direction are left out, but for those that decide.
+// Each record in one direction, before or after it; what decides in both, before and after.
 Points dealt(const Points& all, bool is_way_back) {
   if (is_thorough()) return all;
   std::map<std::string, int> number;  // of each record
@@ -51,18 +51,18 @@ Points dealt(const Points& all, bool is_way_back) {
     const auto record = point.substr(point.find(':') + 1);
     const int n = number.emplace(record, static_cast<int>(number.size())).first->second;
     const bool decides = record.starts_with("committed") || record == "finished";
-    if (decides || is_before == ((n % 2 == 0) == is_way_back)) result.push_back(point);
+    if (decides || ((n / 2 % 2 == 0) == is_way_back && is_before == (n % 2 == 0))) result.push_back(point);
   }
   return result;
 }
 
-// Of the points of `recover`: what decides in both directions, of the rest every third in one.
+// Of the points of `recover`: what decides in both directions, of the rest every sixth in one.
 Points dealt_of_recovery(const Points& all, bool is_way_back) {
   if (is_thorough()) return all;
   Points result;
   for (std::size_t n = 0; n < all.size(); ++n) {
     const bool decides = all[n].find("undone") != std::string::npos || all[n].find("committed") != std::string::npos;
-    if (decides || (n % 3 == 0 && (n / 3 % 2 == 1) == is_way_back)) result.push_back(all[n]);
+    if (decides || (n % 6 == 0 && (n / 6 % 2 == 1) == is_way_back)) result.push_back(all[n]);
   }
   return result;
 }

@@ -196,7 +196,8 @@ TEST_F(Window, TheWaitingSlotIsAdvancedBehindAClosedFenceAlone) {
   shop_->ask("green", "SELECT pg_logical_emit_message(false, 'test', repeat('x', 3000000))");
   bring_close("waiting_slot_not_advanced");
   EXPECT_GT(to_decode(), 3'000'000) << "survived";
-  bring_close("");
+  // A transaction under way, such as a heartbeat that is applied, keeps its beginning from being behind: the next look has it.
+  for (int times = 0; times < 10 && (times == 0 || to_decode() >= 1'000'000); ++times) bring_close("");
   EXPECT_LT(to_decode(), 1'000'000);
 
   const auto set = [&](FenceState state) {
