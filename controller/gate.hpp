@@ -21,8 +21,8 @@ class Gate {
  public:
   virtual ~Gate() = default;
   // Why the crossing must not go on now, in one sentence that stays the same while nothing changes; nothing if it may.
-  // Asked several times a second. Throws if it was closed for longer than somebody
-  // would wait: DeadlinePassed, or what a gate says.
+  // Asked several times a second. Throws if it was closed for longer than somebody would wait: DeadlinePassed, or what a
+  // gate says.
   virtual std::optional<std::string> obstacle(Deadline deadline) = 0;
   // For the last time before clients are held, as fresh as can be; may take a while.
   virtual std::optional<std::string> last_obstacle(Deadline /*deadline*/) { return std::nullopt; }

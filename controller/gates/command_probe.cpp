@@ -1,5 +1,7 @@
 #include "controller/gates/command_probe.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -21,11 +23,7 @@ constexpr milliseconds kGrace{2'000};           // from TERM to KILL
 constexpr off_t kMostWords = off_t{64} * 1024;  // what it says beyond is forgotten
 constexpr std::size_t kMostOfALine = 200;
 
-std::string line_of(const std::vector<std::string>& argv) {
-  std::string text;
-  for (const auto& argument : argv) text += (text.empty() ? "" : " ") + argument;
-  return text;
-}
+std::string line_of(const std::vector<std::string>& argv) { return fmt::format("{}", fmt::join(argv, " ")); }
 
 }  // namespace
 

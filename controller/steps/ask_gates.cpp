@@ -1,16 +1,14 @@
 #include "controller/steps/ask_gates.hpp"
 
-#include <utility>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "controller/gate.hpp"
 
 namespace verdigris {
 
 std::string AskGates::describe() const {
-  std::string text = "ask the gates: ";
-  bool is_first = true;
-  for (const auto& one : watch_->descriptions()) text += (std::exchange(is_first, false) ? "" : ", ") + one;
-  return text;
+  return fmt::format("ask the gates: {}", fmt::join(watch_->descriptions(), ", "));
 }
 
 Readiness AskGates::check(Deadline) {
@@ -22,11 +20,8 @@ PlannedActs AskGates::statements(Deadline) {
   PlannedActs out;
   for (const auto& gate : gates_) {
     if (const auto* sql = std::get_if<SqlGate>(&gate)) out.push_back({sql->on, sql->query});
-    if (const auto* command = std::get_if<CommandGate>(&gate)) {
-      std::string line;
-      for (const auto& argument : command->line.argv) line += (line.empty() ? "" : " ") + argument;
-      out.push_back({command->id, line, {}, false, {}, true});
-    }
+    if (const auto* command = std::get_if<CommandGate>(&gate))
+      out.push_back({command->id, fmt::format("{}", fmt::join(command->line.argv, " ")), {}, false, {}, true});
   }
   return out;
 }
