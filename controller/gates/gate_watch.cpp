@@ -87,7 +87,8 @@ void GateWatch::tell(Watched& one) {
   const bool is_red = !one.answer->is_green();
   if (is_red == one.is_told_red) return;
   one.is_told_red = is_red;
-  if (say_) say_("gate " + one.probe->id() + (is_red ? " is red: " + one.answer->red : " is green again"));
+  const std::string is = one.answer->is_settling ? " is not green yet: " : " is red: ";
+  if (say_) say_("gate " + one.probe->id() + (is_red ? is + one.answer->red : " is green again"));
 }
 
 // Until their answers are there. A program is not waited for longer than its own time, and a signal is heard.

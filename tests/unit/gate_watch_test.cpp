@@ -173,6 +173,7 @@ TEST_F(GateWatches, OneThatSettlesIsWaitedForBesideItsWait) {
   is_settling_ = true;
   for (int i = 0; i < 2; ++i) EXPECT_EQ(watch_.obstacle(), "waits for gate totals to stay green");
   EXPECT_FALSE(watch_.refusal()) << "nothing to mend";
+  EXPECT_EQ(told_, "gate totals is not green yet: behind by little for 1 s of 30s\n");
   is_settling_ = false;
   std::this_thread::sleep_for(1010ms);
   EXPECT_TRUE(refusal_of([&] { watch_.obstacle(); }).starts_with("gate.totals/refused"));
