@@ -184,6 +184,9 @@ TEST_F(Gates, AQuestionIsReadOnlyBoundedAndOneValue) {
 }
 
 TEST_F(Gates, ALagIsWaitedForAndThenNotNow) {
+  choose(light());
+  set_light(3);
+  expect_switch_refused(3, "light", {});  // the way back is laid by now: its slot could not be made beside the lock below
   auto green = admin(shop_->server("green"));
   run(green, "BEGIN");
   run(green, "SELECT 1 FROM public.customers FOR UPDATE");  // the apply worker waits, and nobody who only looks
