@@ -134,6 +134,7 @@ void read_limits(Mapping& root, Playbook& playbook) {
     cutover->refuse_unsupported({"window", "verify"});
     if (auto standbys = cutover->mapping("standbys")) {
       for (const auto& node : standbys->scalars("promotable")) playbook.cutover.promotable.push_back(node.text);
+      for (const auto& node : standbys->scalars("away")) playbook.cutover.away_slots.push_back(node.text);
       standbys->close();
     }
     read_duration(*cutover, "max_pause", playbook.cutover.max_pause, milliseconds{100}, minutes{10});

@@ -198,7 +198,7 @@ void warn_of_errors(const Traffic& traffic, Output& output) {
 RunLimits limits_of(const Playbook& playbook, const Invocation& invocation) {
   RunLimits limits;
   limits.max_pause = invocation.max_pause.value_or(playbook.cutover.max_pause);
-  if (invocation.timeout) limits.before_window = *invocation.timeout;
+  if (invocation.timeout) limits.before_window = limits.recovery = *invocation.timeout;
   return limits;
 }
 

@@ -52,6 +52,7 @@ CheckSettings crossing_settings(const Deployment& d) {
                          .tables = {playbook.replication.include, playbook.replication.exclude},
                          .our_roles = our_roles(d)};
   settings.promotable = playbook.cutover.promotable;
+  settings.away_slots = playbook.cutover.away_slots;
   for (const auto& waiver : playbook.waivers) settings.waivers.push_back({waiver.id, waiver.reason});
   return settings;
 }

@@ -93,7 +93,7 @@ AdoptedTexts adopted_texts(const IniFile& file, const std::vector<std::string>& 
 }
 
 // Before the line of the alias, so that it stands in the same section whatever else the file holds.
-std::string with_probe(const std::string& included, const std::string& alias, const std::string& probe) {
+std::string with_lines(const std::string& included, const std::string& alias, const std::string& lines) {
   const auto nothing = [](const std::string&) -> std::optional<std::string> { return ""; };
   const IniFile file = IniFile::parse("the included file", included, nothing);
   const auto found = std::ranges::find_if(file.entries(), [&](const auto& entry) {
@@ -103,7 +103,7 @@ std::string with_probe(const std::string& included, const std::string& alias, co
   std::string text = included;
   const std::size_t begin = begin_of_line(text, found->key_offset);
   const char* separator = begin == 0 || text[begin - 1] == '\n' ? "" : "\n";  // a section's name stands before it
-  return text.insert(begin, separator + probe + " = host=127.0.0.1 port=1 dbname=" + probe + "\n");
+  return text.insert(begin, separator + lines);
 }
 
 std::string without_probes(std::string_view included) {

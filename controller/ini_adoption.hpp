@@ -28,8 +28,8 @@ std::string include_line(const std::string& included);
 // PgBouncer would not read back.
 AdoptedTexts adopted_texts(const IniFile& file, const std::vector<std::string>& aliases, const std::string& included);
 
-// The included file, which defines alias, with one more database beside it, of no meaning.
-std::string with_probe(const std::string& included, const std::string& alias, const std::string& probe);
+// The included file, which defines alias, with further lines of databases before that one.
+std::string with_lines(const std::string& included, const std::string& alias, const std::string& lines);
 
 // Without the lines of a probe that was interrupted.
 std::string without_probes(std::string_view included);

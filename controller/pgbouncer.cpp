@@ -1,11 +1,15 @@
 #include "controller/pgbouncer.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <future>
 #include <limits>
 #include <map>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -215,6 +219,24 @@ void PgBouncerTraffic::note_release() {
     times_.waiting_clients += release->clients;
     times_.last_resume_acknowledged = std::max(times_.last_resume_acknowledged, std::optional(release->at));
   }
+}
+
+// Each process by itself: they may stand on machines of their own, with passwords of their own.
+std::string PgBouncerTraffic::try_logins(const Endpoint& target, Deadline deadline) {
+  std::set<std::string> proven, unknown;  // the latter with what was said
+  std::mutex mutex;
+  on_all(instances_, [&](PgBouncerInstance& instance) {
+    const auto trials = instance.try_logins(target, deadline);
+    const std::scoped_lock lock(mutex);
+    for (const auto& one : trials) {
+      if (one.verdict == LoginTrial::Verdict::proven) proven.insert(one.user);
+      else unknown.insert(one.user + " (" + one.answer + ")");
+    }
+  });
+  if (proven.empty() && unknown.empty()) return {};
+  std::string text = proven.empty() ? "" : fmt::format("logins tried there: {}", fmt::join(proven, ", "));
+  if (unknown.empty()) return text;
+  return text + (text.empty() ? "" : "; ") + fmt::format("not to be tried: {}", fmt::join(unknown, ", "));
 }
 
 void PgBouncerTraffic::point_to(const Endpoint& target, Deadline deadline) {

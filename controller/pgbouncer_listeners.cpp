@@ -11,15 +11,20 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <sstream>
+#include <string_view>
 
 #include "replication/errors.hpp"
 
 namespace verdigris {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr const char* kListening = "0A";  // TCP_LISTEN, as the kernel writes it
 
@@ -29,15 +34,32 @@ std::string whole_of(const std::string& file) {
 }
 
 // Of the network that the process is in, which may be another than ours.
-std::map<std::string, int> listeners_beside(const PoolerListening& process) {
-  std::map<std::string, int> all;
+Listeners listeners_beside(const PoolerListening& process) {
+  Listeners all;
   for (const char* table : {"tcp", "tcp6"}) {
     std::string text;
     if (process.pid != 0) text = whole_of("/proc/" + std::to_string(process.pid) + "/net/" + table);
     if (text.empty()) text = whole_of(std::string("/proc/self/net/") + table);
-    for (const auto& [address, count] : listeners_in(text, std::atoi(process.port.c_str()))) all[address] += count;
+    for (auto& [address, inodes] : listeners_in(text, std::atoi(process.port.c_str())))
+      all[address].insert(inodes.begin(), inodes.end());
   }
   return all;
+}
+
+// By their inodes. Nothing if that may not be read: the process is another user's.
+std::optional<std::set<std::string>> sockets_of(pid_t pid) {
+  constexpr std::string_view kSocket = "socket:[";
+  std::error_code error;
+  fs::directory_iterator entries("/proc/" + std::to_string(pid) + "/fd", error);
+  if (pid == 0 || error) return std::nullopt;
+  std::set<std::string> inodes;
+  for (; entries != fs::directory_iterator(); entries.increment(error)) {
+    if (error) return std::nullopt;
+    std::error_code is_gone;  // a descriptor may be closed meanwhile
+    const auto target = fs::read_symlink(entries->path(), is_gone).string();
+    if (target.starts_with(kSocket)) inodes.insert(target.substr(kSocket.size(), target.size() - kSocket.size() - 1));
+  }
+  return inodes;
 }
 
 // An address is written word by word, each as the machine has it in memory.
@@ -71,9 +93,9 @@ void add_resolved(const std::string& name, std::vector<std::string>& all) {
   }
 }
 
-int count_at(const std::map<std::string, int>& listeners, const std::string& address) {
+int count_at(const Listeners& listeners, const std::string& address) {
   const auto found = listeners.find(address);
-  return found == listeners.end() ? 0 : found->second;
+  return found == listeners.end() ? 0 : static_cast<int>(found->second.size());
 }
 
 // How many of those that the playbook names listen there.
@@ -101,18 +123,47 @@ std::string processes_text(int processes) { return std::to_string(processes) + (
                 "Run verdigris in the poolers' network, or set so_reuseport = 0 if one process serves the port alone.");
 }
 
+// A PgBouncer that finds its port taken says so in its log and serves its unix socket alone, where our console reaches it.
+void require_its_own(const PoolerListening& one, const std::vector<std::string>& addresses, const Listeners& listeners) {
+  const auto own = sockets_of(one.pid);
+  if (!own) return;
+  for (const auto& address : addresses) {
+    const auto there = listeners.find(address);
+    if (there == listeners.end()) continue;
+    if (std::ranges::any_of(there->second, [&own](const std::string& inode) { return own->contains(inode); })) continue;
+    throw Refused("pooler.port-taken",
+                  "pooler " + one.name + ": another process of this machine listens on its port " + one.port +
+                      ": clients that come by it would not be held",
+                  "See which: ss -ltnp 'sport = :" + one.port + "'. Stop it, then restart this PgBouncer, which could not listen there.");
+  }
+}
+
+void require_all_named(const PoolerListening& one, const std::vector<PoolerListening>& named,
+                       const std::vector<std::string>& addresses, const Listeners& listeners) {
+  int most_seen = 0, most_named = 0;
+  for (const auto& address : addresses) {
+    const int seen = count_at(listeners, address), expected = named_at(named, one.port, address);
+    if (seen > expected) refuse_siblings(one, seen, expected);
+    most_seen = std::max(most_seen, seen);
+    most_named = std::max(most_named, expected);
+  }
+  // Of several addresses one may be missing: a machine without IPv6 has no [::].
+  if (most_seen < most_named) refuse_unseen(one, most_seen, most_named);
+}
+
 }  // namespace
 
-std::map<std::string, int> listeners_in(const std::string& proc_net_tcp, int port) {
+Listeners listeners_in(const std::string& proc_net_tcp, int port) {
   std::array<char, 8> hex{};
   std::snprintf(hex.data(), hex.size(), ":%04X", static_cast<unsigned>(port) & 0xFFFFU);
-  std::map<std::string, int> found;
+  Listeners found;
   std::istringstream lines(proc_net_tcp);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
-    std::string number, local, remote, state;
-    if (!(words >> number >> local >> remote >> state) || state != kListening || !local.ends_with(hex.data())) continue;
-    ++found[local.substr(0, local.size() - std::strlen(hex.data()))];
+    std::string number, local, remote, state, queues, timer, retransmitted, user, timeout, inode;
+    if (!(words >> number >> local >> remote >> state >> queues >> timer >> retransmitted >> user >> timeout >> inode)) continue;
+    if (state != kListening || !local.ends_with(hex.data())) continue;
+    found[local.substr(0, local.size() - std::strlen(hex.data()))].insert(inode);
   }
   return found;
 }
@@ -140,17 +191,10 @@ std::vector<std::string> kernel_addresses(const std::string& listen_addr) {
 void require_no_other_listener(const std::vector<PoolerListening>& named) {
   for (const auto& one : named) {
     const auto addresses = kernel_addresses(one.addresses);
-    if (!one.is_shared || addresses.empty()) continue;
+    if (addresses.empty()) continue;
     const auto listeners = listeners_beside(one);
-    int most_seen = 0, most_named = 0;
-    for (const auto& address : addresses) {
-      const int seen = count_at(listeners, address), expected = named_at(named, one.port, address);
-      if (seen > expected) refuse_siblings(one, seen, expected);
-      most_seen = std::max(most_seen, seen);
-      most_named = std::max(most_named, expected);
-    }
-    // Of several addresses one may be missing: a machine without IPv6 has no [::].
-    if (most_seen < most_named) refuse_unseen(one, most_seen, most_named);
+    require_its_own(one, addresses, listeners);
+    if (one.is_shared) require_all_named(one, named, addresses, listeners);
   }
 }
 

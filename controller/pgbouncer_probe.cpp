@@ -18,11 +18,6 @@ namespace {
 constexpr std::chrono::milliseconds kProbePatience{3'000};
 constexpr std::chrono::milliseconds kProbePoll{10};
 
-std::string new_probe() {
-  std::random_device random;
-  return fmt::format("{}{:08x}", kProbePrefix, random());
-}
-
 void put(StagedFile& file, const std::string& bytes) {
   file.stage(file.read(), bytes);
   file.move_into_place();
@@ -58,18 +53,19 @@ bool wait_gone(PgBouncerConsole& console, const std::string& alias, Deadline dea
 
 }  // namespace
 
-void require_included_file_read(PgBouncerConsole& console, const std::string& name, const std::filesystem::path& included,
-                                const std::string& alias, Deadline deadline) {
+std::string new_probe() {
+  std::random_device random;
+  return fmt::format("{}{:08x}", kProbePrefix, random());
+}
+
+void with_lines_read(PgBouncerConsole& console, const std::filesystem::path& included, const std::string& alias,
+                     const std::string& lines, Deadline deadline, const std::function<void(const std::string&)>& act) {
   StagedFile file(included);
   const std::string without = without_probes(file.read());
-  const std::string probe = new_probe();
-  put(file, with_probe(without, alias, probe));
+  put(file, with_lines(without, alias, lines));
   crash_point("after:pooler-probe");
-  bool is_seen = false;
-  std::string answer;
   try {
-    answer = reload(console, deadline);
-    is_seen = is_known(console, probe, deadline);
+    act(reload(console, deadline));
   } catch (...) {
     put(file, without);
     file.discard();
@@ -78,6 +74,18 @@ void require_included_file_read(PgBouncerConsole& console, const std::string& na
   put(file, without);
   file.discard();
   reload(console, deadline);
+}
+
+void require_included_file_read(PgBouncerConsole& console, const std::string& name, const std::filesystem::path& included,
+                                const std::string& alias, Deadline deadline) {
+  const std::string probe = new_probe();
+  bool is_seen = false;
+  std::string answer;
+  with_lines_read(console, included, alias, probe + " = host=127.0.0.1 port=1 dbname=" + probe + "\n", deadline,
+                  [&](const std::string& complaint) {
+                    answer = complaint;
+                    is_seen = is_known(console, probe, deadline);
+                  });
   if (!is_seen) refuse(name, included, "a database that was added there is unknown to it after RELOAD" + answer);
   if (!wait_gone(console, probe, deadline)) refuse(name, included, "a database that was taken out of it is still known after RELOAD");
 }

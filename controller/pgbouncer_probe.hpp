@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "controller/pgbouncer_console.hpp"
@@ -15,5 +16,12 @@ namespace verdigris {
 // process.
 void require_included_file_read(PgBouncerConsole& console, const std::string& name, const std::filesystem::path& included,
                                 const std::string& alias, Deadline deadline);
+
+// A name for a database that comes and goes.
+std::string new_probe();
+// Puts lines of [databases], whose names new_probe() made, before that of alias, has the file read, runs act with what
+// RELOAD complained of, and takes them out again, whatever happens. Throws as act, and Error "pooler.file".
+void with_lines_read(PgBouncerConsole& console, const std::filesystem::path& included, const std::string& alias,
+                     const std::string& lines, Deadline deadline, const std::function<void(const std::string&)>& act);
 
 }  // namespace verdigris

@@ -87,6 +87,7 @@ struct FenceSettings {
 struct CutoverSettings {
   std::chrono::milliseconds max_pause{5000};
   std::vector<std::string> promotable;  // application_name of physical standbys that may be promoted
+  std::vector<std::string> away_slots;  // physical slots without a receiver; nobody promotes what they are kept for
 };
 
 // What must hold at the moment when clients are to be held. `wait`: how long it may be waited for; 0: not at all.

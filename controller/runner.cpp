@@ -156,6 +156,7 @@ RunResult Runner::cross(const std::function<Json()>& decision) {
 }
 
 RunResult Runner::recover() {
+  limits_.forward = limits_.recovery;
   if (is_committed()) return go_forward();
   reached_ = plan_.no_return();  // how far the other one came is not known
   const auto standing = standing_of(journal_.records());

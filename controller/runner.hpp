@@ -20,6 +20,7 @@ struct RunLimits {
   std::chrono::milliseconds max_pause{5'000};        // how long clients may wait, from the first step of the window on
   std::chrono::milliseconds undo{30'000};
   std::chrono::milliseconds forward{60'000};         // below the line, until a person is asked
+  std::chrono::milliseconds recovery{60'000};        // the same, for recover()
   std::chrono::milliseconds plain{std::chrono::hours(24 * 7)};
 
   // Of max_pause; the rest is for the way back, for which clients wait as well.

@@ -74,6 +74,9 @@ class Traffic {
   // the process meant and that it reads the file meant, pool mode, time-outs against the pause budget, no-op RELOAD and
   // read-back. Throws Refused. Changes nothing lasting.
   virtual void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) = 0;
+  // Tries, before stage(), whether the users of the clients can log in on the target as they would behind the move, and
+  // says for whom that is known. Throws Refused "pooler.target-login". Empty: it cannot be tried here.
+  virtual std::string try_logins(const Endpoint& /*target*/, Deadline /*deadline*/) { return {}; }
   // Writes the file for the new target beside the old one, fsynced, so that only rename remains in the window. Idempotent.
   virtual void stage(const Endpoint& target, Deadline deadline) = 0;
   virtual void discard_staged() = 0;

@@ -54,6 +54,7 @@ struct CheckSettings {
   std::vector<std::string> our_roles = {};              // the controller's and replication's
   std::vector<CheckWaiver> waivers = {};
   std::vector<std::string> promotable = {};             // physical standbys that may be promoted: they wait for the fence
+  std::vector<std::string> away_slots = {};             // physical slots whose absent reader nobody promotes
 };
 
 // Both control sessions are open, and read only if nothing else is to be done with them.

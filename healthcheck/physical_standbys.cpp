@@ -12,11 +12,20 @@ std::vector<std::string> names_of(const std::vector<Standby>& standbys) {
   return names;
 }
 
-}  // namespace
+// What a standby that is away comes back to, and may be promoted without.
+Findings slots_without_reader(const CheckContext& context) {
+  auto slots = physical_slots_without_reader(context.source.control(), context.deadline);
+  std::erase_if(slots, [&](const std::string& slot) {
+    return std::ranges::find(context.settings.away_slots, slot) != context.settings.away_slots.end();
+  });
+  if (slots.empty()) return {};
+  return {fail("fence.standbys", context.source.color() + ": nobody reads these physical slots: " + some_of(slots) + "; a standby that is away could be promoted unfenced",
+               "Bring it back and name it in cutover.standbys.promotable; drop a slot that nobody needs; or name the slot in cutover.standbys.away if nothing promotes who reads it.")};
+}
 
 // A standby that is promoted without the fence takes writes while the other side serves. One that the playbook names is
 // waited for in the window, so it has to be there; it may be the other side's.
-Findings physical_standbys(const CheckContext& context) {
+Findings followers(const CheckContext& context) {
   const auto& known = context.settings.promotable;
   const auto here = verdigris::physical_standbys(context.source.control(), context.deadline);
   std::vector<std::string> unknown;
@@ -41,6 +50,13 @@ Findings physical_standbys(const CheckContext& context) {
   if (away.empty()) return {pass("fence.standbys", color + ": the fence is waited for by " + some_of(known))};
   return {fail("fence.standbys", color + ": standbys of cutover.standbys.promotable do not follow, so they would not have the fence: " + some_of(away),
                "Bring them back, or take them out of the playbook and out of reach of your failover software.")};
+}
+
+}  // namespace
+
+Findings physical_standbys(const CheckContext& context) {
+  auto findings = slots_without_reader(context);
+  return findings.empty() ? followers(context) : findings;
 }
 
 }  // namespace verdigris::questions

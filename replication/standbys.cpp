@@ -19,6 +19,14 @@ std::vector<Standby> physical_standbys(Connection& on, Deadline deadline) {
   return out;
 }
 
+std::vector<std::string> physical_slots_without_reader(Connection& on, Deadline deadline) {
+  const auto result = on.query(Sql("SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT active ORDER BY 1"),
+                               deadline);
+  std::vector<std::string> out;
+  for (const auto& row : result.rows(1)) out.push_back(row.text(0));
+  return out;
+}
+
 std::vector<std::string> standbys_behind(Connection& on, const std::vector<std::string>& names, Lsn position, Deadline deadline) {
   const auto there = physical_standbys(on, deadline);
   std::vector<std::string> behind;

@@ -20,6 +20,9 @@ struct Standby {
 // Base backups under way and receivers of logical slots are none.
 std::vector<Standby> physical_standbys(Connection& on, Deadline deadline);
 
+// Physical slots that nobody reads now: a standby that is away has one, and so may an archive.
+std::vector<std::string> physical_slots_without_reader(Connection& on, Deadline deadline);
+
 // Those of `names` that have not flushed up to `position` on `on`, with how far they are; one that does not follow, too.
 std::vector<std::string> standbys_behind(Connection& on, const std::vector<std::string>& names, Lsn position, Deadline deadline);
 

@@ -184,6 +184,8 @@ void PostgresServer::stop_fast(Deadline deadline) {
 
 void PostgresServer::stop_immediate() {
   if (!is_running()) return;
+  // A stopped one must not go on for a moment, flush its log and answer: it gets the signal before it is let go.
+  for (const pid_t one : processes()) ::kill(one, SIGQUIT);
   thaw();
   process_->stop(SIGQUIT, Deadline::after(15s));  // the server itself kills what has not ended after 5 s
 }

@@ -15,8 +15,10 @@ PlannedActs StageTraffic::statements(Deadline deadline) { return traffic_.file_c
 
 std::string StageTraffic::apply(Deadline deadline) {
   traffic_.require_ready(from_, budget_, deadline);
+  const auto logins = traffic_.try_logins(to_, deadline);
   traffic_.stage(to_, deadline);
-  return traffic_.describe() + (traffic_.abilities().has_file ? ", file staged" : ", as it must be");
+  return traffic_.describe() + (traffic_.abilities().has_file ? ", file staged" : ", as it must be") +
+         (logins.empty() ? "" : "; " + logins);
 }
 
 void StageTraffic::undo(Deadline) { traffic_.discard_staged(); }

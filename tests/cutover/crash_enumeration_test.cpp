@@ -15,6 +15,7 @@
 #include "tests/support/pgbouncer_driver.hpp"
 #include "tests/support/probes.hpp"
 #include "tests/support/shared_shop.hpp"
+#include "tests/support/thorough.hpp"
 
 namespace verdigris::test {
 namespace {
@@ -40,20 +41,17 @@ constexpr Between kBetween[] = {{"inside:fence_source", false}, {"before:committ
                                 {"after:committed", true},      {"after:committed_on_target", true},
                                 {"inside:start_reverse", true}, {"inside:drop_stream", true}};
 
-bool is_thorough() {
-  return std::getenv("VERDIGRIS_THOROUGH") != nullptr || std::getenv("VERDIGRIS_CASE") != nullptr;
-}
-
 bool is_chosen(const Case& one) {
   const char* chosen = std::getenv("VERDIGRIS_CASE");
   return chosen == nullptr || one.name() == chosen;
 }
 
-// Who is killed behind the n-th act, and in which direction: one of the servers and poolers in turn; the controller behind
-// every sixth (recovery_test has it at each record).
+bool is_whole() { return is_thorough() || is_case_named(); }
+
+// Who is killed behind the n-th act, and in which direction: one of the servers and poolers in turn; the controller is for
+// recovery_test.
 bool is_dealt(std::size_t n, std::size_t killed, const std::string& command) {
   const bool is_switch = command == "switch";
-  if (killed == 4) return n % 6 == 0 && (n / 6 % 2 == 0) == is_switch;
   return killed == n % 4 && (n / 4 % 2 == 0) == is_switch;
 }
 
@@ -248,7 +246,7 @@ TEST_F(CrashEnumeration, BehindEachActOfACrossingEndsWithOneSideOpenAndNothingLo
   for (std::size_t n = 0; n < all.size(); ++n)
     for (std::size_t killed = 0; killed < std::size(kKilledOnes); ++killed)
       for (const char* command : {"switch", "rollback"}) {
-        if (!is_thorough() && !is_dealt(n, killed, command)) continue;
+        if (!is_whole() && !is_dealt(n, killed, command)) continue;
         const std::string who = kKilledOnes[killed];
         cases.push_back({command, who, kApplied + all[n], n >= line ? "target" : who == "controller" ? "source" : ""});
       }
@@ -259,13 +257,13 @@ TEST_F(CrashEnumeration, BehindEachActOfACrossingEndsWithOneSideOpenAndNothingLo
         const auto& [point, is_behind_line] = kBetween[n];
         const bool is_in_sample = killed == n % 3 && (n / 3 % 2 == 0) == (std::string(command) == "switch");
         const std::string who = kKilledOnes[killed];
-        if (is_thorough() || is_in_sample)
+        if (is_whole() || is_in_sample)
           cases.push_back({command, who, point, is_behind_line ? "target" : who == "controller" ? "source" : ""});
       }
   // One pooler is moved by then, the other is not.
   for (const char* point : {"before:pooler-rename", "after:pooler-rename", "after:pooler-resume"})
     for (const char* command : {"switch", "rollback"})
-      if (is_thorough() || (point == std::string("after:pooler-resume")) == (command == std::string("switch")))
+      if (is_whole() || (point == std::string("after:pooler-resume")) == (command == std::string("switch")))
         cases.push_back({command, "controller", point, "target"});
   run_all(cases);
 }
@@ -282,7 +280,7 @@ TEST_F(CrashEnumeration, BehindEachActOfUndoingEndsOnTheSourceAndNothingIsLost) 
         const bool is_near = n >= window && n < window + 4;  // the pause, the fence, and what is beside them
         const bool is_in_sample =
             is_near && killed == n % std::size(kKilledOnes) && (n % 2 == 0) == (std::string(command) == "switch");
-        if (is_thorough() || is_in_sample) cases.push_back({command, kKilledOnes[killed], kUndone + all[n], "source"});
+        if (is_whole() || is_in_sample) cases.push_back({command, kKilledOnes[killed], kUndone + all[n], "source"});
       }
   run_all(cases);
 }

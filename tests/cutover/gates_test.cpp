@@ -270,7 +270,7 @@ TEST_F(Gates, ALockOnGreenThatHoldsUpRowsIsNamedBeforeClientsAreHeld) {
   auto analyst = admin(shop_->server("green"));
   run(analyst, "BEGIN");
   run(analyst, "LOCK TABLE public.categories IN SHARE MODE");
-  const auto answer = shop_->command({"switch", "--confirm", "shop", "--timeout", "4s"}, shop_->with_points());
+  const auto answer = shop_->command({"switch", "--confirm", "shop", "--timeout", "8s"}, shop_->with_points());
   EXPECT_EQ(answer.exit_code, 7) << answer.json << answer.errors;
   const auto reason = answer.json.value("reason", "");
   EXPECT_NE(reason.find("green: pid "), std::string::npos) << reason;

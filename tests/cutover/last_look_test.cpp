@@ -2,6 +2,7 @@
 // now and the one that shall: a refusal there costs nobody anything.
 #include "tests/support/pgbouncer_driver.hpp"
 #include "tests/support/shop.hpp"
+#include "tests/support/thorough.hpp"
 
 namespace verdigris::test {
 namespace {
@@ -149,8 +150,10 @@ TEST_F(LastLook, RefusesWhatWouldBeLeftBehindInBothDirections) {
       auto side = admin(shop_->server((serving(command) == "blue") == is_source ? "blue" : "green"));
       run(side, drift.done);
       expect_refused(command, drift.why);
-      const auto verified = shop_->command({"verify"});
-      EXPECT_EQ(verified.exit_code, drift.verify) << verified.json << verified.errors;
+      if (command == "switch" || is_thorough()) {
+        const auto verified = shop_->command({"verify"});
+        EXPECT_EQ(verified.exit_code, drift.verify) << verified.json << verified.errors;
+      }
       run(side, drift.undone);
     }
     // The column of our own migration is on green alone and blocks no rollback.

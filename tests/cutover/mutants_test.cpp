@@ -9,6 +9,7 @@
 #include "tests/support/pgbouncer_driver.hpp"
 #include "tests/support/probes.hpp"
 #include "tests/support/shop.hpp"
+#include "tests/support/thorough.hpp"
 
 namespace verdigris::test {
 namespace {
@@ -209,11 +210,16 @@ class Mutants : public testing::TestWithParam<Mutant> {
 TEST_P(Mutants, TurnTheirScenarioRed) {
   const auto with_it = play({});
   EXPECT_TRUE(with_it.is_kept) << with_it.how;
-  const auto without = play({{"VERDIGRIS_MUTANT", GetParam().name}});
-  EXPECT_FALSE(without.is_kept) << "survived: VERDIGRIS_MUTANT=" << GetParam().name;
+  Outcome without;
+  // Alone it is stopped by another proof, which takes its time.
+  if (GetParam().also == nullptr || is_thorough()) {
+    without = play({{"VERDIGRIS_MUTANT", GetParam().name}});
+    EXPECT_FALSE(without.is_kept) << "survived: VERDIGRIS_MUTANT=" << GetParam().name;
+  }
   if (GetParam().also != nullptr) {
     const auto both = play({{"VERDIGRIS_MUTANT", std::string(GetParam().name) + "," + GetParam().also}});
     EXPECT_NE(both.how.find(GetParam().broken), std::string::npos) << "not by its own invariant: " << both.how;
+    if (without.is_kept) without = both;
   }
   RecordProperty("red", without.how);
   std::cout << GetParam().name << ": " << without.how.substr(0, 300) << "\n";

@@ -1,5 +1,5 @@
 // Two PgBouncer processes on one TCP port (so_reuseport, faults B14), through which clients reach one or the other: all
-// are held, or a switch is refused before anybody is.
+// are held, or a switch is refused before anybody is. So it is if the port is another process's alone.
 #include <csignal>
 
 #include "controller/sandbox/postgres_binaries.hpp"
@@ -14,9 +14,10 @@ namespace fs = std::filesystem;
 class PgBouncerSiblings : public PgBouncerDriver {
  protected:
   void SetUp() override {
-    poolers_.push_back(pair_.pooler("a", {.settings = {{"so_reuseport", "1"}}}));
+    poolers_.push_back(pair_.pooler("a", {.settings = {{"so_reuseport", port_is_shared_ ? "1" : "0"}}}));
     start_sibling();
   }
+  bool port_is_shared_ = true;
   void TearDown() override {
     if (sibling_) sibling_->stop(SIGTERM, soon());
     fs::remove_all(dir());
@@ -82,6 +83,23 @@ TEST_F(PgBouncerSiblings, OneThatThePlaybookDoesNotNameIsRefusedBeforeAnybodyIsH
     EXPECT_NE(error.hint().find("pooler.instances"), std::string::npos) << error.hint();
   }
   EXPECT_FALSE(is_paused(settings().instances[0]));
+}
+
+// One that was left over has the port; what is asked by its unix socket serves nobody but by that.
+class PgBouncerLeftOver : public PgBouncerSiblings {
+ protected:
+  PgBouncerLeftOver() { port_is_shared_ = false; }
+};
+
+TEST_F(PgBouncerLeftOver, ThatHasThePortIsRefusedBeforeAnybodyIsHeld) {
+  EXPECT_NO_THROW(PgBouncerTraffic(settings()).require_sound(blue(), 5s, soon()));
+  auto late = settings();
+  late.instances = {sibling()};
+  std::string text;
+  EXPECT_EQ(refusal(late, &text), "pooler.port-taken");
+  EXPECT_EQ(text, "pooler sibling: another process of this machine listens on its port " +
+                      std::to_string(poolers_[0].port()) + ": clients that come by it would not be held");
+  EXPECT_FALSE(is_paused(sibling()));
 }
 
 TEST_F(PgBouncerSiblings, BothNamedAreHeldAndMovedTogether) {

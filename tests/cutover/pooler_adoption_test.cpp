@@ -324,5 +324,63 @@ TEST_F(PoolerAdoption, ASurveySaysWhereEachDatabaseIsDefinedAndWhatIsWrong) {
   EXPECT_EQ(survey_pooler(instance(), {"shop"}, soon()).trouble.id, "pooler.unreachable");
 }
 
+// Of the pool's user, by the process itself, on the server that nobody uses yet: its password and pg_hba.conf there.
+TEST_F(PoolerAdoption, LoginsAreTriedOnTheOtherServerBeforeAnybodyWaits) {
+  start();
+  Clients clients(everywhere(1));
+  ASSERT_TRUE(clients.wait_for("blue", 20));
+  EXPECT_EQ(PgBouncerTraffic(settings()).try_logins(green(), soon()), "") << "only in a file of ours";
+  for (std::size_t i : {0U, 1U}) adopt(i);
+  const std::string as_adopted = read(included());
+  const auto tried = [&](std::string* text = nullptr) {
+    PgBouncerTraffic traffic(adopted_settings());
+    std::string said;
+    const auto id = error_of([&] { said = traffic.try_logins(green(), soon()); }, text);
+    EXPECT_EQ(read(included()), as_adopted) << "a probe was left";
+    return id == "accepted" ? said : id;
+  };
+  EXPECT_EQ(tried(), "logins tried there: app");
+  auto to_green = test::admin(pair_.green(), "postgres");
+  test::run(to_green, "ALTER DATABASE shop CONNECTION LIMIT 0");
+  EXPECT_EQ(tried(), "logins tried there: app") << "closed behind the password";
+  const auto verifier = test::value(to_green, "SELECT rolpassword FROM pg_authid WHERE rolname = 'app'");
+  test::run(to_green, "ALTER ROLE app PASSWORD 'another'");
+  std::string text;
+  EXPECT_EQ(tried(&text), "pooler.target-login");
+  EXPECT_NE(text.find(": app cannot log in on "), std::string::npos) << text;
+  EXPECT_NE(text.find("password authentication failed"), std::string::npos) << text;
+  test::run(to_green, "ALTER ROLE app PASSWORD '" + verifier + "'");
+  const auto hba = pair_.green().dir() / "data/pg_hba.conf";
+  const std::string admitted = read(hba);
+  write(hba, replaced(admitted, "local all all scram-sha-256\n", ""));
+  test::run(to_green, "SELECT pg_reload_conf(), pg_sleep(0.3)");
+  EXPECT_EQ(tried(&text), "pooler.target-login");
+  EXPECT_NE(text.find("no pg_hba.conf entry"), std::string::npos) << text;
+  write(hba, admitted);
+  test::run(to_green, "SELECT pg_reload_conf(), pg_sleep(0.3)");
+  test::run(to_green, "ALTER DATABASE shop CONNECTION LIMIT -1");
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
+}
+
+// A pooler that has the passwords from elsewhere says "wrong password" of each probe.
+TEST_F(PoolerAdoption, ALoginThatThePoolerCannotTryIsNoReasonToRefuse) {
+  start();
+  adopt();
+  auto only_a = adopted_settings();
+  only_a.instances.resize(1);
+  Clients clients({poolers_[0].client("app", "shop")});
+  ASSERT_TRUE(clients.wait_for("blue", 5));
+  auto to_blue = test::admin(pair_.blue(), "postgres");
+  const auto verifier = test::value(to_blue, "SELECT rolpassword FROM pg_authid WHERE rolname = 'app'");
+  const auto users = poolers_[0].dir() / "userlist.txt";
+  write(users, replaced(read(users), "\"sandbox-app\"", "\"" + verifier + "\""));
+  console(0).reload(soon());
+  EXPECT_EQ(PgBouncerTraffic(only_a).try_logins(green(), soon()), "not to be tried: app (server login failed: wrong password type)");
+  ASSERT_TRUE(clients.wait_for("blue", 5));
+  clients.stop();
+  EXPECT_EQ(clients.errors(), 0);
+}
+
 }  // namespace
 }  // namespace verdigris

@@ -1,7 +1,7 @@
 // The controller is killed before and after every record that it writes, under load; `recover` in a new process must
-// end it each time, and two probes beside the pooler never see both sides take writes. The decision and the last record
-// are met so in both directions, any other before or after it in one; `recover` itself is killed at a sample of its own
-// points. VERDIGRIS_THOROUGH=1: all in both directions. One case alone:
+// end it each time, and two probes beside the pooler never see both sides take writes. A sample, in which the decision is
+// met in both directions, before and after; `recover` itself is killed at a sample of its own points.
+// VERDIGRIS_THOROUGH=1: all in both directions. One case alone:
 //   VERDIGRIS_CASE="switch after:begin:open_target" recovery_test
 //   VERDIGRIS_CASE="switch after:committed, recover before:begin:move_traffic" recovery_test
 #include <algorithm>
@@ -14,6 +14,7 @@
 #include "replication/side.hpp"
 #include "tests/support/probes.hpp"
 #include "tests/support/shop.hpp"
+#include "tests/support/thorough.hpp"
 
 namespace verdigris::test {
 namespace {
@@ -32,37 +33,34 @@ Points lines_of(const std::filesystem::path& file) {
   return result;
 }
 
-bool is_thorough() {
-  return std::getenv("VERDIGRIS_THOROUGH") != nullptr || std::getenv("VERDIGRIS_CASE") != nullptr;
-}
-
 bool is_chosen(const std::string& name) {
   const char* chosen = std::getenv("VERDIGRIS_CASE");
   return chosen == nullptr || name == chosen;
 }
 
-// Each record in one direction, before or after it; what decides in both, before and after.
+// Every other record in one direction, before or after it; the decision in both, before and after.
 Points dealt(const Points& all, bool is_way_back) {
-  if (is_thorough()) return all;
+  if (is_thorough() || is_case_named()) return all;
   std::map<std::string, int> number;  // of each record
   Points result;
   for (const auto& point : all) {
     const bool is_before = point.starts_with("before:");
     const auto record = point.substr(point.find(':') + 1);
     const int n = number.emplace(record, static_cast<int>(number.size())).first->second;
-    const bool decides = record.starts_with("committed") || record == "finished";
-    if (decides || ((n / 2 % 2 == 0) == is_way_back && is_before == (n % 2 == 0))) result.push_back(point);
+    const bool is_in_sample = n % 4 == (is_way_back ? 1 : 3) && is_before == (n / 4 % 2 == 0);
+    if (record.starts_with("committed") || is_in_sample) result.push_back(point);
   }
   return result;
 }
 
-// Of the points of `recover`: what decides in both directions, of the rest every sixth in one.
+// Of the points of `recover`: what decides in one direction, of the rest every eighth.
 Points dealt_of_recovery(const Points& all, bool is_way_back) {
-  if (is_thorough()) return all;
+  if (is_thorough() || is_case_named()) return all;
   Points result;
   for (std::size_t n = 0; n < all.size(); ++n) {
     const bool decides = all[n].find("undone") != std::string::npos || all[n].find("committed") != std::string::npos;
-    if (decides || (n % 6 == 0 && (n / 6 % 2 == 1) == is_way_back)) result.push_back(all[n]);
+    const bool is_ours = (n % 2 == 1) == is_way_back;
+    if ((decides && is_ours) || (n % 8 == 4 && (n / 8 % 2 == 1) == is_way_back)) result.push_back(all[n]);
   }
   return result;
 }

@@ -112,6 +112,17 @@ TEST_F(Standbys, UnknownOnesAreRefusedByName) {
   EXPECT_EQ(tried.exit_code, 0) << tried.json << tried.errors;
 }
 
+// One that is away has a slot, and comes back one day.
+TEST_F(Standbys, ASlotThatNobodyReadsIsRefusedByNameUnlessItIsAnsweredFor) {
+  auto blue = admin(shop_->server("blue"));
+  run(blue, "SELECT pg_create_physical_replication_slot('db1c', true)");
+  expect_refused("db1c");
+  write(shop_->playbook(), replaced(original_, "max_pause: 10s", "max_pause: 4s, standbys: { away: [db1c] }"));
+  const auto tried = shop_->command({"switch", "--dry-run"});
+  EXPECT_EQ(tried.exit_code, 0) << tried.json << tried.errors;
+  run(blue, "SELECT pg_drop_replication_slot('db1c')");
+}
+
 TEST_F(Standbys, OneThatDoesNotGetTheFenceInTimeUndoesTheSwitch) {
   const StandbyOfBlue standby(shop_->server("blue"), "db1b", 5436);
   name("db1b");

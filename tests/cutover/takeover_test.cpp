@@ -3,7 +3,6 @@
 // never see both sides take writes. The points are dealt to the two directions; VERDIGRIS_THOROUGH=1: all of them, and
 // further ones, in both, and one sleeps for a whole minute.
 #include <csignal>
-#include <cstdlib>
 #include <iostream>
 #include <thread>
 
@@ -11,14 +10,13 @@
 #include "tests/support/pgbouncer_driver.hpp"
 #include "tests/support/probes.hpp"
 #include "tests/support/shared_shop.hpp"
+#include "tests/support/thorough.hpp"
 
 namespace verdigris::test {
 namespace {
 
 using namespace std::chrono_literals;
 using Arguments = std::vector<std::string>;
-
-bool is_thorough() { return std::getenv("VERDIGRIS_THOROUGH") != nullptr; }
 
 class Takeover : public SharedShop {
  protected:

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "controller/sandbox/load_writers.hpp"
 #include "controller/sandbox/roles.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
 #include "tests/support/shop.hpp"
+#include "tests/support/thorough.hpp"
 
 namespace verdigris::test {
 namespace {
@@ -17,7 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-const bool is_soak = std::getenv("VERDIGRIS_THOROUGH") != nullptr;
+const bool is_soak = is_thorough();
 const auto kPace = is_soak ? 8ms : 20ms;
 // A login that is refused is a process of the server all the same, of 40 ms of a virtual machine's processor: at 30 ms it
 // was most of what a test took.

@@ -76,6 +76,7 @@ const Case kScalars[] = {
     {with_line("fence: { bypass: terminate }"), "accepted"},
     {with_line("fence: { autovacuum: wait }"), "accepted"},
     {with_line("cutover: { standbys: { promotable: [db1b, db1c] } }"), "accepted"},
+    {with_line("cutover: { standbys: { away: [archive] } }"), "accepted"},
     {with_line("fence: { bypass: terminat }"),
      "value: \"terminat\" is not one of refuse, wait, terminate; did you mean \"terminate\"?"},
     {with_attempts("attempts: 5, backoff: 15s"), "accepted"},

@@ -11,6 +11,7 @@ namespace verdigris {
 namespace {
 
 const std::string kIncluded = "/etc/pgbouncer/verdigris/shop.ini";
+const std::string kProbe = "verdigris_probe_1 = host=127.0.0.1 port=1 dbname=x\n";
 const std::string kHead = "; managed by verdigris\n[databases]\n";
 
 IniFile parse(const std::string& bytes, const std::map<std::string, std::string>& included = {}) {
@@ -130,7 +131,7 @@ TEST(IniAdoption, RefusesWhatIsNotOneLineOfTheMainFile) {
 TEST(IniAdoption, AProbeStandsInTheSectionOfTheDatabaseAndLeavesNothing) {
   for (const std::string& included : std::vector<std::string>{kHead + "shop = host=b\n[pgbouncer]\nx = 1\n", kHead + "# x\n  shop = host=b", "; managed by verdigris\n[databases] shop = host=b\n", "; managed by verdigris\nshop = host=b\n",
                                      std::string("; managed by verdigris\n[users]\nshop = pool_mode=session\n[databases]\nshop = host=b\n")}) {
-    const std::string with = with_probe(included, "shop", "verdigris_probe_1");
+    const std::string with = with_lines(included, "shop", kProbe);
     const auto file = IniFile::parse("main.ini", "[databases]\n%include " + kIncluded + "\n", [&](const std::string&) { return with; }, kIncluded);
     EXPECT_EQ(file.definition("verdigris_probe_1").section, "databases") << with;
     EXPECT_EQ(file.target("verdigris_probe_1").port, "1") << with;
@@ -138,7 +139,7 @@ TEST(IniAdoption, AProbeStandsInTheSectionOfTheDatabaseAndLeavesNothing) {
     EXPECT_EQ(without_probes(with).find("probe"), std::string::npos);
     EXPECT_EQ(without_probes(without_probes(with)), without_probes(with));
   }
-  EXPECT_EQ(without_probes(with_probe(kHead + "shop = host=b\n", "shop", "verdigris_probe_1")), kHead + "shop = host=b\n");
+  EXPECT_EQ(without_probes(with_lines(kHead + "shop = host=b\n", "shop", kProbe)), kHead + "shop = host=b\n");
 }
 
 }  // namespace

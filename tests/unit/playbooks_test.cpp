@@ -72,6 +72,7 @@ TEST(Playbooks, ReferenceShowsTheDefaults) {
   EXPECT_EQ(reference.fence.lock_timeout, defaults.fence.lock_timeout);
   EXPECT_EQ(reference.fence.autovacuum, defaults.fence.autovacuum);
   EXPECT_EQ(reference.cutover.promotable, defaults.cutover.promotable);
+  EXPECT_EQ(reference.cutover.away_slots, defaults.cutover.away_slots);
   EXPECT_EQ(reference.cutover.max_pause, defaults.cutover.max_pause);
   EXPECT_EQ(reference.rollback.keep, defaults.rollback.keep);
   EXPECT_EQ(std::get<LagGate>(reference.gates.at(0)).wait, LagGate{}.wait);
