@@ -26,7 +26,7 @@ class PgBouncerInstance {
 
   void require_sound(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
   void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
-  // traffic.hpp; of all aliases. None where the file is not adopted, or RELOAD does harm before the pause.
+  // traffic.hpp; of all aliases. None where the file is not adopted.
   std::vector<LoginTrial> try_logins(const Endpoint& target, Deadline deadline);
   void stage(const Endpoint& target, Deadline deadline);
   void discard_staged();
@@ -80,7 +80,7 @@ class PgBouncerInstance {
   // Runs act on B; a session that was lost since (the process restarted) is opened anew, once. act may run twice.
   template <class Act>
   auto on_control(Deadline deadline, Act act);
-  TrialOf trial_of(const std::string& alias, const std::string& moved) const;
+  TrialOf trial_of(const std::string& alias, const IniFile& now, const std::string& moved) const;
   std::vector<std::string> users_of(const std::string& alias, Deadline deadline);
   IniFile look(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
   void open_holders(Deadline deadline);

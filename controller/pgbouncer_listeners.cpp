@@ -54,12 +54,24 @@ std::optional<std::set<std::string>> sockets_of(pid_t pid) {
   if (pid == 0 || error) return std::nullopt;
   std::set<std::string> inodes;
   for (; entries != fs::directory_iterator(); entries.increment(error)) {
-    if (error) return std::nullopt;
-    std::error_code is_gone;  // a descriptor may be closed meanwhile
-    const auto target = fs::read_symlink(entries->path(), is_gone).string();
+    std::error_code unread;
+    const auto target = fs::read_symlink(entries->path(), unread).string();
+    if (unread == std::errc::no_such_file_or_directory) continue;  // closed meanwhile
+    if (unread) return std::nullopt;                               // the directory may be read, and what is in it not
     if (target.starts_with(kSocket)) inodes.insert(target.substr(kSocket.size(), target.size() - kSocket.size() - 1));
   }
+  if (error) return std::nullopt;
   return inodes;
+}
+
+bool is_any(const std::string& address) { return address.find_first_not_of('0') == std::string::npos; }
+
+// Whether a socket there keeps another one from listening here: one of all IPv6 addresses has IPv4's as well.
+bool is_in_the_way(const std::string& there, const std::string& here) {
+  if (there == here) return true;
+  const bool is_same_family = there.size() == here.size();
+  if (is_any(there)) return is_same_family || there.size() > here.size();
+  return is_any(here) && is_same_family;
 }
 
 // An address is written word by word, each as the machine has it in memory.
@@ -127,10 +139,14 @@ std::string processes_text(int processes) { return std::to_string(processes) + (
 void require_its_own(const PoolerListening& one, const std::vector<std::string>& addresses, const Listeners& listeners) {
   const auto own = sockets_of(one.pid);
   if (!own) return;
+  const auto is_own = [&own](const std::string& inode) { return own->contains(inode); };
   for (const auto& address : addresses) {
     const auto there = listeners.find(address);
-    if (there == listeners.end()) continue;
-    if (std::ranges::any_of(there->second, [&own](const std::string& inode) { return own->contains(inode); })) continue;
+    if (there != listeners.end() && std::ranges::any_of(there->second, is_own)) continue;
+    const bool is_taken = std::ranges::any_of(listeners, [&](const auto& other) {
+      return is_in_the_way(other.first, address) && !std::ranges::all_of(other.second, is_own);
+    });
+    if (!is_taken) continue;
     throw Refused("pooler.port-taken",
                   "pooler " + one.name + ": another process of this machine listens on its port " + one.port +
                       ": clients that come by it would not be held",

@@ -6,30 +6,27 @@
 #include <array>
 #include <string_view>
 
+#include "controller/ini_lexer.hpp"
 #include "controller/pgbouncer_instance.hpp"
 #include "controller/pgbouncer_probe.hpp"
 #include "controller/pgbouncer_readiness.hpp"
 #include "replication/errors.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
 
 constexpr std::chrono::milliseconds kLoginPatience{3'000};
+constexpr std::size_t kMostTried = 20;
 
-bool has_any(std::string_view text, std::initializer_list<std::string_view> parts) {
-  return std::ranges::any_of(parts, [&](std::string_view part) { return text.find(part) != std::string_view::npos; });
+std::vector<IniPair> pairs_of(const std::string& definition) {
+  IniEntry entry;
+  entry.value = definition;
+  return read_pairs(entry);
 }
 
-// A name in quotes; PgBouncer doubles one within.
-std::string quoted(const std::string& name) {
-  std::string text = "'";
-  for (const char c : name) text += c == '\'' ? "''" : std::string(1, c);
-  return text + "'";
-}
-
-std::string line_of(const std::string& probe, const TrialOf& trial, const std::string& user) {
-  const bool has_user = (" " + trial.definition).find(" user=") != std::string::npos;
-  return probe + " = " + trial.definition + (has_user ? "" : " user=" + quoted(user)) + "\n";
+bool has_pair(const std::vector<IniPair>& pairs, std::string_view key) {
+  return std::ranges::find(pairs, key, &IniPair::key) != pairs.end();
 }
 
 // Without what libpq puts before it.
@@ -41,28 +38,45 @@ std::string said_in(const std::string& answer) {
   return begin == std::string::npos ? answer : answer.substr(begin);
 }
 
-LoginTrial try_login(const TrialOf& trial, const std::string& probe, const std::string& user, Deadline deadline) {
+LoginTrial attempt(const TrialOf& trial, const std::string& probe, const std::string& user, Deadline deadline) {
   const Deadline patience = Deadline::after(kLoginPatience).or_earlier(deadline);
   try {
     Connection::open_plain(trial.admin.with("dbname", probe), {"pooler " + trial.name, "verdigris login trial", false, {}}, patience);
     return {user, LoginTrial::Verdict::proven, "logged in"};
   } catch (const NoAnswer&) {
-    return {user, trial.may_have_to_wait ? LoginTrial::Verdict::unknown : LoginTrial::Verdict::refused,
-            fmt::format("no answer within {} s", kLoginPatience.count() / 1000)};
+    if (deadline.has_passed()) throw DeadlinePassed("pooler " + trial.name + ": no time left for the logins of its users");
+    return {user, LoginTrial::Verdict::refused, fmt::format("no answer within {} s", kLoginPatience.count() / 1000)};
   } catch (const CannotConnect& error) {
-    return {user, judge_login(error.sqlstate(), error.what(), trial.knows_passwords), said_in(error.what())};
+    return {user, judge_login(error.sqlstate(), error.what()), said_in(error.what())};
   }
+}
+
+// The names of a user's two databases.
+struct Probes {
+  std::string here, there;
+};
+
+LoginTrial try_login(const TrialOf& trial, const Probes& probes, const std::string& user, Deadline deadline) {
+  auto there = attempt(trial, probes.there, user, deadline);
+  if (there.verdict != LoginTrial::Verdict::refused) return there;
+  // A user of another database, say, or a pool that waits for its turn.
+  if (attempt(trial, probes.here, user, deadline).verdict != LoginTrial::Verdict::proven) there.verdict = LoginTrial::Verdict::unknown;
+  return there;
+}
+
+bool is_writable(const std::string& name) {
+  return !name.empty() && std::ranges::none_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 }  // namespace
 
-LoginTrial::Verdict judge_login(const std::string& sqlstate, const std::string& answer, bool knows_passwords) {
+LoginTrial::Verdict judge_login(const std::string& sqlstate, const std::string& answer) {
   using enum LoginTrial::Verdict;
   if (sqlstate == "42501" || sqlstate == "53300") return proven;
-  // It has a SCRAM verifier, and learns the keys from each client as that logs in.
-  if (has_any(answer, {"wrong password type"})) return unknown;
-  if (has_any(answer, {"password authentication failed"})) return knows_passwords ? refused : unknown;
-  if (has_any(answer, {"pg_hba.conf", "is not permitted to log in", "does not exist", "authentication failed for user"})) return refused;
+  // Of a server; without "for user" the pooler says it of whoever asks it. What it has as a verifier only ("wrong password
+  // type") it learns to use from each client that logs in.
+  for (const char* refusal : {"password authentication failed for user", "pg_hba.conf", "is not permitted to log in", "does not exist"})
+    if (answer.find(refusal) != std::string::npos) return refused;
   return unknown;  // in another language, or of a hook
 }
 
@@ -73,18 +87,34 @@ bool knows_passwords(const std::map<std::string, std::string>& config, const std
   };
   constexpr std::array kOfFile{"plain", "md5", "scram-sha-256", "trust", "cert"};
   if (std::ranges::find(kOfFile, value("auth_type")) == kOfFile.end()) return false;
-  return value("auth_user").empty() && (" " + definition).find(" auth_user=") == std::string::npos;
+  return value("auth_user").empty() && !has_pair(pairs_of(definition), "auth_user");
+}
+
+std::string trial_definition(const std::string& definition, const std::string& dbname, const std::string& user) {
+  const auto pairs = pairs_of(definition);
+  const bool is_forced = has_pair(pairs, "user");
+  std::string text;
+  for (const auto& pair : pairs)
+    if (pair.key != "dbname" && (is_forced || pair.key != "password")) text += pair.key + "=" + ini_value(pair.value, pair.is_quoted) + " ";
+  text += "dbname=" + ini_value(dbname, false);
+  return is_forced ? text : text + " user=" + ini_value(user, false);
 }
 
 std::vector<LoginTrial> try_logins(PgBouncerConsole& console, const TrialOf& trial, const std::vector<std::string>& users,
                                    Deadline deadline) {
-  std::string lines;
-  const std::string probe = new_probe();
-  for (std::size_t n = 0; n < users.size(); ++n) lines += line_of(fmt::format("{}_{}", probe, n), trial, users[n]);
   std::vector<LoginTrial> trials;
+  if (users.empty()) return trials;
+  const std::string probe = new_probe();
+  std::string lines;
+  std::vector<Probes> probes;
+  for (const auto& user : users) {
+    const auto& names = probes.emplace_back(Probes{fmt::format("{}_h{}", probe, probes.size()), fmt::format("{}_t{}", probe, probes.size())});
+    lines += names.here + " = " + trial_definition(trial.here, trial.dbname_here, user) + "\n";
+    lines += names.there + " = " + trial_definition(trial.there, trial.dbname_there, user) + "\n";
+  }
   with_lines_read(console, trial.included, trial.alias, lines, deadline, [&](const std::string&) {
-    for (std::size_t n = 0; n < users.size(); ++n)
-      trials.push_back(try_login(trial, fmt::format("{}_{}", probe, n), users[n], deadline));
+    crash_point("after:login-trial");
+    for (std::size_t n = 0; n < users.size(); ++n) trials.push_back(try_login(trial, probes[n], users[n], deadline));
   });
   return trials;
 }
@@ -93,15 +123,24 @@ std::vector<LoginTrial> PgBouncerInstance::try_logins(const Endpoint& target, De
   std::vector<LoginTrial> all;
   refuse_unusable([&] {
     identify(deadline);
-    if (!files_.is_adopted(files_.read()) || does_reload_fail_logins(config_)) return;
+    const auto now = files_.read();
+    if (!files_.is_adopted(now)) return;
     const auto moved = files_.change_to(target).after;
     for (const auto& alias : aliases_) {
-      const TrialOf trial = trial_of(alias, moved);
-      for (auto& one : verdigris::try_logins(control(deadline), trial, users_of(alias, deadline), deadline)) {
+      const auto users = users_of(alias, deadline);
+      auto trial = trial_of(alias, now, moved);
+      trial.dbname_there = target.dbname;
+      const bool is_silent = does_reload_fail_logins(config_) || !knows_passwords(config_, trial.here);
+      if (is_silent) {
+        const char* why = does_reload_fail_logins(config_) ? "TLS to servers" : "the pooler has no passwords of its own";
+        for (const auto& user : users) all.push_back({user, LoginTrial::Verdict::unknown, why});
+        continue;
+      }
+      for (auto& one : verdigris::try_logins(control(deadline), trial, users, deadline)) {
         if (one.verdict == LoginTrial::Verdict::refused)
           throw Refused("pooler.target-login",
-                        "pooler " + settings_.name + ": " + one.user + " cannot log in on " + text_of(target) +
-                            " as it will have to: " + one.answer,
+                        "pooler " + settings_.name + ": " + one.user + " can log in where clients are, and not on " +
+                            text_of(target) + ": " + one.answer,
                         "Let pg_hba.conf, passwords and the network there admit the pooler's users, then start again.");
         all.push_back(std::move(one));
       }
@@ -110,23 +149,19 @@ std::vector<LoginTrial> PgBouncerInstance::try_logins(const Endpoint& target, De
   return all;
 }
 
-TrialOf PgBouncerInstance::trial_of(const std::string& alias, const std::string& moved) const {
-  TrialOf trial{settings_.name, settings_.admin, files_.included_name(), alias, {}};
+TrialOf PgBouncerInstance::trial_of(const std::string& alias, const IniFile& now, const std::string& moved) const {
+  TrialOf trial{settings_.name, settings_.admin, files_.included_name(), alias, now.definition(alias).value, {}, now.target(alias).dbname, {}};
   const auto file = IniFile::parse("the included file", moved, [](const std::string&) { return ""; });
   for (const auto& entry : file.entries())
-    if (entry.key == alias) trial.definition = entry.value;
-  trial.knows_passwords = knows_passwords(config_, trial.definition);
-  const auto most = config_.find("max_user_connections");
-  trial.may_have_to_wait = most != config_.end() && most->second != "0";
+    if (entry.key == alias) trial.there = entry.value;
   return trial;
 }
 
-// Those whose clients are there, or were until the pool was forgotten.
+// Those who have a pool there.
 std::vector<std::string> PgBouncerInstance::users_of(const std::string& alias, Deadline deadline) {
-  constexpr std::size_t kMostTried = 20;
   std::set<std::string> users;
   for (const auto& pool : control(deadline).loads(deadline))
-    if (pool.alias == alias && users.size() < kMostTried) users.insert(pool.user);
+    if (pool.alias == alias && is_writable(pool.user) && users.size() < kMostTried) users.insert(pool.user);
   return {users.begin(), users.end()};
 }
 

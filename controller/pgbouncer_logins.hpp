@@ -1,6 +1,7 @@
 // Whether the pooler's users can log in on the server that they are to be led to, from where the process runs and with the
 // passwords that it has: asked while the old server still serves (cutover.md "Before the pause" 1). That server is closed,
-// which is looked at behind the password: "permission denied for database" proves the login.
+// which is looked at behind the password: "permission denied for database" proves the login. Who is turned away there is
+// tried where clients are now as well: only what works here and fails there is a reason to refuse.
 #pragma once
 
 #include <filesystem>
@@ -20,23 +21,28 @@ struct LoginTrial {
   std::string answer;  // what the pooler said, of the server or of its own
 };
 
-// What an attempt that ended so says. Without the passwords a wrong one says nothing.
-LoginTrial::Verdict judge_login(const std::string& sqlstate, const std::string& answer, bool knows_passwords);
+// What an attempt says that ended with this.
+LoginTrial::Verdict judge_login(const std::string& sqlstate, const std::string& answer);
 
-// Whether it has them by itself: neither an auth_query nor the clients' own logins are the source of them.
+// Whether the process has the passwords by itself: neither an auth_query nor the clients' own logins are the source of
+// them. definition: of the database.
 bool knows_passwords(const std::map<std::string, std::string>& config, const std::string& definition);
 
-// definition: of alias, leading to the server that is to be tried.
+// The value of a database that is as `definition`, with these two. A password without a user, which PgBouncer ignores, is
+// left out. Throws Refused "pooler.ini-syntax" as read_pairs().
+std::string trial_definition(const std::string& definition, const std::string& dbname, const std::string& user);
+
 struct TrialOf {
-  std::string name;        // how messages call the process
+  std::string name;  // how messages call the process
   Conninfo admin;
   std::filesystem::path included;
-  std::string alias, definition;
-  bool knows_passwords = true;
-  bool may_have_to_wait = false;  // a limit of the user's connections counts those of all databases
+  std::string alias;
+  std::string here, there;  // its definitions: as it is, and as it would be behind the move
+  std::string dbname_here, dbname_there;
 };
-// One database for each user, of a name of its own, is put into the included file, tried, and taken out. Throws what
-// with_lines_read() does.
+
+// Databases for each user, of names of their own, are put into the included file, tried, and taken out. Throws what
+// with_lines_read() does, and DeadlinePassed.
 std::vector<LoginTrial> try_logins(PgBouncerConsole& console, const TrialOf& trial, const std::vector<std::string>& users,
                                    Deadline deadline);
 

@@ -37,6 +37,15 @@ std::string reload(PgBouncerConsole& console, Deadline deadline) {
   }
 }
 
+// Behind an error, which counts; the console may be what failed.
+void reload_if_possible(PgBouncerConsole& console) {
+  try {
+    if (console.is_open()) reload(console, Deadline::after(kProbePatience));
+  } catch (const Error&) {
+    // the next RELOAD reads the file as it is
+  }
+}
+
 bool wait_gone(PgBouncerConsole& console, const std::string& alias, Deadline deadline) {
   const Deadline patience = Deadline::after(kProbePatience).or_earlier(deadline);
   while (is_known(console, alias, deadline)) {
@@ -69,6 +78,7 @@ void with_lines_read(PgBouncerConsole& console, const std::filesystem::path& inc
   } catch (...) {
     put(file, without);
     file.discard();
+    reload_if_possible(console);
     throw;
   }
   put(file, without);

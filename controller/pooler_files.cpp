@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "controller/ini_adoption.hpp"
 #include "replication/errors.hpp"
 
 namespace verdigris {
@@ -70,6 +71,8 @@ PoolerFiles::Change PoolerFiles::change_to(const Endpoint& target) {
     edited_bytes = ini.with_target(alias, target);
     ini = parse(main_bytes, included_bytes);
   }
+  // Of a trial that was killed: what is left leads past passwords.
+  if (is_in_included) edited_bytes = without_probes(edited_bytes);
   return {edited(ini).path().string(), before, edited_bytes};
 }
 

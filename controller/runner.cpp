@@ -156,6 +156,7 @@ RunResult Runner::cross(const std::function<Json()>& decision) {
 }
 
 RunResult Runner::recover() {
+  may_give_up_ = limits_.recovery >= limits_.forward;  // told to be quick, it can be run again
   limits_.forward = limits_.recovery;
   if (is_committed()) return go_forward();
   reached_ = plan_.no_return();  // how far the other one came is not known
@@ -277,7 +278,7 @@ void Runner::forward_step(std::size_t i, Deadline deadline) {
       return give_up(step, error);
     } catch (const Error& error) {
       if (error.failure() == Failure::busy) throw;
-      if (deadline.has_passed() && step.may_be_given_up() && !is_about_connection(error)) return give_up(step, error);
+      if (deadline.has_passed() && may_give_up_ && step.may_be_given_up() && !is_about_connection(error)) return give_up(step, error);
       if (deadline.has_passed()) throw;
       observer_.remarked(std::string(step.name()) + ": " + error.what() + "; trying again");
       if (may_mend_itself(error)) throw;

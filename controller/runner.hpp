@@ -107,6 +107,7 @@ class Runner {
   // How many steps, from the first, may have acted: only those are undone. What was never begun may not be ours, such as
   // a pause that was refused because somebody else had made it.
   std::size_t reached_ = 0;
+  bool may_give_up_ = true;  // a step that may be, once its time is over
   RunLimits limits_;
   RunObserver& observer_;
   std::function<void(Deadline)> reopen_;

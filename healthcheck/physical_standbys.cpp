@@ -19,7 +19,7 @@ Findings slots_without_reader(const CheckContext& context) {
     return std::ranges::find(context.settings.away_slots, slot) != context.settings.away_slots.end();
   });
   if (slots.empty()) return {};
-  return {fail("fence.standbys", context.source.color() + ": nobody reads these physical slots: " + some_of(slots) + "; a standby that is away could be promoted unfenced",
+  return {fail("fence.standby-slots", context.source.color() + ": nobody reads these physical slots: " + some_of(slots) + "; a standby that is away could be promoted unfenced",
                "Bring it back and name it in cutover.standbys.promotable; drop a slot that nobody needs; or name the slot in cutover.standbys.away if nothing promotes who reads it.")};
 }
 
@@ -55,8 +55,9 @@ Findings followers(const CheckContext& context) {
 }  // namespace
 
 Findings physical_standbys(const CheckContext& context) {
-  auto findings = slots_without_reader(context);
-  return findings.empty() ? followers(context) : findings;
+  auto findings = followers(context);
+  for (auto& one : slots_without_reader(context)) findings.push_back(std::move(one));
+  return findings;
 }
 
 }  // namespace verdigris::questions

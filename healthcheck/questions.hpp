@@ -25,7 +25,7 @@ Findings inbound_replication(const CheckContext& context);  // repl.inbound
 Findings foreign_slots(const CheckContext& context);        // slot.foreign
 Findings sync_standby(const CheckContext& context);         // slot.sync-standby
 Findings missing_standbys(const CheckContext& context);     // slot.sync-missing
-Findings physical_standbys(const CheckContext& context);    // fence.standbys
+Findings physical_standbys(const CheckContext& context);    // fence.standbys, fence.standby-slots
 // Who is connected
 Findings slot_blockers(const CheckContext& context);          // slot.blockers
 Findings prepared_transactions(const CheckContext& context);  // fence.prepared

@@ -1,5 +1,7 @@
 #include "controller/steps/wait_for_quiet_moment.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -112,13 +114,15 @@ std::string WaitForQuietMoment::apply(Deadline deadline) {
     try {
       took = round_trip(watch, until, deadline);
       in_the_way = blocker(deadline);
-    } catch (const DeadlinePassed&) {
+    } catch (const DeadlinePassed& error) {
       // What has been in the way says more than which question time ended at.
       if (last.empty() || !until.has_passed()) throw;
+      last += fmt::format("; {}", error.what());
       continue;
     }
     if (took && *took <= (half.has_passed() ? kTolerable : kFast) && !in_the_way) {
       slowest = std::max(slowest, *took);
+      last.clear();
       ++running;
       continue;
     }

@@ -48,7 +48,8 @@ Points dealt(const Points& all, bool is_way_back) {
     const auto record = point.substr(point.find(':') + 1);
     const int n = number.emplace(record, static_cast<int>(number.size())).first->second;
     const bool is_in_sample = n % 4 == (is_way_back ? 1 : 3) && is_before == (n / 4 % 2 == 0);
-    if (record.starts_with("committed") || is_in_sample) result.push_back(point);
+    const bool is_end = point == (is_way_back ? "after:finished" : "before:plan");
+    if (record.starts_with("committed") || is_end || is_in_sample) result.push_back(point);
   }
   return result;
 }

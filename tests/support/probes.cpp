@@ -111,12 +111,14 @@ Probes::Probes(Shop& shop)
     : ledger_(shop.dir() / "ledger"),
       serving_(shop.serving()),
       blue_(ledger_, straight_to(shop, "blue"), kProbeOfBlue),
-      green_(ledger_, straight_to(shop, "green"), kProbeOfGreen) {}
+      green_(ledger_, straight_to(shop, "green"), kProbeOfGreen),
+      catalogs_(shop) {}
 
 void Probes::add(const Conninfo& through) { pooled_.emplace(ledger_, through, kProbeThroughPooler); }
 
 std::string Probes::contradiction(const std::string& serving) {
   const std::string before = std::exchange(serving_, serving);
+  if (const auto said = catalogs_.contradiction(); !said.empty()) return said;
   if (!(serving == "blue" ? blue_ : green_).wait_for_write(soon())) return serving + " takes no writes";
   const auto to_blue = blue_.take();
   const auto to_green = green_.take();

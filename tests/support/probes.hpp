@@ -15,6 +15,7 @@
 
 #include "controller/sandbox/ledger_file.hpp"
 #include "replication/connection.hpp"
+#include "tests/support/catalog_probe.hpp"
 
 namespace verdigris::test {
 
@@ -60,7 +61,7 @@ class Probes {
   // Of a shop at rest, where one side serves.
   explicit Probes(Shop& shop);
   // Of a shop at rest again: since the last call there was at most one turn, to `serving`. "" or how it was not so:
-  // both sides took writes, one that was never to serve did, or `serving` takes none.
+  // both sides took writes, one that was never to serve did, `serving` takes none, or catalogs say that both were open.
   std::string contradiction(const std::string& serving);
   // A third writer, through a pooler: it is in the ledger, and nothing is said of it.
   void add(const Conninfo& through);
@@ -70,6 +71,7 @@ class Probes {
   std::string serving_;
   ProbeWriter blue_, green_;
   std::optional<ProbeWriter> pooled_;
+  CatalogProbe catalogs_;
 };
 
 // For the playbook: sessions past the pooler are ended behind the fence instead of waited for.

@@ -35,5 +35,18 @@ TEST(Overlap, ASideThatWasOpenForAMomentIsOne) {
   EXPECT_NE(overlap({at(0, 3), at(10, 13), at(20, 23)}, {at(5, 8)}), "");
 }
 
+FenceReading reading(const std::string& side, int asked_ms, int answered_ms, bool is_open) {
+  const std::chrono::steady_clock::time_point start{};
+  return {side, start + std::chrono::milliseconds(asked_ms), start + std::chrono::milliseconds(answered_ms), is_open};
+}
+
+TEST(CatalogProbe, OneSideOpenOnBothSidesOfTheOtherIsBothOpen) {
+  EXPECT_TRUE(shows_both_open({reading("blue", 0, 2, true), reading("green", 5, 7, true), reading("blue", 10, 12, true)}));
+  EXPECT_FALSE(shows_both_open({reading("blue", 0, 2, true), reading("green", 5, 7, true), reading("blue", 10, 12, false)}));
+  EXPECT_FALSE(shows_both_open({reading("blue", 0, 2, true), reading("green", 5, 7, false), reading("blue", 10, 12, true)}));
+  // Time enough to go over and to come back.
+  EXPECT_FALSE(shows_both_open({reading("blue", 0, 2, true), reading("green", 5, 7, true), reading("blue", 1500, 1502, true)}));
+}
+
 }  // namespace
 }  // namespace verdigris::test
