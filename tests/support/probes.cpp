@@ -117,8 +117,13 @@ Probes::Probes(Shop& shop)
 void Probes::add(const Conninfo& through) { pooled_.emplace(ledger_, through, kProbeThroughPooler); }
 
 std::string Probes::contradiction(const std::string& serving) {
+  const auto of_writers = contradiction_of_writers(serving);
+  const auto of_catalogs = catalogs_.contradiction();
+  return of_writers + (of_writers.empty() || of_catalogs.empty() ? "" : "; ") + of_catalogs;
+}
+
+std::string Probes::contradiction_of_writers(const std::string& serving) {
   const std::string before = std::exchange(serving_, serving);
-  if (const auto said = catalogs_.contradiction(); !said.empty()) return said;
   if (!(serving == "blue" ? blue_ : green_).wait_for_write(soon())) return serving + " takes no writes";
   const auto to_blue = blue_.take();
   const auto to_green = green_.take();

@@ -67,6 +67,8 @@ class Probes {
   void add(const Conninfo& through);
 
  private:
+  std::string contradiction_of_writers(const std::string& serving);
+
   LedgerFile ledger_;
   std::string serving_;
   ProbeWriter blue_, green_;
