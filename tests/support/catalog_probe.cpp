@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const auto kBetweenReadings = is_thorough() ? 5ms : 30ms;
+const auto kBetweenReadings = is_thorough() ? 5ms : 60ms;
 constexpr auto kReadingPatience = 30s;
 // A crossing and one back take longer: each closes, waits for markers and compares.
 constexpr auto kTwoCrossings = 400ms;
