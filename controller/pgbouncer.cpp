@@ -221,6 +221,10 @@ void PgBouncerTraffic::note_release() {
   }
 }
 
+void PgBouncerTraffic::clear_trials(Deadline deadline) {
+  on_all(instances_, [&](PgBouncerInstance& instance) { instance.clear_trials(deadline); });
+}
+
 // Each process by itself: they may stand on machines of their own, with passwords of their own.
 std::string PgBouncerTraffic::try_logins(const Endpoint& target, Deadline deadline) {
   std::set<std::string> proven, unknown;  // the latter with what was said

@@ -21,10 +21,12 @@ class PgBouncerTraffic final : public Traffic {
 
   // Refused ids: "pooler.unreachable", "-not-pgbouncer", "-version", "-identity", "-same-process", "-siblings",
   // "-listeners-unseen", "-paused", "-disabled", "-replication", "-alias-absent", "-session-pool", "-budget",
-  // "-unknown-setting", "-target", "-stale-config", "-console-rights", "-login-in-flight", "-port-taken", "-target-login", and those of IniFile and StagedFile.
+  // "-unknown-setting", "-target", "-stale-config", "-console-rights", "-login-in-flight", "-port-taken",
+  // "-target-login", and those of IniFile and StagedFile.
   void require_sound(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) override;
   void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) override;
   std::string try_logins(const Endpoint& target, Deadline deadline) override;
+  void clear_trials(Deadline deadline) override;
   void stage(const Endpoint& target, Deadline deadline) override;
   void discard_staged() override;
   void require_unedited() override;

@@ -28,6 +28,7 @@ class PgBouncerInstance {
   void require_ready(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
   // traffic.hpp; of all aliases. None where the file is not adopted.
   std::vector<LoginTrial> try_logins(const Endpoint& target, Deadline deadline);
+  void clear_trials(Deadline deadline);
   void stage(const Endpoint& target, Deadline deadline);
   void discard_staged();
   void require_unedited();
@@ -81,7 +82,7 @@ class PgBouncerInstance {
   template <class Act>
   auto on_control(Deadline deadline, Act act);
   TrialOf trial_of(const std::string& alias, const IniFile& now, const std::string& moved) const;
-  std::vector<std::string> users_of(const std::string& alias, Deadline deadline);
+  std::set<std::string> users_of(const std::string& alias, Deadline deadline);
   IniFile look(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline);
   void open_holders(Deadline deadline);
   void identify(Deadline deadline);

@@ -150,7 +150,8 @@ void require_its_own(const PoolerListening& one, const std::vector<std::string>&
     throw Refused("pooler.port-taken",
                   "pooler " + one.name + ": another process of this machine listens on its port " + one.port +
                       ": clients that come by it would not be held",
-                  "See which: ss -ltnp 'sport = :" + one.port + "'. Stop it, then restart this PgBouncer, which could not listen there.");
+                  "See which: ss -ltnp 'sport = :" + one.port +
+                      "'. Stop it, then restart this PgBouncer, which could not listen there.");
   }
 }
 

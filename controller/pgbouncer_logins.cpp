@@ -10,6 +10,7 @@
 #include "controller/pgbouncer_instance.hpp"
 #include "controller/pgbouncer_probe.hpp"
 #include "controller/pgbouncer_readiness.hpp"
+#include "controller/printable.hpp"
 #include "replication/errors.hpp"
 #include "replication/test_switches.hpp"
 
@@ -41,7 +42,8 @@ std::string said_in(const std::string& answer) {
 LoginTrial attempt(const TrialOf& trial, const std::string& probe, const std::string& user, Deadline deadline) {
   const Deadline patience = Deadline::after(kLoginPatience).or_earlier(deadline);
   try {
-    Connection::open_plain(trial.admin.with("dbname", probe), {"pooler " + trial.name, "verdigris login trial", false, {}}, patience);
+    Connection::open_plain(trial.admin.with("dbname", probe),
+                           {"pooler " + trial.name, "verdigris login trial", false, {}}, patience);
     return {user, LoginTrial::Verdict::proven, "logged in"};
   } catch (const NoAnswer&) {
     if (deadline.has_passed()) throw DeadlinePassed("pooler " + trial.name + ": no time left for the logins of its users");
@@ -60,7 +62,8 @@ LoginTrial try_login(const TrialOf& trial, const Probes& probes, const std::stri
   auto there = attempt(trial, probes.there, user, deadline);
   if (there.verdict != LoginTrial::Verdict::refused) return there;
   // A user of another database, say, or a pool that waits for its turn.
-  if (attempt(trial, probes.here, user, deadline).verdict != LoginTrial::Verdict::proven) there.verdict = LoginTrial::Verdict::unknown;
+  const auto here = attempt(trial, probes.here, user, deadline);
+  if (here.verdict != LoginTrial::Verdict::proven) there.verdict = LoginTrial::Verdict::unknown;
   return there;
 }
 
@@ -95,7 +98,8 @@ std::string trial_definition(const std::string& definition, const std::string& d
   const bool is_forced = has_pair(pairs, "user");
   std::string text;
   for (const auto& pair : pairs)
-    if (pair.key != "dbname" && (is_forced || pair.key != "password")) text += pair.key + "=" + ini_value(pair.value, pair.is_quoted) + " ";
+    if (pair.key != "dbname" && (is_forced || pair.key != "password"))
+      text += pair.key + "=" + ini_value(pair.value, pair.is_quoted) + " ";
   text += "dbname=" + ini_value(dbname, false);
   return is_forced ? text : text + " user=" + ini_value(user, false);
 }
@@ -108,13 +112,17 @@ std::vector<LoginTrial> try_logins(PgBouncerConsole& console, const TrialOf& tri
   std::string lines;
   std::vector<Probes> probes;
   for (const auto& user : users) {
-    const auto& names = probes.emplace_back(Probes{fmt::format("{}_h{}", probe, probes.size()), fmt::format("{}_t{}", probe, probes.size())});
+    const auto n = probes.size();
+    const auto& names = probes.emplace_back(Probes{fmt::format("{}_h{}", probe, n), fmt::format("{}_t{}", probe, n)});
     lines += names.here + " = " + trial_definition(trial.here, trial.dbname_here, user) + "\n";
     lines += names.there + " = " + trial_definition(trial.there, trial.dbname_there, user) + "\n";
   }
   with_lines_read(console, trial.included, trial.alias, lines, deadline, [&](const std::string&) {
     crash_point("after:login-trial");
-    for (std::size_t n = 0; n < users.size(); ++n) trials.push_back(try_login(trial, probes[n], users[n], deadline));
+    for (std::size_t n = 0; n < users.size(); ++n) {
+      trials.push_back(try_login(trial, probes[n], users[n], deadline));
+      if (trials.back().verdict == LoginTrial::Verdict::refused) return;  // one is enough, and each may take seconds
+    }
   });
   return trials;
 }
@@ -127,14 +135,17 @@ std::vector<LoginTrial> PgBouncerInstance::try_logins(const Endpoint& target, De
     if (!files_.is_adopted(now)) return;
     const auto moved = files_.change_to(target).after;
     for (const auto& alias : aliases_) {
-      const auto users = users_of(alias, deadline);
       auto trial = trial_of(alias, now, moved);
       trial.dbname_there = target.dbname;
-      const bool is_silent = does_reload_fail_logins(config_) || !knows_passwords(config_, trial.here);
-      if (is_silent) {
-        const char* why = does_reload_fail_logins(config_) ? "TLS to servers" : "the pooler has no passwords of its own";
-        for (const auto& user : users) all.push_back({user, LoginTrial::Verdict::unknown, why});
-        continue;
+      const char* why = does_reload_fail_logins(config_)              ? "TLS to servers"
+                        : !knows_passwords(config_, trial.here)       ? "the pooler has no passwords of its own"
+                                                                      : nullptr;
+      std::vector<std::string> users;
+      for (const auto& user : users_of(alias, deadline)) {
+        if (why != nullptr) all.push_back({user, LoginTrial::Verdict::unknown, why});
+        else if (!is_writable(user)) all.push_back({printable(user), LoginTrial::Verdict::unknown, "its name cannot be written"});
+        else if (users.size() == kMostTried) all.push_back({user, LoginTrial::Verdict::unknown, "too many"});
+        else users.push_back(user);
       }
       for (auto& one : verdigris::try_logins(control(deadline), trial, users, deadline)) {
         if (one.verdict == LoginTrial::Verdict::refused)
@@ -150,7 +161,9 @@ std::vector<LoginTrial> PgBouncerInstance::try_logins(const Endpoint& target, De
 }
 
 TrialOf PgBouncerInstance::trial_of(const std::string& alias, const IniFile& now, const std::string& moved) const {
-  TrialOf trial{settings_.name, settings_.admin, files_.included_name(), alias, now.definition(alias).value, {}, now.target(alias).dbname, {}};
+  TrialOf trial{settings_.name, settings_.admin, files_.included_name(), alias, {}, {}, {}, {}};
+  trial.here = now.definition(alias).value;
+  trial.dbname_here = now.target(alias).dbname;
   const auto file = IniFile::parse("the included file", moved, [](const std::string&) { return ""; });
   for (const auto& entry : file.entries())
     if (entry.key == alias) trial.there = entry.value;
@@ -158,11 +171,15 @@ TrialOf PgBouncerInstance::trial_of(const std::string& alias, const IniFile& now
 }
 
 // Those who have a pool there.
-std::vector<std::string> PgBouncerInstance::users_of(const std::string& alias, Deadline deadline) {
+std::set<std::string> PgBouncerInstance::users_of(const std::string& alias, Deadline deadline) {
   std::set<std::string> users;
   for (const auto& pool : control(deadline).loads(deadline))
-    if (pool.alias == alias && is_writable(pool.user) && users.size() < kMostTried) users.insert(pool.user);
-  return {users.begin(), users.end()};
+    if (pool.alias == alias) users.insert(pool.user);
+  return users;
+}
+
+void PgBouncerInstance::clear_trials(Deadline deadline) {
+  clear_probes(files_.included_name(), [&]() -> PgBouncerConsole& { return control(deadline); });
 }
 
 }  // namespace verdigris

@@ -37,13 +37,19 @@ std::string reload(PgBouncerConsole& console, Deadline deadline) {
   }
 }
 
-// Behind an error, which counts; the console may be what failed.
-void reload_if_possible(PgBouncerConsole& console) {
+// The console may be what failed.
+void reload_if_possible(const std::function<PgBouncerConsole&()>& console) {
   try {
-    if (console.is_open()) reload(console, Deadline::after(kProbePatience));
+    reload(console(), Deadline::after(kProbePatience));
   } catch (const Error&) {
     // the next RELOAD reads the file as it is
   }
+}
+
+void take_out(StagedFile& file, const std::string& without) {
+  put(file, without);
+  file.discard();
+  file.remove_backup();  // it holds the lines
 }
 
 bool wait_gone(PgBouncerConsole& console, const std::string& alias, Deadline deadline) {
@@ -76,14 +82,22 @@ void with_lines_read(PgBouncerConsole& console, const std::filesystem::path& inc
   try {
     act(reload(console, deadline));
   } catch (...) {
-    put(file, without);
-    file.discard();
-    reload_if_possible(console);
+    take_out(file, without);
+    reload_if_possible([&]() -> PgBouncerConsole& { return console; });
     throw;
   }
-  put(file, without);
-  file.discard();
+  take_out(file, without);
   reload(console, deadline);
+}
+
+void clear_probes(const std::filesystem::path& included, const std::function<PgBouncerConsole&()>& console) {
+  std::error_code error;
+  if (included.empty() || !std::filesystem::exists(included, error)) return;
+  StagedFile file(included);
+  const std::string text = file.read(), without = without_probes(text);
+  if (text == without) return;
+  take_out(file, without);
+  reload_if_possible(console);
 }
 
 void require_included_file_read(PgBouncerConsole& console, const std::string& name, const std::filesystem::path& included,

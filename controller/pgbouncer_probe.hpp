@@ -24,4 +24,8 @@ std::string new_probe();
 void with_lines_read(PgBouncerConsole& console, const std::filesystem::path& included, const std::string& alias,
                      const std::string& lines, Deadline deadline, const std::function<void(const std::string&)>& act);
 
+// Takes out what one that was killed has left; if there is anything, has the file read then, as far as the process answers.
+// A trial's lines lead past passwords. Throws Error "pooler.file".
+void clear_probes(const std::filesystem::path& included, const std::function<PgBouncerConsole&()>& console);
+
 }  // namespace verdigris

@@ -272,4 +272,6 @@ void StagedFile::discard() {
   if (backup && *backup == read()) remove_if_present(beside(kBackup));
 }
 
+void StagedFile::remove_backup() const { remove_if_present(beside(kBackup)); }
+
 }  // namespace verdigris

@@ -51,6 +51,8 @@ class StagedFile {
   bool is_as_before() const;
   // Forgets what was staged, also by an earlier run; a backup is removed if it says nothing that the file does not.
   void discard();
+  // For one that holds what nobody is to put back.
+  void remove_backup() const;
 
  private:
   struct Staged {

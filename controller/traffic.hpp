@@ -77,6 +77,8 @@ class Traffic {
   // Tries, before stage(), whether the users of the clients can log in on the target as they would behind the move, and
   // says for whom that is known. Throws Refused "pooler.target-login". Empty: it cannot be tried here.
   virtual std::string try_logins(const Endpoint& /*target*/, Deadline /*deadline*/) { return {}; }
+  // What a try_logins() that was killed has left.
+  virtual void clear_trials(Deadline /*deadline*/) {}
   // Writes the file for the new target beside the old one, fsynced, so that only rename remains in the window. Idempotent.
   virtual void stage(const Endpoint& target, Deadline deadline) = 0;
   virtual void discard_staged() = 0;

@@ -19,8 +19,11 @@ Findings slots_without_reader(const CheckContext& context) {
     return std::ranges::find(context.settings.away_slots, slot) != context.settings.away_slots.end();
   });
   if (slots.empty()) return {};
-  return {fail("fence.standby-slots", context.source.color() + ": nobody reads these physical slots: " + some_of(slots) + "; a standby that is away could be promoted unfenced",
-               "Bring it back and name it in cutover.standbys.promotable; drop a slot that nobody needs; or name the slot in cutover.standbys.away if nothing promotes who reads it.")};
+  return {fail("fence.standby-slots",
+               context.source.color() + ": nobody reads these physical slots: " + some_of(slots) +
+                   "; a standby that is away could be promoted unfenced",
+               "Bring it back and name it in cutover.standbys.promotable; drop a slot that nobody needs; or name the slot in "
+               "cutover.standbys.away if nothing promotes who reads it.")};
 }
 
 // A standby that is promoted without the fence takes writes while the other side serves. One that the playbook names is

@@ -21,6 +21,9 @@ std::string StageTraffic::apply(Deadline deadline) {
          (logins.empty() ? "" : "; " + logins);
 }
 
-void StageTraffic::undo(Deadline) { traffic_.discard_staged(); }
+void StageTraffic::undo(Deadline deadline) {
+  traffic_.discard_staged();
+  traffic_.clear_trials(deadline);
+}
 
 }  // namespace verdigris

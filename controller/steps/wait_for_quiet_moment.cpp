@@ -107,7 +107,7 @@ std::string WaitForQuietMoment::apply(Deadline deadline) {
   while (running < kRoundTrips) {
     if (until.has_passed())
       throw DeadlinePassed("no quiet moment on " + source_->color() + " within " + std::to_string(patience_.count()) +
-                               " ms: " + last,
+                               " ms: " + (last.empty() ? "it was quiet, but not for long enough" : last),
                            "Try again when it is over, or end that session.");
     std::optional<milliseconds> took;
     std::optional<std::string> in_the_way;

@@ -18,6 +18,7 @@ class PgBouncerSiblings : public PgBouncerDriver {
     start_sibling();
   }
   bool port_is_shared_ = true;
+  std::string sibling_address_ = "127.0.0.1";
   void TearDown() override {
     if (sibling_) sibling_->stop(SIGTERM, soon());
     fs::remove_all(dir());
@@ -49,6 +50,7 @@ class PgBouncerSiblings : public PgBouncerDriver {
       const auto from = poolers_[0].dir().string();
       for (auto at = text.find(from); at != std::string::npos; at = text.find(from))
         text.replace(at, from.size(), dir().string());
+      if (std::string(name) == "pgbouncer.ini") text = replaced(text, "listen_addr = 127.0.0.1", "listen_addr = " + sibling_address_);
       write(dir() / name, text);
       ServerUser().own(dir() / name);
     }
@@ -100,6 +102,18 @@ TEST_F(PgBouncerLeftOver, ThatHasThePortIsRefusedBeforeAnybodyIsHeld) {
   EXPECT_EQ(text, "pooler sibling: another process of this machine listens on its port " +
                       std::to_string(poolers_[0].port()) + ": clients that come by it would not be held");
   EXPECT_FALSE(is_paused(sibling()));
+}
+
+// The other one has one address, this one was to have all.
+class PgBouncerLeftOverElsewhere : public PgBouncerLeftOver {
+ protected:
+  PgBouncerLeftOverElsewhere() { sibling_address_ = "*"; }
+};
+
+TEST_F(PgBouncerLeftOverElsewhere, ThatHasThePortOfOneAddressIsRefused) {
+  auto late = settings();
+  late.instances = {sibling()};
+  EXPECT_EQ(refusal(late), "pooler.port-taken");
 }
 
 TEST_F(PgBouncerSiblings, BothNamedAreHeldAndMovedTogether) {

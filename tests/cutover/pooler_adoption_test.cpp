@@ -2,10 +2,9 @@
 // ties console, process and file together; and each refusal, with the files as they were.
 #include <sys/stat.h>
 
-#include "controller/pgbouncer_adoption.hpp"
 #include "controller/pgbouncer_probe.hpp"
 #include "controller/pgbouncer_survey.hpp"
-#include "tests/support/pgbouncer_driver.hpp"
+#include "tests/support/adopted_poolers.hpp"
 
 namespace verdigris {
 namespace {
@@ -19,25 +18,8 @@ using test::replaced;
 using test::soon;
 using test::write;
 
-class PoolerAdoption : public test::PgBouncerDriver {
+class PoolerAdoption : public test::AdoptedPoolers {
  protected:
-  PoolerInstance instance(std::size_t which = 0) const {
-    const auto& pooler = poolers_[which];
-    return {pooler.dir().filename(), pooler.admin(), pooler.ini(), included(which)};
-  }
-  fs::path included(std::size_t which = 0) const { return poolers_[which].dir() / "verdigris" / "shop.ini"; }
-  fs::path main(std::size_t which = 0) const { return poolers_[which].ini(); }
-  PoolerSettings adopted_settings() const {
-    auto all = settings();
-    for (std::size_t i = 0; i < all.instances.size(); ++i) all.instances[i] = instance(i);
-    return all;
-  }
-  void adopt(std::size_t which = 0, const std::vector<std::string>& aliases = {"shop"}) const {
-    PgBouncerAdoption adoption(instance(which), aliases);
-    adoption.look(soon());
-    EXPECT_FALSE(adoption.is_adopted());
-    adoption.apply(soon());
-  }
   // What look() and apply() say, "adopted" if nothing.
   std::string attempt(std::string* text = nullptr, const std::vector<std::string>& aliases = {"shop"}) const {
     const auto id = error_of(

@@ -164,6 +164,48 @@ TEST_F(PoolerCommands, CrossesThereAndBackUnderLoadByTheIncludedFileAlone) {
   EXPECT_EQ(ledger.lost, 0);
 }
 
+// From where the pooler runs, before anybody waits.
+TEST_F(PoolerCommands, AServerThatWouldTurnThePoolersUsersAwayIsNotSwitchedTo) {
+  adopt();
+  EXPECT_TRUE(is_served_by("blue"));  // app has a pool
+  const auto hba = shop_->server("green").dir() / "data/pg_hba.conf";
+  const std::string admitted = read(hba);
+  const auto admit = [&](const std::string& who) {
+    write(hba, who);
+    auto green = admin(shop_->server("green"));
+    run(green, "SELECT pg_reload_conf(), pg_sleep(0.3)");
+  };
+  admit(replaced(admitted, "local all all scram-sha-256\n", ""));
+  auto answer = shop_->command({"switch", "--confirm", "shop"}, shop_->with_points());
+  admit(admitted);
+  EXPECT_EQ(answer.exit_code, 3) << answer.json << answer.errors;
+  EXPECT_EQ(answer.json.value("reason_id", "?"), "pooler.target-login") << answer.json;
+  EXPECT_EQ(read(shop_->dir() / "points").find("begin:pause_traffic"), std::string::npos);
+  EXPECT_TRUE(is_served_by("blue"));
+  answer = shop_->cross("switch");
+  EXPECT_EQ(answer.exit_code, 0) << answer.json << answer.errors;
+  EXPECT_NE(answer.errors.find("file staged; logins tried there: app"), std::string::npos) << answer.errors;
+  EXPECT_EQ(shop_->cross("rollback").exit_code, 0);
+}
+
+// A database of a trial lets in as app who may use the pooler at all.
+TEST_F(PoolerCommands, ATrialOfLoginsThatWasKilledLeavesNothingOnceRecovered) {
+  adopt();
+  EXPECT_TRUE(is_served_by("blue"));
+  const std::string included_file = read(included());
+  const auto killed = shop_->command({"switch", "--confirm", "shop"}, {{"VERDIGRIS_CRASH", "after:login-trial"}});
+  EXPECT_EQ(killed.exit_code, kKilled) << killed.json << killed.errors;
+  EXPECT_NE(read(included()), included_file);
+  const auto recovered = shop_->command({"recover", "--yes"});
+  EXPECT_EQ(recovered.exit_code, 0) << recovered.json << recovered.errors;
+  EXPECT_EQ(read(included()), included_file);
+  EXPECT_FALSE(fs::exists(included().string() + ".verdigris-backup"));
+  const auto is_gone = [] {
+    return std::ranges::none_of(console().databases(soon()), [](const auto& one) { return one.alias.starts_with("verdigris_probe_"); });
+  };
+  for (const auto deadline = soon(); !is_gone(); std::this_thread::sleep_for(20ms)) ASSERT_FALSE(deadline.has_passed());
+}
+
 TEST_F(PoolerCommands, AbandonAndFinishLeaveTheAdoptedFileAlone) {
   adopt();
   const std::string main_file = read(main()), on_blue = read(included());

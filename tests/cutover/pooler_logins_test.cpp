@@ -1,7 +1,6 @@
 // The users of adopted databases are tried on the other server by a real PgBouncer before anybody waits: what works now
 // and fails there is refused, what cannot be tried is said, and no trial is left behind.
-#include "controller/pgbouncer_adoption.hpp"
-#include "tests/support/pgbouncer_driver.hpp"
+#include "tests/support/adopted_poolers.hpp"
 
 namespace verdigris {
 namespace {
@@ -15,24 +14,7 @@ using test::replaced;
 using test::soon;
 using test::write;
 
-class PoolerLogins : public test::PgBouncerDriver {
- protected:
-  PoolerInstance instance(std::size_t which = 0) const {
-    const auto& pooler = poolers_[which];
-    return {pooler.dir().filename(), pooler.admin(), pooler.ini(), included(which)};
-  }
-  fs::path included(std::size_t which = 0) const { return poolers_[which].dir() / "verdigris" / "shop.ini"; }
-  PoolerSettings adopted_settings() const {
-    auto all = settings();
-    for (std::size_t i = 0; i < all.instances.size(); ++i) all.instances[i] = instance(i);
-    return all;
-  }
-  void adopt(std::size_t which = 0) const {
-    PgBouncerAdoption adoption(instance(which), {"shop"});
-    adoption.look(soon());
-    adoption.apply(soon());
-  }
-};
+using PoolerLogins = test::AdoptedPoolers;
 
 // Of the pool's user, by the process itself, on the server that nobody uses yet: its password and pg_hba.conf there.
 TEST_F(PoolerLogins, AreTriedOnTheOtherServerBeforeAnybodyWaits) {

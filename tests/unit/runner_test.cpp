@@ -75,7 +75,7 @@ struct Attempt {
 
   Attempt() {
     limits.max_pause = std::chrono::milliseconds(2000);
-    limits.forward = limits.undo = std::chrono::milliseconds(300);
+    limits.forward = limits.recovery = limits.undo = std::chrono::milliseconds(300);
     journal.on_undone = [this] { world.blue_open = true; };
     journal.open_plan({"plan", {{"command", "switch"}, {"source", "blue"}}}, "blue", Deadline::after(std::chrono::seconds(1)));
   }
@@ -298,6 +298,23 @@ TEST(Runner, APlanEndsWithoutTheStepThatMayBeGivenUp) {
     EXPECT_FALSE(standing.open.has_value());
     EXPECT_EQ(standing.given_up, result.given_up);
   }
+}
+
+// Told to be quick it leaves the plan open for another recover, which may have the time.
+TEST(Runner, AQuickRecoverGivesNothingUp) {
+  Attempt run;
+  bool has_arrived = false, is_killed = true;
+  Plan plan;
+  plan.point_of_no_return().then<DispensableStep>("reverse", [&] { return has_arrived; }, [&] {
+    if (std::exchange(is_killed, false)) throw Killed{};
+    throw DeadlinePassed("no marker came back");
+  });
+  EXPECT_THROW(run.cross(plan), Killed);
+  run.limits.recovery = run.limits.forward / 2;
+  EXPECT_THROW(run.recover(plan), NeedsHuman);
+  EXPECT_TRUE(standing_of(run.journal.records()).open.has_value()) << "it was given up";
+  has_arrived = true;
+  EXPECT_EQ(run.recover(plan).ending, Ending::done);
 }
 
 // The wait that ran out may have cost the session, so that the next step begins with a lost one, and a new pass.
