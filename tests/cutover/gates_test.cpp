@@ -278,6 +278,24 @@ TEST_F(Gates, ALockOnGreenThatHoldsUpRowsIsNamedBeforeClientsAreHeld) {
   EXPECT_EQ(read(shop_->dir() / "points").find("begin:pause_traffic"), std::string::npos);
 }
 
+// Which question time ended at says less than what was waited for.
+TEST_F(Gates, WhatHeldRowsUpIsSaidThoughTheServerThenStopsAnswering) {
+  write(shop_->playbook(), original_);
+  auto analyst = admin(shop_->server("green"));
+  run(analyst, "BEGIN");
+  run(analyst, "LOCK TABLE public.categories IN SHARE MODE");
+  auto crossing = start({"--timeout", "6s"});
+  shop_->wait_for_point("after:begin:wait_for_quiet_moment");
+  std::this_thread::sleep_for(1s);
+  shop_->server("green").freeze();
+  const bool has_ended = crossing.wait_end(Deadline::after(60s));
+  shop_->server("green").thaw();
+  ASSERT_TRUE(has_ended);
+  EXPECT_NE(said().find("ShareLock on public.categories"), std::string::npos) << said();
+  EXPECT_NE(said().find("no answer in time"), std::string::npos) << said();
+  EXPECT_EQ(read(shop_->dir() / "points").find("begin:pause_traffic"), std::string::npos);
+}
+
 // It turns red in the quiet moment that does not come, is waited for as long as its own wait says, and everything is looked
 // at again.
 TEST_F(Gates, OneThatTurnsRedInTheQuietMomentIsWaitedForAtTheGate) {
