@@ -261,7 +261,8 @@ std::string DatabaseJournal::plan_source() const {
   return standing.open->source;
 }
 
-void DatabaseJournal::decide_committed(const std::vector<Entry>& before, const Json& detail, Deadline deadline) {
+void DatabaseJournal::decide_committed(const std::vector<Entry>& before, const Json& detail, Deadline until) {
+  const Deadline deadline = bounded("endless_decision", until);
   const std::string source = plan_source();
   if (is_emergency(standing_of(records_))) return decide_emergency(before, detail, deadline);
   if (!standing_of(records_).open->is_committed) {

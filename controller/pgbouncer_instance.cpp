@@ -258,7 +258,8 @@ void PgBouncerInstance::wait_until_back(Deadline deadline) {
   }
 }
 
-void PgBouncerInstance::resume(Deadline deadline, const std::optional<Endpoint>& but_for) {
+void PgBouncerInstance::resume(Deadline until, const std::optional<Endpoint>& but_for) {
+  const Deadline deadline = bounded("endless_resume", until);
   has_paused_ = false;
   try {
     wait_until_back(deadline);

@@ -8,6 +8,8 @@
 namespace verdigris {
 namespace {
 
+constexpr std::chrono::milliseconds kLastAnswer{200};
+
 void read_tables(Connection& on, SubscriptionState& state, Deadline deadline) {
   const Result answer = on.query(Sql(R"(
     SELECT n.nspname, c.relname, r.srsubstate
@@ -194,8 +196,11 @@ void disable_subscription(Connection& on, const Stream& stream, Deadline deadlin
   std::vector<std::string> pids;
   has_workers(on, state.oid, pids, deadline);
   on.execute(disabling_statement(stream), deadline);
-  if (!wait_until(deadline, [&] { return !has_workers(on, state.oid, pids, deadline); }))
-    throw Error("subscription.worker", on.server() + ": a worker of subscription " + stream.name + " does not end",
+  // A question that is cut short by its deadline would say nothing of the worker.
+  const auto until = Deadline::after(deadline.remaining() - std::min(kLastAnswer, deadline.remaining() / 4));
+  if (!wait_until(until, [&] { return !has_workers(on, state.oid, pids, deadline); }))
+    throw Error("subscription.worker",
+                on.server() + ": worker " + (pids.empty() ? "" : pids.back() + " ") + "of subscription " + stream.name + " does not end",
                 "Look at the server's log and end the worker with pg_terminate_backend.");
 }
 

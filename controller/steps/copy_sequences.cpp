@@ -39,7 +39,8 @@ Sql raising_of_any() {
              setting_statement({setval_call(Sql("<name>"), Sql("<last value>"), Sql("<is called>"))}));
 }
 
-std::string CopySequences::apply(Deadline deadline) {
+std::string CopySequences::apply(Deadline until) {
+  const Deadline deadline = bounded("endless_sequences", until);
   if (is_mutant("sequences_not_copied")) return "left out";
   const auto outgrown = ahead_ ? *std::exchange(ahead_, std::nullopt) : ahead(deadline);
   set_sequences(target_->control(), outgrown, deadline);

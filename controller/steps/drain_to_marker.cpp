@@ -40,6 +40,14 @@ Readiness DrainToMarker::check(Deadline deadline) {
   return Ready{};
 }
 
+// What the mutant believes instead: that whatever was sent is confirmed.
+bool DrainToMarker::is_all_confirmed(Deadline deadline) {
+  const auto answer = source_->control().query(
+      Sql("SELECT bool_and(flush_lsn >= sent_lsn) IS NOT FALSE FROM pg_catalog.pg_stat_replication WHERE application_name = $1"),
+      {stream_.name}, deadline);
+  return answer.one_row(1).boolean(0);
+}
+
 bool DrainToMarker::is_drained(unsigned subscription, Deadline deadline) {
   const auto progress = progress_past_marker(target_->control(), facts_.marker->id, subscription, deadline);
   return progress && *progress >= facts_.marker->position;
@@ -80,10 +88,11 @@ void DrainToMarker::compare_sequences(SourceLook& look, Deadline deadline) {
 
 // Meanwhile the source, which has nothing to do any more, says who is left there and how far its sequences are.
 void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline deadline) {
+  const bool is_believed = is_mutant("marker_not_awaited") || (is_mutant("sent_position_awaited") && is_all_confirmed(deadline));
   SourceLook look(source_, sequences_of(facts_, source_, target_).source);
   if (!is_mutant("no_fence")) look.begin(std::exchange(facts_.marker->nobody_left, false), deadline);  // once: somebody may come later
   auto next_look = Deadline::after(kWorkerLook);
-  while (!is_mutant("marker_not_awaited") && !is_drained(subscription, deadline)) {
+  while (!is_believed && !is_drained(subscription, deadline)) {
     if (deadline.has_passed())
       throw DeadlinePassed(target_->color() + ": the last marker of " + source_->color() + " was not applied in time",
                            "Look for lag, locks or errors of the apply worker on that server.");

@@ -27,6 +27,7 @@ class DrainToMarker final : public Step {
 
  private:
   bool is_written(Deadline deadline);
+  bool is_all_confirmed(Deadline deadline);
   bool is_drained(unsigned subscription, Deadline deadline);
   void compare_sequences(SourceLook& look, Deadline deadline);
   void drain(unsigned subscription, ApplyWatch& watch, Deadline deadline);

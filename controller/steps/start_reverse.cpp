@@ -77,7 +77,8 @@ std::string StartReverse::apply(Deadline deadline) {
   if (!state.is_enabled) enable_from_line(state.oid, deadline);
   const auto id = write_marker_with_sequences(serving_->control(), serving_->color(), "reverse", deadline);
   ApplyWatch watch(*follower_, back_);
-  if (!watch.wait_for_marker(id, deadline, deadline))
+  const auto until = bounded("endless_return", deadline);
+  if (!watch.wait_for_marker(id, until, until))
     throw DeadlinePassed(follower_->color() + ": marker " + std::to_string(id) + " did not come back in time",
                          "Look for errors of the apply worker in that server's log.");
   // It was on so that the origin's move became durable with the first commit; that has happened.

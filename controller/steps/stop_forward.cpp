@@ -17,7 +17,7 @@ Readiness StopForward::check(Deadline deadline) {
 PlannedActs StopForward::statements(Deadline) { return {{target_->color(), disabling_statement(stream_).text()}}; }
 
 std::string StopForward::apply(Deadline deadline) {
-  disable_subscription(target_->control(), stream_, deadline);
+  disable_subscription(target_->control(), stream_, bounded("endless_disable", deadline));
   return "subscription " + stream_.name + " disabled, its worker is gone";
 }
 

@@ -48,12 +48,12 @@ bool is_chosen(const Case& one) {
 
 bool is_whole() { return is_thorough() || is_case_named(); }
 
-// Who is killed behind the n-th act, and in which direction: one of the servers and poolers in turn; the controller behind
-// every sixth (recovery_test has it at records).
+// Who is killed behind the n-th act, and in which direction: behind every other one of the servers and poolers in turn; the
+// controller behind every sixth (recovery_test has it at records).
 bool is_dealt(std::size_t n, std::size_t killed, const std::string& command) {
   const bool is_switch = command == "switch";
   if (killed == 4) return n % 6 == 0 && (n / 6 % 2 == 0) == is_switch;
-  return killed == n % 4 && (n / 4 % 2 == 0) == is_switch;
+  return n % 2 == 0 && killed == n / 2 % 4 && (n / 8 % 2 == 0) == is_switch;
 }
 
 std::size_t place_of(const std::string& act, const std::vector<std::string>& all) {

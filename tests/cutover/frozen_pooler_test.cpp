@@ -80,6 +80,35 @@ TEST_F(FrozenPooler, BelowTheLineHoldsNobodyBackAtTheOther) {
   }
 }
 
+// All or none: whoever is in a transaction behind one of them keeps nobody waiting longer than the budget, at either.
+TEST_F(FrozenPooler, OneThatCannotPauseInTimeEndsTheWaitAtBoth) {
+  const auto playbook = read(shop_->playbook());
+  write(shop_->playbook(), replaced(replaced(playbook, "max_pause: 10s", "max_pause: 1s"), "  databases: [shop]\n",
+                                    "  databases: [shop]\n  pause: { timeout: 900ms, attempts: 1 }\n"));
+  Clients clients({shop_->pooler().client("app", "shop"), second_->client("app", "shop")});
+  ASSERT_TRUE(clients.wait_for("blue", 20));
+  for (const auto* pooler : {&shop_->pooler(), second_}) {
+    auto report = Connection::open_plain(pooler->client("app", "shop"), {"client", "report", false, {}}, soon());
+    run(report, "BEGIN");
+    run(report, "SELECT count(*) FROM public.customers");
+    const auto answer = shop_->command({"switch", "--confirm", "shop"});
+    EXPECT_EQ(answer.exit_code, 5) << answer.json << answer.errors;
+    EXPECT_EQ(answer.json.value("reason_id", "?"), "pooler.pause-timeout") << answer.json;
+    for (const auto* each : {&shop_->pooler(), second_}) {
+      const auto shop = PgBouncerConsole::open("shop", each->admin(), soon()).database("shop", soon());
+      EXPECT_FALSE(shop.is_paused) << each->dir();
+      EXPECT_EQ(shop.target.host, shop_->server("blue").dir().string());
+    }
+    EXPECT_TRUE(clients.wait_for("blue", 20));
+    EXPECT_EQ(value(report, "SELECT 'goes on'"), "goes on");
+  }
+  clients.stop();
+  write(shop_->playbook(), playbook);
+  EXPECT_EQ(clients.errors(), 0);
+  EXPECT_LT(clients.longest(), 2s);
+  EXPECT_TRUE(shop_->scene().is_blue_open);
+}
+
 TEST_F(FrozenPooler, ThatStaysFrozenIsNamedAndEndedLater) {
   Clients clients({shop_->pooler().client("app", "shop")});
   ASSERT_TRUE(clients.wait_for("blue", 20));

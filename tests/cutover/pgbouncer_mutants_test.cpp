@@ -1,5 +1,6 @@
 // What the driver does not believe PgBouncer, left out in turn (faults M10, M11, M24, M37), against real processes. The
 // same scenes, with nothing left out, are in pgbouncer_traffic_test.
+#include <csignal>
 #include <future>
 
 #include "tests/support/mutant.hpp"
@@ -99,6 +100,22 @@ TEST_F(PgBouncerMutants, APauseWithoutItsDeadlineWaitsForEver) {
   blocker.execute(Sql("COMMIT"), soon());
   EXPECT_EQ(pausing.get(), "accepted");
   traffic.resume(soon());
+}
+
+TEST_F(PgBouncerMutants, AResumeWithoutItsDeadlineWaitsForEver) {
+  start();
+  PgBouncerTraffic traffic(settings());
+  traffic.require_ready(blue(), 5s, soon());
+  traffic.pause(soon());
+  ::kill(poolers_[1].pid(), SIGSTOP);
+  const auto resume = [&] { return error_of([&] { traffic.resume(Deadline::after(500ms)); }); };
+  EXPECT_EQ(resume(), "deadline-passed");
+  const Mutant mutant("endless_resume");
+  auto resuming = std::async(std::launch::async, resume);
+  EXPECT_EQ(resuming.wait_for(2s), std::future_status::timeout) << "survived";
+  ::kill(poolers_[1].pid(), SIGCONT);
+  EXPECT_EQ(resuming.get(), "accepted");
+  EXPECT_FALSE(console(1).database("shop", soon()).is_paused);
 }
 
 }  // namespace

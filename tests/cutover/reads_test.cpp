@@ -166,7 +166,7 @@ std::vector<std::string> points_in(const std::filesystem::path& file) {
   return result;
 }
 
-// At each record, and behind each act; in the sample at every fourth of them. recover ends with readers on blue; the same
+// At each record, and behind each act; in the sample at every eighth of them. recover ends with readers on blue; the same
 // command again, where it leads: one of them in turn, or, with VERDIGRIS_THOROUGH=1, both.
 
 TEST_F(Reads, OfAKilledControllerEndOnOneSide) {
@@ -182,12 +182,12 @@ TEST_F(Reads, OfAKilledControllerEndOnOneSide) {
     const auto points = points_in(log);
     ASSERT_NE(std::ranges::find(points, "after:apply:move_traffic"), points.end());
     ASSERT_NE(std::ranges::find(points, command == "switch" ? "after:begin:open_to_readers" : "after:begin:close_to_readers"), points.end());
-    const std::size_t first = command == "switch" ? 1 : 3;
+    const std::size_t first = command == "switch" ? 1 : 5;
     int cases = 0;
     for (std::size_t n = 0; n < points.size(); ++n) {
       const auto& point = points[n];
       for (const bool is_repeated : {false, true}) {
-        const bool is_in_sample = n % 4 == first && is_repeated == (n / 4 % 2 == 0);
+        const bool is_in_sample = n % 8 == first && is_repeated == (n / 8 % 2 == 0);
         if (!is_in_sample && !is_thorough()) continue;
         SCOPED_TRACE(command + " " + point + (is_repeated ? ", repeated" : ", recover"));
         ASSERT_EQ(move(command == "switch" ? "rollback" : "switch").exit_code, 0);

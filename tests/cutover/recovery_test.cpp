@@ -38,7 +38,7 @@ bool is_chosen(const std::string& name) {
   return chosen == nullptr || name == chosen;
 }
 
-// Every other record in one direction, before or after it; the decision in both, before and after.
+// Every fourth record in one direction, before or after it; the decision in both, before and after.
 Points dealt(const Points& all, bool is_way_back) {
   if (is_thorough() || is_case_named()) return all;
   std::map<std::string, int> number;  // of each record
@@ -47,21 +47,21 @@ Points dealt(const Points& all, bool is_way_back) {
     const bool is_before = point.starts_with("before:");
     const auto record = point.substr(point.find(':') + 1);
     const int n = number.emplace(record, static_cast<int>(number.size())).first->second;
-    const bool is_in_sample = n % 4 == (is_way_back ? 1 : 3) && is_before == (n / 4 % 2 == 0);
+    const bool is_in_sample = n % 8 == (is_way_back ? 1 : 5) && is_before == (n / 8 % 2 == 0);
     const bool is_end = point == (is_way_back ? "after:finished" : "before:plan");
     if (record.starts_with("committed") || is_end || is_in_sample) result.push_back(point);
   }
   return result;
 }
 
-// Of the points of `recover`: what decides in one direction, of the rest every eighth.
+// Of the points of `recover`: what decides in one direction, of the rest every sixteenth.
 Points dealt_of_recovery(const Points& all, bool is_way_back) {
   if (is_thorough() || is_case_named()) return all;
   Points result;
   for (std::size_t n = 0; n < all.size(); ++n) {
     const bool decides = all[n].find("undone") != std::string::npos || all[n].find("committed") != std::string::npos;
     const bool is_ours = (n % 2 == 1) == is_way_back;
-    if ((decides && is_ours) || (n % 8 == 4 && (n / 8 % 2 == 1) == is_way_back)) result.push_back(all[n]);
+    if ((decides && is_ours) || (n % 16 == 4 && (n / 16 % 2 == 1) == is_way_back)) result.push_back(all[n]);
   }
   return result;
 }

@@ -27,6 +27,7 @@ struct ListedMutant {
 constexpr const char* kMutants = "cutover/mutants_test.cpp";
 constexpr const char* kWindow = "cutover/window_mutants_test.cpp";
 constexpr const char* kActs = "cutover/window_acts_test.cpp";
+constexpr const char* kWaits = "cutover/window_waits_test.cpp";
 constexpr const char* kPooler = "cutover/pgbouncer_mutants_test.cpp";
 constexpr const char* kFence = "postgres/fence_test.cpp";
 constexpr const char* kJournal = "postgres/journal_test.cpp";
@@ -36,8 +37,8 @@ const ListedMutant kListed[] = {
     {1, "no_fence", kMutants, "TurnTheirScenarioRed"},
     {1, "fence_by_session_lock", kFence, "OutlivesItsControllerUnlessItIsItsLock"},
     {1, "fence_without_lock", kFence, "ClosedWithoutTheLockItLeavesAWriterInFlight"},
-    {2, "marker_not_awaited", kMutants, "TurnTheirScenarioRed"},  // whatever else is looked at: lag, sent - flush
-    {3, "marker_not_awaited", kMutants, "TurnTheirScenarioRed"},
+    {2, "marker_not_awaited", kMutants, "TurnTheirScenarioRed"},  // whatever else is looked at
+    {3, "sent_position_awaited", kActs, "ThatEverythingSentIsConfirmedSaysNothingOfTheLastRow"},
     {4, "line_after_opening", kWindow, "BreakIt"},
     {5, "origin_not_advanced", kWindow, "BreakIt"},
     {6, "origin_past_line", kWindow, "BreakIt"},
@@ -65,12 +66,17 @@ const ListedMutant kListed[] = {
     {21, "prepared_not_looked_for", kActs, "APreparedTransactionIsNamedWhetherItHoldsALockOrNot"},
     {22, "opening_locks_tables", kFence, "OpeningByWayOfTableLocksWaitsForWhoeverHoldsOne"},
     {24, "endless_pause", kPooler, "APauseWithoutItsDeadlineWaitsForEver"},
-    {24, "endless_fence_lock", kActs, "EveryWaitAtTheFenceAndForTheMarkerHasAnEnd"},
-    {24, "endless_bypass", kActs, "EveryWaitAtTheFenceAndForTheMarkerHasAnEnd"},
-    {24, "endless_marker", kActs, "EveryWaitAtTheFenceAndForTheMarkerHasAnEnd"},
-    {24, "endless_drain", kActs, "EveryWaitOfTheProofsHasAnEnd"},
-    {24, "endless_standbys", kActs, "EveryWaitOfTheProofsHasAnEnd"},
-    {24, "endless_parity", kActs, "EveryWaitOfTheProofsHasAnEnd"},
+    {24, "endless_fence_lock", kWaits, "EveryWaitAtTheFenceAndForTheMarkerHasAnEnd"},
+    {24, "endless_bypass", kWaits, "EveryWaitAtTheFenceAndForTheMarkerHasAnEnd"},
+    {24, "endless_marker", kWaits, "EveryWaitAtTheFenceAndForTheMarkerHasAnEnd"},
+    {24, "endless_drain", kWaits, "EveryWaitOfTheProofsHasAnEnd"},
+    {24, "endless_sequences", kWaits, "EveryWaitAtTheLineAndBelowItHasAnEnd"},
+    {24, "endless_decision", kWaits, "EveryWaitAtTheLineAndBelowItHasAnEnd"},
+    {24, "endless_disable", kWaits, "EveryWaitAtTheLineAndBelowItHasAnEnd"},
+    {24, "endless_return", kWaits, "EveryWaitAtTheLineAndBelowItHasAnEnd"},
+    {24, "endless_resume", kPooler, "AResumeWithoutItsDeadlineWaitsForEver"},
+    {24, "endless_standbys", kWaits, "EveryWaitOfTheProofsHasAnEnd"},
+    {24, "endless_parity", kWaits, "EveryWaitOfTheProofsHasAnEnd"},
     {25, "access_opened_to_defaults", kFence, "ConnectionFenceShutsOutAndRestoresGrantsGrantorByGrantor"},
     {26, "source_opened_below_line", "unit/runner_test.cpp", "StuckBelowTheLineAsksForAPersonAndNeverGoesBack"},
     {27, "identity_once", kActs, "OnlyTheServerThatWasProvenIsOpenedAndOnlyACompleteWayBackIsTaken"},
