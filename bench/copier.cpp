@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <fstream>
+#include <map>
 #include <thread>
 
 #include "bench/cpu_time.hpp"
@@ -129,7 +133,7 @@ pooler: {{ driver: none }}
 // Sequences, which pgcopydb and pg_dump copy, are set at the cutover; pgcopydb runs VACUUM, too.
 class Prepare : public Copier {
  public:
-  explicit Prepare(World& world) : Copier(world, "verdigris", "prepare") {}
+  explicit Prepare(World& world) : Prepare(world, "verdigris", "prepare") {}
 
   void copy() override {
     write_playbook();
@@ -138,6 +142,7 @@ class Prepare : public Copier {
     const auto end = Deadline::after(kLongestCopy);
     while (program.is_running() && !end.has_passed()) {
       peak_memory_kib_ = std::max(peak_memory_kib_, bench::peak_memory_kib(program.pid()));
+      look();
       std::this_thread::sleep_for(10ms);
     }
     if (program.exit_code() != 0)
@@ -148,6 +153,13 @@ class Prepare : public Copier {
     run(command({"abandon", "--drop-green", "--yes", "--confirm", "shop"}));
     world_.session("blue", kCopied).execute(Sql("DROP SCHEMA IF EXISTS verdigris CASCADE"), Deadline::after(60s));
   }
+
+ protected:
+  Prepare(World& world, std::string contestant, std::string variant)
+      : Copier(world, std::move(contestant), std::move(variant)) {}
+  virtual void look() {}  // while it runs
+  virtual Conninfo green(const std::string& user) const { return world_.conninfo("green", user, kCopied); }
+  virtual std::string more_of_playbook() const { return {}; }
 
  private:
   fs::path playbook() const { return world_.dir() / "copy.yaml"; }
@@ -162,15 +174,66 @@ class Prepare : public Copier {
 
   void write_playbook() const {
     using namespace fmt::literals;
-    const auto replication = [&](const std::string& color) {
-      return world_.conninfo(color, "verdigris_repl", kCopied).text();
-    };
     std::ofstream out(playbook());
     fs::permissions(playbook(), fs::perms::owner_read | fs::perms::owner_write);
-    out << fmt::format(kCopyPlaybook, "blue"_a = login(world_, "blue"), "green"_a = login(world_, "green"),
-                       "to_blue"_a = replication("blue"), "to_green"_a = replication("green"))
-        << waivers_for(world_.described("blue"), world_.described("green"));
+    out << fmt::format(kCopyPlaybook, "blue"_a = login(world_, "blue"), "green"_a = green("verdigris").text(),
+                       "to_blue"_a = world_.conninfo("blue", "verdigris_repl", kCopied).text(),
+                       "to_green"_a = green("verdigris_repl").text())
+        << more_of_playbook() << waivers_for(world_.described("blue"), world_.described("green"));
   }
+};
+
+// The same from nothing: `prepare` makes the cluster, fills it with the load profile and restarts it, made durable,
+// with the settings that the other green has. Each round makes a new one; the world's own green stands idle.
+class PrepareFromNothing : public Prepare {
+ public:
+  explicit PrepareFromNothing(World& world)
+      : Prepare(world, "verdigris-load-profile", "initdb, prepare, synced restart") {}
+  ~PrepareFromNothing() override {
+    if (const pid_t left = postmaster(); left > 0) ::kill(left, SIGQUIT);
+  }
+
+  void copy() override {
+    used_.clear();
+    Prepare::copy();
+    server_cpu_seconds_ = 0;
+    for (const auto& [pid, seconds] : used_) server_cpu_seconds_ += seconds;
+  }
+  void clean() override {
+    Prepare::clean();
+    fs::remove_all(data());
+  }
+  Connection filled() const override {
+    return Connection::open(green("verdigris"), {"green", "verdigris/bench", false, {}}, Deadline::after(60s));
+  }
+
+ protected:
+  // Nobody else sees what a server used that has ended by now; what it did since the last look is lost.
+  void look() override {
+    if (++looks_ % 5 != 0) return;
+    if (const pid_t pid = postmaster(); pid > 0) used_[pid] = std::max(used_[pid], cpu_seconds_of_tree(pid));
+  }
+  Conninfo green(const std::string& user) const override {
+    return Prepare::green(user).with("host", (world_.dir() / "s").string()).with("port", "5434");
+  }
+  std::string more_of_playbook() const override {
+    return fmt::format("provision:\n  {{ green: initdb, data_directory: {}, bindir: {}{},\n"
+                       "    settings: {{ shared_buffers: 256MB, max_wal_size: 2GB,\n"
+                       "      wal_retrieve_retry_interval: 100ms }} }}\n",
+                       data().string(), world_.server("green").binaries().bindir.string(),
+                       ::geteuid() == 0 ? ", user: nobody" : "");
+  }
+
+ private:
+  fs::path data() const { return world_.dir() / "made"; }
+  pid_t postmaster() const {
+    pid_t pid = 0;
+    std::ifstream(data() / "postmaster.pid") >> pid;
+    return pid;
+  }
+
+  std::map<pid_t, double> used_;
+  int looks_ = 0;
 };
 
 }  // namespace
@@ -188,6 +251,7 @@ void Copier::analyze() {
 std::vector<std::unique_ptr<Copier>> copiers(World& world, bool is_quick) {
   std::vector<std::unique_ptr<Copier>> all;
   all.push_back(std::make_unique<Prepare>(world));
+  all.push_back(std::make_unique<PrepareFromNothing>(world));
   all.push_back(std::make_unique<Native>(world, 2));
   if (!is_quick) all.push_back(std::make_unique<Native>(world, 4));
   all.push_back(std::make_unique<Pgcopydb>(world, "--table-jobs 2 --index-jobs 2",

@@ -26,6 +26,11 @@ class Copier {
   // Behind the measurement; the database on green is dropped by the caller.
   virtual void clean() {}
 
+  // The database that it filled.
+  virtual Connection filled() const { return world_.session("green", kCopied); }
+  // Of servers that it started itself, since copy() began.
+  double server_cpu_seconds() const { return server_cpu_seconds_; }
+
   const std::string& contestant() const { return contestant_; }
   const std::string& variant() const { return variant_; }
   std::int64_t peak_memory_kib() const { return peak_memory_kib_; }  // of its own process so far; 0: not looked at
@@ -37,6 +42,7 @@ class Copier {
 
   World& world_;
   std::int64_t peak_memory_kib_ = 0;
+  double server_cpu_seconds_ = 0;
 
  private:
   std::string contestant_, variant_;

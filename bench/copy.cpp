@@ -46,7 +46,7 @@ Cost measured(World& world, Copier& copier) {
   const auto began = std::chrono::steady_clock::now();
   copier.copy();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-  return {took.count(), cpu() - before};
+  return {took.count(), cpu() - before + copier.server_cpu_seconds()};
 }
 
 void compare(const std::map<std::string, TableDigest>& blue, const std::map<std::string, TableDigest>& green,
@@ -90,7 +90,7 @@ void take_round(World& world, Copier& copier, const std::map<std::string, TableD
     tally.seconds.push_back(cost.seconds);
     tally.cpu_seconds.push_back(cost.cpu_seconds);
     tally.peak_memory_kib = copier.peak_memory_kib();
-    auto green = world.session("green", kCopied);
+    auto green = copier.filled();
     compare(blue, digests(green, Deadline::after(10min)), tally);
   } catch (const Error& error) {
     ++tally.errors;
@@ -192,12 +192,12 @@ std::string text_of(const CopyOutcome& outcome) {
                                  outcome.scene.majors, outcome.gigabytes,
                                  outcome.tallies.front().seconds.size(),
                                  outcome.scene.load_average);
-  text += fmt::format("  {:<12}{:<34}{:>22}{:>12}{:>8}\n", "contestant", "variant", "seconds median/min/max",
+  text += fmt::format("  {:<24}{:<34}{:>22}{:>12}{:>8}\n", "contestant", "variant", "seconds median/min/max",
                       "CPU s/GB", "times");
   const double ours = spread_of(outcome.tallies.front().seconds).p50;
   for (const auto& tally : outcome.tallies) {
     const auto seconds = spread_of(tally.seconds);
-    text += fmt::format("  {:<12}{:<34}{:>22}{:>12.1f}{:>8.2f}\n", tally.contestant, tally.variant,
+    text += fmt::format("  {:<24}{:<34}{:>22}{:>12.1f}{:>8.2f}\n", tally.contestant, tally.variant,
                         fmt::format("{:.1f} / {:.1f} / {:.1f}", seconds.p50, seconds.min, seconds.max),
                         spread_of(tally.cpu_seconds).p50 / outcome.gigabytes, seconds.p50 / ours);
     if (tally.errors > 0) text += fmt::format("    {} rounds failed, or ended with other rows than blue's\n", tally.errors);

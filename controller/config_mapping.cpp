@@ -85,6 +85,13 @@ bool Mapping::has(const std::string& key) const {
   return entry(key) != nullptr;
 }
 
+std::vector<std::string> Mapping::keys() const {
+  std::vector<std::string> keys;
+  for (const Entry& each : entries_)
+    if (!each.key->is_secret) keys.push_back(each.key->text);
+  return keys;
+}
+
 Place Mapping::place_of(const std::string& key) const {
   const Entry* found = entry(key);
   return found == nullptr ? at_ : found->key->place;

@@ -22,6 +22,8 @@ class Mapping {
   const YamlNode* find(const std::string& key);
   const YamlNode* require(const std::string& key);
   bool has(const std::string& key) const;
+  // Of a mapping whose keys are names of the operator's, in the order of the file.
+  std::vector<std::string> keys() const;
   // Keys of the design on which this version does not act.
   void refuse_unsupported(const std::vector<std::string>& keys);
   void close();

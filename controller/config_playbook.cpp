@@ -180,10 +180,11 @@ std::filesystem::path beside(const Playbook& playbook, const std::string& writte
 }
 
 void read_playbook(Mapping& root, Playbook& playbook, std::chrono::sys_days today) {
-  root.refuse_unsupported({"provision", "ddl", "databases", "data", "parity", "hooks", "serve"});
+  root.refuse_unsupported({"ddl", "databases", "data", "parity", "hooks", "serve"});
   read_header(root, playbook);
   read_clusters(root, playbook);
   read_replication(root, playbook);
+  read_provision(root, playbook);
   read_migrations(root, playbook);
   read_pooler(root, playbook);
   read_fence(root, playbook);

@@ -15,6 +15,8 @@ void read_clusters(Mapping& root, Playbook& playbook);
 void read_replication_conninfo(Mapping& replication, Playbook& playbook);
 void read_pooler(Mapping& root, Playbook& playbook);
 void read_commands(Mapping& pooler, TrafficCommands& into);
+// Behind clusters and replication: how green is reached says where it has to listen.
+void read_provision(Mapping& root, Playbook& playbook);
 void read_waivers(Mapping& root, Playbook& playbook, std::chrono::sys_days today);
 
 // Small readers, shared by the sections.

@@ -46,7 +46,14 @@ Deployment::Deployment(Playbook playbook, ProgressCallback progress)
 
 void Deployment::connect(Deadline deadline, bool read_only) {
   blue_.connect(Deadline::after(kLogin).or_earlier(deadline), read_only);
-  green_.connect(Deadline::after(kLogin).or_earlier(deadline), read_only);
+  try {
+    green_.connect(Deadline::after(kLogin).or_earlier(deadline), read_only);
+  } catch (const CannotConnect& error) {
+    if (!playbook_.provision.is_initdb) throw;
+    throw Error("provision.no-green", error.what(),
+                "If green was not made yet: verdigris prepare does it. Else start it: pg_ctl start -D " +
+                    playbook_.provision.data_directory.string());
+  }
 }
 
 std::vector<std::string> Deployment::connect_what_answers(Deadline deadline, bool read_only) {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "controller/pgbouncer_console.hpp"
+#include "controller/provision/provisioned_green.hpp"
 #include "healthcheck/checks.hpp"
 #include "healthcheck/questions.hpp"
 #include "healthcheck/report.hpp"
@@ -19,6 +20,16 @@ std::optional<DumpTool> newest_pg_dump(Deployment& d) {
   const auto dot = newest.version.find('.');
   const int minor = dot == std::string::npos ? 0 : std::atoi(newest.version.c_str() + dot + 1);
   return DumpTool{(newest.directory / "pg_dump").string(), newest.major * 10000 + minor};
+}
+
+// Whoever may not look there learns it from the servers' settings.
+bool is_target_loading(const Deployment& d) {
+  if (!d.playbook().provision.is_initdb) return false;
+  try {
+    return ProvisionedGreen(d.playbook(), d.tools(), nullptr).is_loading();
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -68,6 +79,7 @@ CheckSettings check_settings(Deployment& d) {
   settings.to_blue = playbook.replication.to_blue;
   settings.to_green = playbook.replication.to_green;
   settings.pg_dump = newest_pg_dump(d);
+  settings.is_target_loading = is_target_loading(d);
   settings.ends_sessions = playbook.fence.bypass == BypassPolicy::terminate;
   settings.pooler_backends = pooler_backends(d, Deadline::after(std::chrono::seconds(10)));
   return settings;
@@ -85,6 +97,13 @@ void require_commits_return(Deployment& d, Deadline deadline) {
   auto findings = questions::missing_standbys({d.blue(), d.green(), settings, true, deadline});
   apply_waivers(settings.waivers, findings);
   for (const auto& finding : findings)
+    if (finding.level == Level::fail) throw Refused(finding.id, finding.text, finding.hint);
+}
+
+// No waiver helps: there is always a way to end it.
+void require_not_loading(Deployment& d, Deadline deadline) {
+  const CheckSettings settings{.deployment = d.name()};
+  for (const auto& finding : questions::loading({d.blue(), d.green(), settings, false, deadline}))
     if (finding.level == Level::fail) throw Refused(finding.id, finding.text, finding.hint);
 }
 

@@ -18,6 +18,9 @@ enum class AskedBy { check, prepare };
 Findings ask_guardrails(Deployment& d, bool is_prepared, AskedBy by, Deadline deadline);
 // Before the first record of a plan: a commit that waits for a standby that is away would hang. Throws Refused.
 void require_commits_return(Deployment& d, Deadline deadline);
+// Neither side says that green is still being loaded: a crash could take what it holds. Throws Refused
+// "target.loading".
+void require_not_loading(Deployment& d, Deadline deadline);
 // Two servers, and two primaries: asked before the leases, of which one database has only one. Throws Refused.
 void require_two_primaries(Deployment& d, Deadline deadline);
 // Prints failures and warnings; throws Refused "guardrails" naming the first failure if there is one.

@@ -8,10 +8,12 @@
 #include "controller/gates/step_probe.hpp"
 #include "controller/guardrails.hpp"
 #include "controller/migration/files.hpp"
+#include "controller/provision/provisioned_green.hpp"
 #include "controller/slot_wal_limit.hpp"
 #include "controller/steps/analyze_target.hpp"
 #include "controller/steps/ask_gates.hpp"
 #include "controller/steps/ask_guardrails.hpp"
+#include "controller/steps/begin_loading.hpp"
 #include "controller/steps/catch_up.hpp"
 #include "controller/steps/close_follower.hpp"
 #include "controller/steps/close_to_readers.hpp"
@@ -28,6 +30,7 @@
 #include "controller/steps/hold_traffic.hpp"
 #include "controller/steps/install_source_fence.hpp"
 #include "controller/steps/leave_green.hpp"
+#include "controller/steps/leave_load_profile.hpp"
 #include "controller/steps/let_readers_leave.hpp"
 #include "controller/steps/measure_lag.hpp"
 #include "controller/steps/migrate_target.hpp"
@@ -81,6 +84,13 @@ Bypass bypass_of(Deployment& d) {
   return {d.playbook().fence.bypass, [&d](Deadline deadline) { return pooler_backends(d, deadline); }};
 }
 
+// Nothing unless verdigris makes green, and fills it with other settings than it serves with.
+std::shared_ptr<ProvisionedGreen> loaded_green(const Deployment& d) {
+  const auto& settings = d.playbook().provision;
+  if (!settings.is_initdb || settings.load_profile == LoadProfile::off) return nullptr;
+  return std::make_shared<ProvisionedGreen>(d.playbook(), d.tools(), d.progress());
+}
+
 // Whoever reports is at work, and the source keeps WAL meanwhile. What was ready before is not given up for it.
 ProgressCallback reporting_within_limit(Deployment& d, const Source& source, const Stream& stream) {
   if (d.standing().phase == Phase::ready) return d.progress();
@@ -126,7 +136,9 @@ Plan prepare_plan(Deployment& d, bool drop_green) {
   const Target green = d.target_of("blue");
   const Stream forward = stream_from(*blue);
   const auto lock_timeout = d.playbook().fence.lock_timeout;
+  const auto loaded = loaded_green(d);
   Plan plan;
+  if (loaded) plan.then<BeginLoading>(blue, green, loaded);
   plan.then<SetReplicaIdentity>(blue, green, identity_of(d))
       .then<CopyRoles>(blue, green, our_roles(d))
       .then<RestoreSchema>(blue, green, schema_of(d, drop_green))
@@ -135,8 +147,9 @@ Plan prepare_plan(Deployment& d, bool drop_green) {
                         d.playbook().replication.max_slot_wal_bytes, drop_green, d.progress())
       .then<RestoreConstraints>(blue, green, schema_of(d, drop_green), reporting_within_limit(d, blue, forward))
       .then<CloseFollower>(green, lock_timeout, d.roles_to_keep("green"))
-      .then<MigrateTarget>(green, migrations_of(d), d.playbook().migrations.lock_timeout)
-      .then<SubscribeTarget>(blue, green, forward, d.reachable_as("blue"))
+      .then<MigrateTarget>(green, migrations_of(d), d.playbook().migrations.lock_timeout);
+  if (loaded) plan.then<LeaveLoadProfile>(blue, green, loaded, [&d](Deadline deadline) { d.reopen(deadline); });
+  plan.then<SubscribeTarget>(blue, green, forward, d.reachable_as("blue"))
       .then<AnalyzeTarget>(green, d.playbook().replication.copy_workers)
       .then<CatchUp>(blue, green, forward, reporting_within_limit(d, blue, forward))
       .then<InstallSourceFence>(blue, lock_timeout)

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -38,6 +39,19 @@ struct ReplicationSettings {
   SchemaMode schema = SchemaMode::dump;
   ReverseMode reverse = ReverseMode::required;
   std::int64_t max_slot_wal_bytes = 0;  // 0: no limit of ours
+};
+
+// With what settings green is filled. full: no WAL where none is needed, nothing flushed: lost with a crash.
+// keep_fsync: the same, but each commit survives. off: those it serves with.
+enum class LoadProfile { full, keep_fsync, off };
+
+// A green that verdigris makes itself, on this machine.
+struct ProvisionSettings {
+  bool is_initdb = false;                         // else green exists, and the rest means nothing
+  std::filesystem::path data_directory, bindir;   // absolute
+  std::string user = {};                          // of the machine, who runs the server; empty: who runs verdigris
+  std::vector<std::pair<std::string, std::string>> settings = {};  // of its configuration, in the order of the playbook
+  LoadProfile load_profile = LoadProfile::full;
 };
 
 struct MigrationSettings {
@@ -138,6 +152,7 @@ struct Playbook {
   Conninfo blue, green;
   std::string tls = "verify-full";  // the weakest sslmode accepted towards a remote host
   ReplicationSettings replication;
+  ProvisionSettings provision;
   MigrationSettings migrations;
   PoolerSettings pooler;
   FenceSettings fence;

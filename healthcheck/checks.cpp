@@ -66,6 +66,7 @@ const std::vector<Check>& all_checks() {
       {"limits", limits},
       {"WAL of slots", slot_wal},
       {"durability", durability},
+      {"loading", loading},
       {"settings of the apply worker", apply_settings},
       // What else replicates
       {"foreign replication", foreign_replication},
@@ -104,6 +105,7 @@ const std::vector<Check>& all_checks() {
 const std::vector<Check>& checks_before_window() {
   using namespace questions;
   static const std::vector<Check> kChecks = {
+      {"loading", loading},
       {"inbound replication", inbound_replication},
       {"missing standbys", missing_standbys},
       {"physical standbys", physical_standbys},

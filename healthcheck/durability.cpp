@@ -4,6 +4,8 @@ namespace verdigris::questions {
 
 // Green is about to hold the only copy of what clients were told is safe.
 Findings durability(const CheckContext& context) {
+  if (context.settings.is_target_loading)
+    return {note("settings.fsync", "green is being loaded; its settings are looked at when prepare restarts it")};
   const Result answer = context.target.control().query(
       Sql("SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY 1"),
       context.deadline);

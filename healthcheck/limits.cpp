@@ -60,7 +60,8 @@ void check_side(Server& server, const CheckContext& context, Findings& findings)
   const Usage usage = usage_of(server, context.deadline);
   SideLimits side(server, findings);
   side.require("limits.slots", "max_replication_slots", usage.slots, kSlots, usage.max_slots);
-  side.require("limits.senders", "max_wal_senders", usage.senders, kSenders, usage.max_senders);
+  const bool is_loading = &server == &context.target && context.settings.is_target_loading;
+  if (!is_loading) side.require("limits.senders", "max_wal_senders", usage.senders, kSenders, usage.max_senders);
   side.require("limits.origins", server.major() >= 18 ? "max_active_replication_origins" : "max_replication_slots",
                usage.origins, context.is_prepared ? 0 : kOrigins, usage.max_origins);
   side.require("limits.workers", "max_logical_replication_workers", usage.subscriptions, kApplyWorkers,

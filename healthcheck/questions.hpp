@@ -18,6 +18,7 @@ Findings wal_level(const CheckContext& context);       // limits.wal-level
 Findings limits(const CheckContext& context);          // limits.slots, .senders, .workers, .connections, .locks
 Findings slot_wal(const CheckContext& context);        // limits.slot-wal
 Findings durability(const CheckContext& context);      // settings.fsync
+Findings loading(const CheckContext& context);         // target.loading
 Findings apply_settings(const CheckContext& context);  // apply.role-settings
 // What else replicates
 Findings foreign_replication(const CheckContext& context);  // target.foreign-repl, repl.inbound

@@ -55,6 +55,10 @@ void add(Server& server, const std::optional<Conninfo>& conninfo, const CheckCon
       findings.push_back(*missing);
       return;
     }
+  if (context.settings.is_target_loading && &server == &context.target) {
+    findings.push_back(note("roles.connect", server.color() + ": nobody but verdigris may log in until it is loaded"));
+    return;
+  }
   findings.push_back(try_login(server, *conninfo, context.deadline));
 }
 

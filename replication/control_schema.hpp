@@ -21,6 +21,10 @@ Sql removing_statement();  // what it sends
 // owned or writable by somebody who is neither superuser nor the controller, or without our tables. Reads catalogs only.
 bool has_control_schema(Connection& on, Deadline deadline);
 
+// A saved value, of both sides: from before the first row is copied to a green that is filled without its settings for
+// good, until it is durable and restarted. What it holds may be lost with a crash, and nobody may be led there.
+inline constexpr const char* kLoadingKey = "provision:loading";
+
 // What must be put back later, written in the same transaction as the change itself, so that neither exists without the
 // other. The first value wins and is never overwritten: a repeated step must not save its own change. JSON text.
 void save_value(Connection& in_transaction, const std::string& deployment, const std::string& key,

@@ -9,6 +9,7 @@
 #include "controller/lost_side.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
+#include "controller/provision/provisioned_green.hpp"
 #include "replication/control_schema.hpp"
 
 namespace verdigris {
@@ -37,6 +38,29 @@ void require_known_servers(Deployment& d, Deadline deadline) {
     if (has_control_schema(server->control(), deadline)) d.require_known_server(*server, deadline);
 }
 
+// A green that verdigris made: stopped, if it is to be dropped. Its sessions are closed by then.
+std::string left_of_made_green(Deployment& d, const Invocation& invocation, Deadline deadline) {
+  if (!d.playbook().provision.is_initdb || d.green().is_given_up()) return "";
+  ProvisionedGreen made(d.playbook(), d.tools(), d.progress());
+  if (!made.is_same_server(d.green().control(), deadline)) return "";
+  if (invocation.drop_green) {
+    d.green().control().close();
+    return made.drop(Deadline::after(milliseconds(3'600'000)));
+  }
+  return made.is_loading() ? "green was not given its settings for good: what it keeps may not survive a crash" : "";
+}
+
+// Dropped by an abandon that came to its end, or nearly so: nobody answers there.
+bool is_dropped_already(Deployment& d, Deadline deadline) {
+  if (!d.playbook().provision.is_initdb) return false;
+  ProvisionedGreen made(d.playbook(), d.tools(), d.progress());
+  if (!made.is_dropped()) return false;
+  d.blue().connect(Deadline::after(milliseconds(10'000)).or_earlier(deadline));
+  if (has_control_schema(d.blue().control(), deadline)) return false;
+  made.drop(Deadline::after(milliseconds(3'600'000)));
+  return true;
+}
+
 std::string account_of(const Invocation& invocation) {
   if (!invocation.without.empty()) return "ABANDONED without green. blue is as it was found.";
   return invocation.drop_green ? "ABANDONED. blue is as it was found, green is empty."
@@ -48,6 +72,8 @@ std::string account_of(const Invocation& invocation) {
 int run_abandon(const Invocation& invocation, Output& output) {
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
   const auto deadline = Deadline::after(milliseconds(120'000));
+  if (is_dropped_already(d, deadline))
+    return report(output, "nothing_to_do", "Nothing of ours is on blue, and green was dropped.");
   connect_but_for_lost(d, invocation, deadline, output);
   d.take_leases(milliseconds(2'000), deadline);
   if (std::ranges::none_of(reachable(d), [&](Server* side) { return has_control_schema(side->control(), deadline); }))
@@ -64,7 +90,8 @@ int run_abandon(const Invocation& invocation, Output& output) {
   const Plan plan = abandon_plan(d, invocation.drop_green);
   make_runner(d, plan, invocation, observer).take_back();
   for (auto* server : reachable(d)) remove_control_schema(server->control(), deadline);
-  return report(output, "done", account_of(invocation), left_on_lost_side(d));
+  const std::string left = left_of_made_green(d, invocation, deadline);
+  return report(output, "done", account_of(invocation), left.empty() ? left_on_lost_side(d) : left);
 }
 
 }  // namespace verdigris

@@ -7,6 +7,7 @@
 #include "controller/guardrails.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
+#include "controller/provision/provisioned_green.hpp"
 #include "replication/control_schema.hpp"
 
 namespace verdigris {
@@ -19,6 +20,25 @@ void install(Deployment& d, Deadline deadline) {
     install_control_schema(server->control(), d.name(), server->color(), deadline);
 }
 
+// Of a green that verdigris makes: before anything is asked of it, and under blue's lease, so that one controller does
+// it. What follows blue already is looked after by its operator.
+void connect_to_made_green(Deployment& d, ProvisionedGreen& green) {
+  const auto deadline = Deadline::after(milliseconds(1'800'000));
+  d.blue().connect(Deadline::after(milliseconds(10'000)));
+  d.take_leases(milliseconds(2'000), deadline);
+  d.journal().load(deadline);
+  require_allowed(d.standing(), "prepare");
+  if (d.standing().phase == Phase::idle) green.ensure_there(d.blue().control(), deadline);
+  d.green().connect(Deadline::after(milliseconds(10'000)));
+}
+
+// Thrown away and made anew in the midst of a prepare: nobody was ever led there, so the plan goes on with this one.
+bool is_made_anew(Deployment& d, const ProvisionedGreen& green, Deadline deadline) {
+  const auto standing = d.standing();
+  return standing.open && standing.phase == Phase::idle && !d.is_known(d.green(), deadline) && green.is_loading() &&
+         green.is_same_server(d.green().control(), deadline);
+}
+
 }  // namespace
 
 int run_prepare(const Invocation& invocation, Output& output) {
@@ -27,19 +47,24 @@ int run_prepare(const Invocation& invocation, Output& output) {
     if (was_interrupted()) throw Error("interrupted", "interrupted by a signal", "Run verdigris prepare to go on.");
     output.note(text);
   });
+  std::optional<ProvisionedGreen> made;
+  if (d.playbook().provision.is_initdb) made.emplace(d.playbook(), d.tools(), d.progress());
+  if (made) connect_to_made_green(d, *made);
   const auto deadline = Deadline::after(milliseconds(120'000));
-  d.connect(deadline);
+  if (!made) d.connect(deadline);
   require_two_primaries(d, deadline);
   d.take_leases(milliseconds(2'000), deadline);
   d.journal().load(deadline);
   auto standing = d.standing();
   require_allowed(standing, "prepare");
-  d.require_known_servers(deadline);
+  const bool is_new = made && is_made_anew(d, *made, deadline);
+  if (is_new) install(d, deadline);
+  is_new ? d.require_known_server(d.blue(), deadline) : d.require_known_servers(deadline);
   require_given_plan(given, d, "prepare", {}, deadline);
   const bool is_first = standing.phase == Phase::idle && !standing.open;
   require_guardrails(d, !is_first, output);
   if (is_first) install(d, deadline);
-  if (!standing.open) d.journal().open_plan(d.plan_entry("prepare", "blue", deadline), "blue", deadline);
+  if (!standing.open || is_new) d.journal().open_plan(d.plan_entry("prepare", "blue", deadline), "blue", deadline);
   handle_interrupts();
   ConsoleObserver observer(output);
   const Plan plan = prepare_plan(d);

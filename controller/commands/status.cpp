@@ -9,6 +9,7 @@
 #include "controller/copy_watch.hpp"
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/guardrails.hpp"
 #include "controller/hold.hpp"
 #include "controller/lease.hpp"
 #include "controller/plans.hpp"
@@ -126,6 +127,7 @@ std::vector<std::string> obstacles(Deployment& d, const Standing& standing, cons
       against.push_back(server->color() + ": another controller works, pid " + std::to_string(holder->pid) + " " + holder->application);
   try {
     d.require_known_servers(deadline);
+    require_not_loading(d, deadline);
     require_following(d, standing.serves, deadline);
     require_readers_in_place(d, {}, deadline);
   } catch (const Error& error) {

@@ -7,6 +7,7 @@
 #include "controller/config.hpp"
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
+#include "controller/guardrails.hpp"
 #include "healthcheck/parity/gaps.hpp"
 #include "healthcheck/parity/parity.hpp"
 #include "replication/left_out.hpp"
@@ -149,6 +150,7 @@ int run_verify(const Invocation& invocation, Output& output) {
   d.journal().load(deadline);
   const Standing standing = d.standing();
   require_stream(d, standing);
+  require_not_loading(d, deadline);
   Server& source = d.side(standing.serves);
   Server& target = *d.target_of(standing.serves);
   const Stream stream = Stream::leaving(standing.serves, d.name());

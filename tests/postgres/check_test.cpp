@@ -36,6 +36,11 @@ const std::vector<Question>& questions_about_the_way() {
        "CREATE TABLE verdigris.marker (); CREATE TABLE verdigris.saved ();"
        "INSERT INTO verdigris.identity VALUES ('other')",
        "", "deployment.other", Level::fail, "deployment other"},
+      {"loading",
+       "CREATE SCHEMA verdigris; CREATE TABLE verdigris.journal (); CREATE TABLE verdigris.identity (deployment text);"
+       "CREATE TABLE verdigris.marker (); CREATE TABLE verdigris.saved (deployment text, key text, value jsonb);"
+       "INSERT INTO verdigris.saved VALUES ('shop', 'provision:loading', 'true')",
+       "", "target.loading", Level::fail, "still being loaded"},
       {"standby", "", "ALTER DATABASE shop SET default_transaction_read_only = on", "target.read-only", Level::fail,
        "read only"},
       {"apply_settings", "", "ALTER DATABASE shop SET lock_timeout = '1s'", "apply.role-settings", Level::fail, "1s"},

@@ -1,0 +1,146 @@
+#include "controller/provision/server_programs.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <bit>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <fstream>
+
+#include "controller/sandbox/postgres_server.hpp"
+#include "replication/errors.hpp"
+#include "replication/poll.hpp"
+
+namespace verdigris {
+namespace {
+
+constexpr int kServerIsRunning = 0, kServerIsNotRunning = 3;  // exit codes of pg_ctl status
+constexpr std::chrono::seconds kReaping{30};
+
+std::string said_by(const ToolResult& result) {
+  auto text = result.errors.empty() ? result.output : result.errors;
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text.empty() ? "it said nothing and ended with " + std::to_string(result.exit_code) : text;
+}
+
+// pg_ctl gives up a moment before we do: then it says so itself.
+std::string seconds_until(Deadline deadline) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(deadline.remaining()).count();
+  return std::to_string(std::max<std::int64_t>(1, seconds - 2));
+}
+
+// The head of the control file has been the same since 8.3: identifier, two versions, state.
+struct ControlFileHead {
+  std::uint64_t system_identifier;
+  std::uint32_t control_version, catalog_version, state;
+};
+constexpr std::array<const char*, 7> kClusterStates{"starting up",   "shut down",         "shut down in recovery",
+                                                    "shutting down", "in crash recovery", "in archive recovery",
+                                                    "in production"};
+
+// A postmaster that was killed stays in the list of processes until its parent, the machine's init, has asked for its end;
+// some containers' takes its time.
+bool is_ended_but_not_collected(const std::filesystem::path& data) {
+  std::string pid;
+  std::ifstream(data / "postmaster.pid") >> pid;
+  if (pid.empty() || pid.find_first_not_of("0123456789") != std::string::npos) return false;
+  std::ifstream file("/proc/" + pid + "/stat");
+  std::string stat;
+  std::getline(file, stat);
+  const auto state = stat.rfind(") ");  // the name before it may hold anything
+  return state != std::string::npos && stat.compare(state + 2, 1, "Z") == 0;
+}
+
+}  // namespace
+
+ServerPrograms::ServerPrograms(std::filesystem::path bindir, ServerUser user, ToolRunner run)
+    : bindir_(std::move(bindir)), user_(std::move(user)), run_(std::move(run)) {}
+
+// The programs of 15 and older want to go back to the directory they came from, which another user may not enter. Our
+// HOME is not theirs: a subscription's libpq would look for certificates there.
+ToolResult ServerPrograms::run(const std::string& program, const std::vector<std::string>& arguments,
+                               Deadline deadline) const {
+  std::vector<std::string> argv{(bindir_ / program).string()};
+  if (user_.uid() != ::geteuid()) argv = {"/usr/bin/env", "--chdir=/", argv.front()};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return run_({user_.argv(argv, SIGKILL), {{"HOME", "/"}}, {}}, deadline);
+}
+
+int ServerPrograms::major(Deadline deadline) const {
+  const std::string begin = "(PostgreSQL) ";
+  std::string why;
+  for (const char* program : {"initdb", "pg_ctl", "postgres"}) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(bindir_ / program, ignored)) why += (why.empty() ? "" : ", ") + std::string(program);
+  }
+  if (!why.empty())
+    throw Refused("provision.program", bindir_.string() + " lacks " + why,
+                  "Set provision.bindir to the directory of initdb and postgres, as pg_config --bindir prints it.");
+  const auto result = run("postgres", {"--version"}, deadline);
+  const auto at = result.output.find(begin);
+  if (result.exit_code != 0 || at == std::string::npos)
+    throw Refused("provision.program", (bindir_ / "postgres").string() + " does not run: " + said_by(result),
+                  "Set provision.bindir to a PostgreSQL that runs on this machine.");
+  return std::stoi(result.output.substr(at + begin.size()));
+}
+
+void ServerPrograms::initdb(const std::filesystem::path& data, const std::vector<std::string>& arguments,
+                            Deadline deadline) const {
+  std::vector<std::string> all{"-D", data.string()};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  const auto result = run("initdb", all, deadline);
+  if (result.exit_code == 0) return;
+  throw Error("provision.initdb", "initdb of green failed in " + data.string() + ": " + said_by(result),
+              "Mend the cause, then repeat the command; a locale that is missing must be installed on this machine.");
+}
+
+void ServerPrograms::sync(const std::filesystem::path& data, Deadline deadline) const {
+  const auto result = run("initdb", {"--sync-only", "-D", data.string()}, deadline);
+  if (result.exit_code == 0) return;
+  throw Error("provision.sync", "green could not be made durable in " + data.string() + ": " + said_by(result),
+              "Look after the disk, then repeat the command; until then green is not used.");
+}
+
+bool ServerPrograms::is_running(const std::filesystem::path& data, Deadline deadline) const {
+  // pg_ctl takes it for running, and postgres will not start beside it.
+  wait_until(Deadline::after(kReaping).or_earlier(deadline), [&] { return !is_ended_but_not_collected(data); });
+  const auto result = run("pg_ctl", {"status", "-D", data.string()}, deadline);
+  if (result.exit_code == kServerIsRunning || result.exit_code == kServerIsNotRunning)
+    return result.exit_code == kServerIsRunning;
+  throw Error("provision.status", "whether green runs in " + data.string() + " cannot be told: " + said_by(result),
+              "Mend the cause, then repeat the command.");
+}
+
+void ServerPrograms::start(const std::filesystem::path& data, Deadline deadline) const {
+  const auto log = data / kServerLog;
+  const auto result =
+      run("pg_ctl", {"start", "-D", data.string(), "-w", "-t", seconds_until(deadline), "-s", "-l", log.string()},
+          deadline);
+  if (result.exit_code == 0) return;
+  throw Error("provision.start", "green does not start in " + data.string() + ": " + said_by(result) + log_tail(log),
+              "Mend the cause, which its log " + log.string() + " names, then repeat the command.");
+}
+
+void ServerPrograms::stop(const std::filesystem::path& data, const std::string& mode, Deadline deadline) const {
+  const auto result =
+      run("pg_ctl", {"stop", "-D", data.string(), "-m", mode, "-w", "-t", seconds_until(deadline), "-s"}, deadline);
+  if (result.exit_code == 0 || !is_running(data, deadline)) return;
+  throw Error("provision.stop", "green does not stop in " + data.string() + ": " + said_by(result),
+              "Stop it with pg_ctl stop -D " + data.string() + ", then repeat the command.");
+}
+
+// Not by pg_controldata: small installations have none, and it warns of what a crash leaves.
+ControlData ServerPrograms::control_data(const std::filesystem::path& data, Deadline /*deadline*/) const {
+  const auto file = data / "global/pg_control";
+  std::array<char, sizeof(ControlFileHead)> bytes{};
+  std::ifstream(file, std::ios::binary).read(bytes.data(), sizeof(ControlFileHead));
+  const auto head = std::bit_cast<ControlFileHead>(bytes);
+  if (head.system_identifier == 0 || head.state >= kClusterStates.size())
+    throw Error("provision.status", "green's state cannot be read from " + file.string(),
+                "Mend the cause, then repeat the command.");
+  return {std::to_string(head.system_identifier), kClusterStates.at(head.state)};
+}
+
+}  // namespace verdigris
