@@ -49,10 +49,12 @@ void Deployment::connect(Deadline deadline, bool read_only) {
   try {
     green_.connect(Deadline::after(kLogin).or_earlier(deadline), read_only);
   } catch (const CannotConnect& error) {
-    if (!playbook_.provision.is_initdb) throw;
+    const auto& made = playbook_.provision;
+    if (!made.is_initdb || !error.sqlstate().empty()) throw;
     throw Error("provision.no-green", error.what(),
-                "If green was not made yet: verdigris prepare does it. Else start it: pg_ctl start -D " +
-                    playbook_.provision.data_directory.string());
+                "Before it is ready: verdigris prepare makes it, and goes on with one that it had begun (started by hand, that one "
+                "would be copied anew). One that was ready: start it" + (made.user.empty() ? "" : " as " + made.user) + ", " +
+                    (made.bindir / "pg_ctl").string() + " start -D " + made.data_directory.string() + "; else: " + error.hint());
   }
 }
 

@@ -79,6 +79,7 @@ CheckSettings check_settings(Deployment& d) {
   settings.to_blue = playbook.replication.to_blue;
   settings.to_green = playbook.replication.to_green;
   settings.pg_dump = newest_pg_dump(d);
+  settings.is_target_ours = playbook.provision.is_initdb;
   settings.is_target_loading = is_target_loading(d);
   settings.ends_sessions = playbook.fence.bypass == BypassPolicy::terminate;
   settings.pooler_backends = pooler_backends(d, Deadline::after(std::chrono::seconds(10)));

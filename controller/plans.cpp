@@ -84,10 +84,9 @@ Bypass bypass_of(Deployment& d) {
   return {d.playbook().fence.bypass, [&d](Deadline deadline) { return pooler_backends(d, deadline); }};
 }
 
-// Nothing unless verdigris makes green, and fills it with other settings than it serves with.
+// Nothing unless verdigris makes green. With which settings it is filled its directory knows.
 std::shared_ptr<ProvisionedGreen> loaded_green(const Deployment& d) {
-  const auto& settings = d.playbook().provision;
-  if (!settings.is_initdb || settings.load_profile == LoadProfile::off) return nullptr;
+  if (!d.playbook().provision.is_initdb) return nullptr;
   return std::make_shared<ProvisionedGreen>(d.playbook(), d.tools(), d.progress());
 }
 
@@ -128,15 +127,12 @@ void add_gate(GateWatch& watch, Deployment& d, Source source, Target target, con
   }
 }
 
-}  // namespace
-
 // From an empty green to one that follows, migrated and closed, with the way back laid.
-Plan prepare_plan(Deployment& d, bool drop_green) {
+Plan preparation(Deployment& d, std::shared_ptr<ProvisionedGreen> loaded, bool drop_green) {
   const Source blue = d.source_of("blue");
   const Target green = d.target_of("blue");
   const Stream forward = stream_from(*blue);
   const auto lock_timeout = d.playbook().fence.lock_timeout;
-  const auto loaded = loaded_green(d);
   Plan plan;
   if (loaded) plan.then<BeginLoading>(blue, green, loaded);
   plan.then<SetReplicaIdentity>(blue, green, identity_of(d))
@@ -148,7 +144,9 @@ Plan prepare_plan(Deployment& d, bool drop_green) {
       .then<RestoreConstraints>(blue, green, schema_of(d, drop_green), reporting_within_limit(d, blue, forward))
       .then<CloseFollower>(green, lock_timeout, d.roles_to_keep("green"))
       .then<MigrateTarget>(green, migrations_of(d), d.playbook().migrations.lock_timeout);
-  if (loaded) plan.then<LeaveLoadProfile>(blue, green, loaded, [&d](Deadline deadline) { d.reopen(deadline); });
+  if (loaded)
+    plan.then<LeaveLoadProfile>(blue, green, loaded, [&d](Deadline deadline) { d.reopen(deadline); },
+                                reporting_within_limit(d, blue, forward));
   plan.then<SubscribeTarget>(blue, green, forward, d.reachable_as("blue"))
       .then<AnalyzeTarget>(green, d.playbook().replication.copy_workers)
       .then<CatchUp>(blue, green, forward, reporting_within_limit(d, blue, forward))
@@ -158,8 +156,13 @@ Plan prepare_plan(Deployment& d, bool drop_green) {
   return plan;
 }
 
-// There is no list of its own: what prepare made is undone by the steps that made it.
-Plan abandon_plan(Deployment& d, bool drop_green) { return prepare_plan(d, drop_green); }
+}  // namespace
+
+Plan prepare_plan(Deployment& d, bool drop_green) { return preparation(d, loaded_green(d), drop_green); }
+
+// There is no list of its own: what prepare made is undone by the steps that made it. The notes that green is loaded go
+// with the schema they are in.
+Plan abandon_plan(Deployment& d, bool drop_green) { return preparation(d, nullptr, drop_green); }
 
 std::shared_ptr<GateWatch> crossing_gates(Deployment& d, Source source, Target target, GateWatch::Say say) {
   auto watch = std::make_shared<GateWatch>(std::move(say));

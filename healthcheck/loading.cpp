@@ -7,8 +7,11 @@ namespace verdigris::questions {
 Findings loading(const CheckContext& context) {
   const std::string id = "target.loading";
   for (Server* server : context.both()) {
-    if (!context.is_prepared && !has_control_schema(server->control(), context.deadline)) continue;
+    if (!has_control_schema(server->control(), context.deadline)) continue;
     if (!saved_value(server->control(), context.settings.deployment, kLoadingKey, context.deadline)) continue;
+    if (context.is_preparing && !context.settings.is_target_ours)
+      return {fail(id, server->color() + " says that green is still being loaded, and the playbook does not say any more how it is made",
+                   "Write provision back as it was, then repeat the command; or take all of it back: verdigris abandon.")};
     if (context.is_preparing)
       return {note(id, "green is being loaded without its settings for good; prepare ends that")};
     return {fail(id, server->color() + " says that green is still being loaded: what it holds may not survive a crash",

@@ -1,6 +1,7 @@
 #include "controller/commands/abandon.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "controller/config.hpp"
 #include "controller/confirmation.hpp"
@@ -38,27 +39,33 @@ void require_known_servers(Deployment& d, Deadline deadline) {
     if (has_control_schema(server->control(), deadline)) d.require_known_server(*server, deadline);
 }
 
-// A green that verdigris made: stopped, if it is to be dropped. Its sessions are closed by then.
-std::string left_of_made_green(Deployment& d, const Invocation& invocation, Deadline deadline) {
-  if (!d.playbook().provision.is_initdb || d.green().is_given_up()) return "";
-  ProvisionedGreen made(d.playbook(), d.tools(), d.progress());
-  if (!made.is_same_server(d.green().control(), deadline)) return "";
-  if (invocation.drop_green) {
-    d.green().control().close();
-    return made.drop(Deadline::after(milliseconds(3'600'000)));
+// Nothing if verdigris does not make green, or if it cannot be looked at: what is to be taken back on blue does not wait for
+// that.
+std::optional<ProvisionedGreen> made_green(Deployment& d, Output& output) {
+  if (!d.playbook().provision.is_initdb) return std::nullopt;
+  try {
+    std::optional<ProvisionedGreen> made;
+    made.emplace(d.playbook(), d.tools(), d.progress());
+    made->is_dropped();
+    return made;
+  } catch (const Error& error) {
+    output.warning("green's directory is left as it is: " + std::string(error.what()), error.hint());
+    return std::nullopt;
   }
-  return made.is_loading() ? "green was not given its settings for good: what it keeps may not survive a crash" : "";
 }
 
 // Dropped by an abandon that came to its end, or nearly so: nobody answers there.
-bool is_dropped_already(Deployment& d, Deadline deadline) {
-  if (!d.playbook().provision.is_initdb) return false;
-  ProvisionedGreen made(d.playbook(), d.tools(), d.progress());
+bool is_dropped_already(Deployment& d, ProvisionedGreen& made, Deadline deadline) {
   if (!made.is_dropped()) return false;
   d.blue().connect(Deadline::after(milliseconds(10'000)).or_earlier(deadline));
   if (has_control_schema(d.blue().control(), deadline)) return false;
+  d.take_leases(milliseconds(2'000), deadline);
   made.drop(Deadline::after(milliseconds(3'600'000)));
   return true;
+}
+
+bool is_made_here(Deployment& d, const std::optional<ProvisionedGreen>& made, Deadline deadline) {
+  return made && !d.green().is_given_up() && made->is_same_server(d.green().control(), deadline);
 }
 
 std::string account_of(const Invocation& invocation) {
@@ -72,7 +79,8 @@ std::string account_of(const Invocation& invocation) {
 int run_abandon(const Invocation& invocation, Output& output) {
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
   const auto deadline = Deadline::after(milliseconds(120'000));
-  if (is_dropped_already(d, deadline))
+  auto made = made_green(d, output);
+  if (made && is_dropped_already(d, *made, deadline))
     return report(output, "nothing_to_do", "Nothing of ours is on blue, and green was dropped.");
   connect_but_for_lost(d, invocation, deadline, output);
   d.take_leases(milliseconds(2'000), deadline);
@@ -89,8 +97,12 @@ int run_abandon(const Invocation& invocation, Output& output) {
   ConsoleObserver observer(output);
   const Plan plan = abandon_plan(d, invocation.drop_green);
   make_runner(d, plan, invocation, observer).take_back();
+  const bool is_ours = is_made_here(d, made, deadline);
+  if (is_ours && invocation.drop_green) made->intend_drop();
   for (auto* server : reachable(d)) remove_control_schema(server->control(), deadline);
-  const std::string left = left_of_made_green(d, invocation, deadline);
+  std::string left;
+  if (is_ours && invocation.drop_green) d.green().control().close();
+  if (is_ours) left = invocation.drop_green ? made->drop(Deadline::after(milliseconds(3'600'000))) : made->leave();
   return report(output, "done", account_of(invocation), left.empty() ? left_on_lost_side(d) : left);
 }
 

@@ -22,14 +22,22 @@ void install(Deployment& d, Deadline deadline) {
 
 // Of a green that verdigris makes: before anything is asked of it, and under blue's lease, so that one controller does
 // it. What follows blue already is looked after by its operator.
-void connect_to_made_green(Deployment& d, ProvisionedGreen& green) {
+void connect_to_made_green(Deployment& d, ProvisionedGreen& green, bool has_given_plan) {
   const auto deadline = Deadline::after(milliseconds(1'800'000));
   d.blue().connect(Deadline::after(milliseconds(10'000)));
   d.take_leases(milliseconds(2'000), deadline);
   d.journal().load(deadline);
   require_allowed(d.standing(), "prepare");
-  if (d.standing().phase == Phase::idle) green.ensure_there(d.blue().control(), deadline);
+  const bool is_idle = d.standing().phase == Phase::idle;
+  if (is_idle && has_given_plan && !green.is_there())
+    throw Refused("plan.no-green", "green is not made yet, and what prepare will do there is known only then",
+                  "Give --confirm instead of --plan for the first prepare.");
+  if (is_idle) green.ensure_there(d.blue().control(), deadline);
   d.green().connect(Deadline::after(milliseconds(10'000)));
+  if (is_idle && !green.is_same_server(d.green().control(), deadline))
+    throw Refused("provision.other-server",
+                  "green: the server that answers at " + d.green().endpoint() + " is not the one that was made in " + green.path().string(),
+                  "See who listens there, or name another host or port in clusters.green; nothing was changed on it.");
 }
 
 // Thrown away and made anew in the midst of a prepare: nobody was ever led there, so the plan goes on with this one.
@@ -49,7 +57,7 @@ int run_prepare(const Invocation& invocation, Output& output) {
   });
   std::optional<ProvisionedGreen> made;
   if (d.playbook().provision.is_initdb) made.emplace(d.playbook(), d.tools(), d.progress());
-  if (made) connect_to_made_green(d, *made);
+  if (made) connect_to_made_green(d, *made, given.has_value());
   const auto deadline = Deadline::after(milliseconds(120'000));
   if (!made) d.connect(deadline);
   require_two_primaries(d, deadline);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "controller/provision/server_files.hpp"
 #include "replication/errors.hpp"
@@ -17,7 +18,7 @@ namespace fs = std::filesystem;
 using std::chrono::minutes;
 
 constexpr const char* kLoginsForGood = "verdigris.pg_hba.conf";
-constexpr minutes kInitdbPatience{10}, kStartPatience{5}, kStopPatience{60};  // a stop writes all that was copied
+constexpr minutes kInitdbPatience{10}, kStartPatience{5}, kStopPatience{24 * 60};  // all that was copied is written
 
 std::string name_of_user(uid_t number) {
   const passwd* entry = ::getpwuid(number);
@@ -48,6 +49,13 @@ ServerUser user_for(const ProvisionSettings& settings) {
 // What a session of ours on the new server is called; it is closed before the plan begins.
 SessionOptions as_maker(const std::string& deployment) {
   return {"green", "verdigris/" + deployment + "/provision", false, {}};
+}
+
+// As PostgreSQL reads a boolean, which may be shortened.
+bool is_on(std::string value) {
+  std::ranges::transform(value, value.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string yes = "yes", truth = "true";
+  return value == "on" || value == "1" || (!value.empty() && (yes.starts_with(value) || truth.starts_with(value)));
 }
 
 bool has_role(Connection& on, const std::string& role, Deadline deadline) {
@@ -84,6 +92,11 @@ bool ProvisionedGreen::is_loading() const {
   return marker && marker->state == GreenState::loading;
 }
 
+bool ProvisionedGreen::is_there() const {
+  const auto marker = directory_.marker();
+  return marker && (marker->state == GreenState::loading || marker->state == GreenState::production);
+}
+
 bool ProvisionedGreen::is_dropped() const {
   const auto marker = directory_.marker();
   return marker && marker->state == GreenState::dropped;
@@ -104,16 +117,21 @@ void ProvisionedGreen::ensure_there(Connection& blue, Deadline deadline) {
   ensure_roles(facts, deadline);
   ensure_database(facts, deadline);
   ensure_owner(blue, facts, deadline);
-  if (settings_.load_profile == LoadProfile::off) settle();
+  if (directory_.marker().value().profile == LoadProfile::off) settle();
   crash_point("provision:ready");
 }
 
 void ProvisionedGreen::throw_away_if_useless(Deadline deadline) {
   const auto marker = directory_.marker();
   if (!marker) return;
+  if (marker->state == GreenState::dropped && programs_.is_running(path(), deadline))
+    throw Refused("provision.directory",
+                  path().string() + ": abandon dropped the green that is there, and a server runs in it: it was left alone",
+                  "If nobody needs it, run: verdigris abandon --drop-green; else name another provision.data_directory.");
   const auto why = why_lost(*marker, deadline);
+  if (!why && marker->state == GreenState::dropped && say_) say_("the green that abandon dropped is thrown away with " + path().string());
   if (why && say_)
-    say_("green " + *why + " while it was loaded without fsync: what was copied there is thrown away with " +
+    say_("green " + *why + ": what was copied there is thrown away with " +
          path().string() + "; roles, schema, all rows and indexes are copied anew");
   if (!why && marker->state != GreenState::dropped) return;
   if (programs_.is_running(path(), deadline)) programs_.stop(path(), "immediate", Deadline::after(kStopPatience));
@@ -122,13 +140,15 @@ void ProvisionedGreen::throw_away_if_useless(Deadline deadline) {
 
 // With fsync a crash costs nothing, and afterwards it serves with fsync.
 std::optional<std::string> ProvisionedGreen::why_lost(const GreenMarker& marker, Deadline deadline) const {
+  if (marker.state == GreenState::lost) return "could not be made durable";
   if (marker.state != GreenState::loading || marker.profile != LoadProfile::full) return std::nullopt;
-  if (!marker.boot.empty() && marker.boot != boot_of_machine()) return "lost its machine, which was started again,";
+  const std::string when = " while it was loaded without fsync";
+  if (!marker.boot.empty() && marker.boot != boot_of_machine()) return "lost its machine, which was started again," + when;
   const bool is_running = programs_.is_running(path(), deadline);
   const bool is_ours = marker.server.empty() || marker.server == directory_.server();
-  if (is_running && !is_ours) return "was started again by somebody else, and how it had ended cannot be known,";
+  if (is_running && !is_ours) return "was started again by somebody else" + when + ", and how it had ended before cannot be known";
   const auto state = programs_.control_data(path(), deadline).state;
-  if (!is_running && state != "shut down") return "ended without a shutdown (its control file says \"" + state + "\")";
+  if (!is_running && state != "shut down") return "ended without a shutdown (its control file says \"" + state + "\")" + when;
   return std::nullopt;
 }
 
@@ -162,8 +182,7 @@ std::vector<std::string> ProvisionedGreen::initdb_arguments(const SourceFacts& f
 
 // Those of a green that serves are laid ready beside those it is loaded with.
 void ProvisionedGreen::write_logins(const fs::path& made, bool has_replication_password) const {
-  const bool has_tls = std::ranges::find(settings_.settings, std::pair<std::string, std::string>("ssl", "on")) !=
-                       settings_.settings.end();
+  const bool has_tls = std::ranges::any_of(settings_.settings, [](const auto& one) { return one.first == "ssl" && is_on(one.second); });
   const LoginRules rules{superuser_, replication_, has_replication_password, has_tls};
   std::vector<std::string> people{machine_user()};
   if (user_.uid() != ::geteuid()) people.push_back(name_of_user(user_.uid()));
@@ -193,7 +212,7 @@ void ProvisionedGreen::make(const SourceFacts& facts, Deadline deadline) {
   programs_.initdb(made, initdb_arguments(facts, major), Deadline::after(kInitdbPatience));
   crash_point("provision:initdb");
   write_files(made, facts, major);
-  directory_.move_in(made, {deployment_, GreenState::loading, settings_.load_profile, "", ""});
+  directory_.move_in(made, {deployment_, GreenState::loading, settings_.load_profile, boot_of_machine(), ""});
 }
 
 // Private ones, where none is: whoever may enter a directory decides who meets the server there.
@@ -265,12 +284,29 @@ void ProvisionedGreen::ensure_owner(Connection& blue, const SourceFacts& facts, 
     session.execute(Sql("ALTER DATABASE {} OWNER TO {}", Identifier(dbname_), Identifier(facts.owner)), deadline);
 }
 
+// Linux tells a failed write once: a second look would find nothing wrong with pages that never came to the disk.
+void ProvisionedGreen::make_durable(Deadline deadline) {
+  const auto state = programs_.control_data(path(), deadline).state;
+  if (state != "shut down")
+    throw Error("provision.unclean",
+                "green ended without a shutdown (its control file says \"" + state + "\"), and was loaded without fsync",
+                "See its log " + (path() / kServerLog).string() + ", then repeat the command: it is copied anew.");
+  try {
+    programs_.sync(path(), Deadline::after(kStopPatience).or_earlier(deadline));
+  } catch (const Error&) {
+    auto marker = directory_.marker().value();
+    marker.state = GreenState::lost;
+    directory_.write_marker(marker);
+    throw;
+  }
+}
+
 void ProvisionedGreen::restart_for_good(Deadline deadline) {
   const auto marker = directory_.marker().value();
   if (programs_.is_running(path(), deadline))
     programs_.stop(path(), "fast", Deadline::after(kStopPatience).or_earlier(deadline));
   crash_point("provision:stopped");
-  if (marker.profile == LoadProfile::full) programs_.sync(path(), Deadline::after(kStopPatience).or_earlier(deadline));
+  if (marker.profile == LoadProfile::full) make_durable(deadline);
   crash_point("provision:synced");
   directory_.remove(kLoadFile);
   directory_.replace("pg_hba.conf", kLoginsForGood);
@@ -283,11 +319,24 @@ void ProvisionedGreen::settle() {
   directory_.write_marker(marker);
 }
 
-std::string ProvisionedGreen::drop(Deadline deadline) {
+void ProvisionedGreen::intend_drop() {
   auto marker = directory_.marker();
-  if (!marker) return {};
+  if (!marker) return;
   marker->state = GreenState::dropped;
   directory_.write_marker(*marker);
+  crash_point("provision:to-be-dropped");
+}
+
+std::string ProvisionedGreen::leave() {
+  if (!is_loading()) return {};
+  directory_.remove_marker();
+  return "green was not given its settings for good: what it keeps may not survive a crash; " + path().string() +
+         " is left to you, and another prepare needs another directory";
+}
+
+std::string ProvisionedGreen::drop(Deadline deadline) {
+  if (!directory_.marker()) return {};
+  intend_drop();
   if (programs_.is_running(path(), deadline))
     programs_.stop(path(), "fast", Deadline::after(kStopPatience).or_earlier(deadline));
   return "green was stopped; its data directory " + path().string() + " is left, and thrown away by the next prepare";

@@ -32,8 +32,13 @@ class ProvisionedGreen {
   void restart_for_good(Deadline deadline);
   // What it holds survives a crash, and it has the settings for good: not loading any more.
   void settle();
+  // That it is to be dropped: a run that is killed before drop() is gone on with.
+  void intend_drop();
   // Stops it and leaves its directory, for the next prepare to throw away. Returns that, for people.
   std::string drop(Deadline deadline);
+  // One that is loading becomes its operator's: no prepare will touch it. Returns that, for people; empty for any other.
+  std::string leave();
+  bool is_there() const;  // made, and neither dropped nor lost
   bool is_dropped() const;
 
   const std::filesystem::path& path() const { return directory_.path(); }
@@ -46,6 +51,7 @@ class ProvisionedGreen {
   void write_files(const std::filesystem::path& made, const SourceFacts& facts, int major) const;
   void write_logins(const std::filesystem::path& made, bool has_replication_password) const;
   void start(Deadline deadline);
+  void make_durable(Deadline deadline);
   void ensure_sockets() const;
   void ensure_roles(const SourceFacts& facts, Deadline deadline);
   void ensure_database(const SourceFacts& facts, Deadline deadline);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <span>
 #include <sstream>
 
 #include "replication/errors.hpp"
@@ -19,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMarkerFile = "verdigris.provision";
-constexpr std::array<const char*, 3> kStates{"loading", "production", "dropped"};
+constexpr std::array<const char*, 4> kStates{"loading", "production", "dropped", "lost"};
 constexpr std::array<const char*, 3> kProfiles{"full", "keep-fsync", "off"};
 
 [[noreturn]] void fail_about(const fs::path& file, const std::string& what) {
@@ -41,25 +42,13 @@ void sync_path(const fs::path& path) {
 void write_new(const fs::path& file, const std::string& text, const ServerUser& user) {
   ::unlink(file.c_str());
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  const bool is_written =
-      fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+  // By its descriptor: by the name it might be another one by then.
+  const bool is_written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                          user.own(fd) && ::fsync(fd) == 0;
   const int reason = errno;
   if (fd >= 0) ::close(fd);
   errno = reason;
   if (!is_written) fail_about(file, "cannot write");
-  user.own(file);
-}
-
-// Not through a link either, so that nobody is shown what only root may read.
-std::string read_own(const fs::path& file) {
-  const int fd = ::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return {};
-  std::string text;
-  std::array<char, 8192> buffer{};
-  for (ssize_t count = 0; (count = ::read(fd, buffer.data(), buffer.size())) > 0;)
-    text.append(buffer.data(), static_cast<std::size_t>(count));
-  ::close(fd);
-  return text;
 }
 
 bool is_empty_or_absent(const fs::path& directory) {
@@ -81,9 +70,9 @@ void remove_tree(const fs::path& directory) {
                 "Remove it by hand, then repeat the command.");
 }
 
-std::size_t index_in(const std::array<const char*, 3>& words, const std::string& word, const fs::path& file) {
+std::size_t index_in(std::span<const char* const> words, const std::string& word, const fs::path& file) {
   for (std::size_t i = 0; i < words.size(); ++i)
-    if (word == words.at(i)) return i;
+    if (word == words[i]) return i;
   throw Refused("provision.marker", file.string() + " says \"" + word + "\", which this version does not understand",
                 "Use the version of verdigris that made this green, or remove the directory if nobody needs it.");
 }
@@ -98,7 +87,7 @@ std::string text_of_marker(const GreenMarker& marker) {
 
 GreenMarker marker_of_file(const fs::path& file) {
   GreenMarker marker;
-  std::istringstream in(read_own(file));
+  std::istringstream in(read_own_file(file));
   for (std::string line; std::getline(in, line);) {
     const auto blank = line.find(' ');
     const std::string key = line.substr(0, blank);
@@ -113,6 +102,20 @@ GreenMarker marker_of_file(const fs::path& file) {
 }
 
 }  // namespace
+
+// Not through a link either, so that nobody is shown what only root may read; a pipe would wait for its other end.
+std::string read_own_file(const fs::path& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return {};
+  std::string text;
+  std::array<char, 8192> buffer{};
+  struct stat kind {};
+  if (::fstat(fd, &kind) == 0 && S_ISREG(kind.st_mode))
+    for (ssize_t count = 0; (count = ::read(fd, buffer.data(), buffer.size())) > 0;)
+      text.append(buffer.data(), static_cast<std::size_t>(count));
+  ::close(fd);
+  return text;
+}
 
 std::string boot_of_machine() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
@@ -194,7 +197,7 @@ void ServerDirectory::throw_away() const {
 }
 
 std::string ServerDirectory::read(const fs::path& directory, const std::string& name) const {
-  return read_own(directory / name);
+  return read_own_file(directory / name);
 }
 
 void ServerDirectory::write(const fs::path& directory, const std::string& name, const std::string& text) const {
@@ -208,6 +211,8 @@ void ServerDirectory::write_marker(const GreenMarker& marker) const {
   write(path_, kMarkerFile, text_of_marker(marker));
 }
 
+void ServerDirectory::remove_marker() const { remove(kMarkerFile); }
+
 void ServerDirectory::remove(const std::string& name) const {
   if (::unlink((path_ / name).c_str()) != 0 && errno != ENOENT) fail_about(path_ / name, "cannot remove");
   sync_path(path_);
@@ -220,7 +225,7 @@ void ServerDirectory::replace(const std::string& name, const std::string& by) co
 }
 
 std::string ServerDirectory::server() const {
-  std::istringstream file(read_own(path_ / "postmaster.pid"));
+  std::istringstream file(read_own_file(path_ / "postmaster.pid"));
   std::string pid, ignored, start;
   if (!std::getline(file, pid) || !std::getline(file, ignored) || !std::getline(file, start)) return {};
   return pid + " " + start;

@@ -11,8 +11,9 @@
 
 namespace verdigris {
 
-// loading: what is in it may be lost with a crash. dropped: by abandon --drop-green, nobody needs it any more.
-enum class GreenState { loading, production, dropped };
+// loading: what is in it may be lost with a crash. dropped: by abandon --drop-green, nobody needs it any more. lost: what it
+// held could not be made durable.
+enum class GreenState { loading, production, dropped, lost };
 
 struct GreenMarker {
   std::string deployment;
@@ -46,6 +47,7 @@ class ServerDirectory {
   void write(const std::filesystem::path& directory, const std::string& name, const std::string& text) const;
   std::string read(const std::filesystem::path& directory, const std::string& name) const;  // empty if it is not there
   void write_marker(const GreenMarker& marker) const;
+  void remove_marker() const;  // from then on it is not ours
   void remove(const std::string& name) const;
   // `by` takes the place of `name`; nothing if it has done so already.
   void replace(const std::string& name, const std::string& by) const;
@@ -60,6 +62,9 @@ class ServerDirectory {
   std::string deployment_;
   ServerUser user_;
 };
+
+// A regular file that no link leads to; empty if there is none.
+std::string read_own_file(const std::filesystem::path& file);
 
 // Another one after each start of the machine.
 std::string boot_of_machine();

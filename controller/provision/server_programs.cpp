@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <fstream>
 
+#include "controller/provision/server_directory.hpp"
 #include "controller/sandbox/postgres_server.hpp"
 #include "replication/errors.hpp"
 #include "replication/poll.hpp"
@@ -16,7 +18,6 @@
 namespace verdigris {
 namespace {
 
-constexpr int kServerIsRunning = 0, kServerIsNotRunning = 3;  // exit codes of pg_ctl status
 constexpr std::chrono::seconds kReaping{30};
 
 std::string said_by(const ToolResult& result) {
@@ -40,17 +41,27 @@ constexpr std::array<const char*, 7> kClusterStates{"starting up",   "shut down"
                                                     "shutting down", "in crash recovery", "in archive recovery",
                                                     "in production"};
 
-// A postmaster that was killed stays in the list of processes until its parent, the machine's init, has asked for its end;
-// some containers' takes its time.
-bool is_ended_but_not_collected(const std::filesystem::path& data) {
-  std::string pid;
-  std::ifstream(data / "postmaster.pid") >> pid;
-  if (pid.empty() || pid.find_first_not_of("0123456789") != std::string::npos) return false;
-  std::ifstream file("/proc/" + pid + "/stat");
+enum class Life { none, ended, running };  // ended: its parent has not asked for its end yet
+
+// Of the process that postmaster.pid names. A crash leaves that file, and by then the number may be somebody else's, whom
+// a signal would reach: a postmaster works in its data directory.
+Life life_of_postmaster(const std::filesystem::path& data) {
+  const auto file = read_own_file(data / "postmaster.pid");
+  const auto pid = file.substr(0, file.find('\n'));
+  if (pid.empty() || pid.find_first_not_of("0123456789") != std::string::npos) return Life::none;
   std::string stat;
-  std::getline(file, stat);
+  std::ifstream process("/proc/" + pid + "/stat");
+  if (!std::getline(process, stat)) return Life::none;
   const auto state = stat.rfind(") ");  // the name before it may hold anything
-  return state != std::string::npos && stat.compare(state + 2, 1, "Z") == 0;
+  if (state != std::string::npos && stat.compare(state + 2, 1, "Z") == 0) return Life::ended;
+  std::error_code error;
+  const auto works_in = std::filesystem::read_symlink("/proc/" + pid + "/cwd", error);
+  if (error == std::errc::no_such_file_or_directory) return Life::none;
+  if (error)
+    throw Error("provision.status",
+                "whether process " + pid + " is green's server in " + data.string() + " cannot be told: " + error.message(),
+                "Run verdigris as root or as the user of that server.");
+  return works_in == std::filesystem::canonical(data, error) ? Life::running : Life::none;
 }
 
 }  // namespace
@@ -59,13 +70,23 @@ ServerPrograms::ServerPrograms(std::filesystem::path bindir, ServerUser user, To
     : bindir_(std::move(bindir)), user_(std::move(user)), run_(std::move(run)) {}
 
 // The programs of 15 and older want to go back to the directory they came from, which another user may not enter. Our
-// HOME is not theirs: a subscription's libpq would look for certificates there.
+// HOME is not theirs, nor is what libpq is told by our environment: a subscription would log in with it until a service
+// manager starts the server without.
 ToolResult ServerPrograms::run(const std::string& program, const std::vector<std::string>& arguments,
                                Deadline deadline) const {
-  std::vector<std::string> argv{(bindir_ / program).string()};
-  if (user_.uid() != ::geteuid()) argv = {"/usr/bin/env", "--chdir=/", argv.front()};
+  std::vector<std::string> argv{"/usr/bin/env", "--chdir=/"};
+  for (const char* name : {"PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE", "PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT",
+                           "PGSSLKEY", "PGCONNECT_TIMEOUT", "TMPDIR", "XDG_RUNTIME_DIR"})
+    argv.insert(argv.end(), {"-u", name});
+  argv.push_back((bindir_ / program).string());
   argv.insert(argv.end(), arguments.begin(), arguments.end());
-  return run_({user_.argv(argv, SIGKILL), {{"HOME", "/"}}, {}}, deadline);
+  try {
+    return run_({user_.argv(argv, SIGKILL), {{"HOME", "/"}}, {}}, deadline);
+  } catch (const DeadlinePassed&) {
+    std::string text = (bindir_ / program).string();
+    for (const auto& argument : arguments) text += " " + argument;
+    throw Error("provision.time", "it was ended because it took too long: " + text, "See what holds it up (the disk?), then repeat the command.");
+  }
 }
 
 int ServerPrograms::major(Deadline deadline) const {
@@ -100,17 +121,13 @@ void ServerPrograms::sync(const std::filesystem::path& data, Deadline deadline) 
   const auto result = run("initdb", {"--sync-only", "-D", data.string()}, deadline);
   if (result.exit_code == 0) return;
   throw Error("provision.sync", "green could not be made durable in " + data.string() + ": " + said_by(result),
-              "Look after the disk, then repeat the command; until then green is not used.");
+              "Look after the disk, then repeat the command: what was copied may be damaged, and is copied anew.");
 }
 
+// One that has ended is waited for: postgres would not start beside it.
 bool ServerPrograms::is_running(const std::filesystem::path& data, Deadline deadline) const {
-  // pg_ctl takes it for running, and postgres will not start beside it.
-  wait_until(Deadline::after(kReaping).or_earlier(deadline), [&] { return !is_ended_but_not_collected(data); });
-  const auto result = run("pg_ctl", {"status", "-D", data.string()}, deadline);
-  if (result.exit_code == kServerIsRunning || result.exit_code == kServerIsNotRunning)
-    return result.exit_code == kServerIsRunning;
-  throw Error("provision.status", "whether green runs in " + data.string() + " cannot be told: " + said_by(result),
-              "Mend the cause, then repeat the command.");
+  wait_until(Deadline::after(kReaping).or_earlier(deadline), [&] { return life_of_postmaster(data) != Life::ended; });
+  return life_of_postmaster(data) == Life::running;
 }
 
 void ServerPrograms::start(const std::filesystem::path& data, Deadline deadline) const {
@@ -124,6 +141,7 @@ void ServerPrograms::start(const std::filesystem::path& data, Deadline deadline)
 }
 
 void ServerPrograms::stop(const std::filesystem::path& data, const std::string& mode, Deadline deadline) const {
+  if (!is_running(data, deadline)) return;
   const auto result =
       run("pg_ctl", {"stop", "-D", data.string(), "-m", mode, "-w", "-t", seconds_until(deadline), "-s"}, deadline);
   if (result.exit_code == 0 || !is_running(data, deadline)) return;
@@ -134,8 +152,9 @@ void ServerPrograms::stop(const std::filesystem::path& data, const std::string& 
 // Not by pg_controldata: small installations have none, and it warns of what a crash leaves.
 ControlData ServerPrograms::control_data(const std::filesystem::path& data, Deadline /*deadline*/) const {
   const auto file = data / "global/pg_control";
+  const auto text = read_own_file(file);
   std::array<char, sizeof(ControlFileHead)> bytes{};
-  std::ifstream(file, std::ios::binary).read(bytes.data(), sizeof(ControlFileHead));
+  std::copy_n(text.begin(), std::min(text.size(), bytes.size()), bytes.begin());
   const auto head = std::bit_cast<ControlFileHead>(bytes);
   if (head.system_identifier == 0 || head.state >= kClusterStates.size())
     throw Error("provision.status", "green's state cannot be read from " + file.string(),

@@ -29,6 +29,8 @@ std::vector<std::string> ServerUser::argv(std::vector<std::string> argv, int dea
   return result;
 }
 
+bool ServerUser::own(int descriptor) const { return !is_other_ || ::fchown(descriptor, uid_, gid_) == 0; }
+
 void ServerUser::own(const std::filesystem::path& path) const {
   if (is_other_ && ::lchown(path.c_str(), uid_, gid_) != 0)
     throw Error("file", path.string() + ": cannot change the owner: " + std::strerror(errno));

@@ -19,6 +19,7 @@ class ServerUser {
   // The argv that runs `argv` as this user. With a signal, the kernel sends it when the starting thread ends: setpriv
   // asks for it, because a change of user clears what the parent asked for.
   std::vector<std::string> argv(std::vector<std::string> argv, int death_signal = 0) const;
+  bool own(int descriptor) const;                    // false, with errno
   void own(const std::filesystem::path& path) const;  // one file or directory, not what is below it
   // 0700, theirs; exists afterwards. Throws Error("file").
   void make_directory(const std::filesystem::path& path) const;

@@ -50,7 +50,9 @@ void LeaveLoadProfile::restart(Deadline deadline) {
                   target_->color() + ": the server that answers is not the one in " + green_->path().string() +
                       ", so that one was not restarted",
                   "Compare clusters.green and provision.data_directory of the playbook, then repeat the command.");
+  if (progress_) progress_("writing all that was copied to the disk, then restarting " + target_->color());
   target_->control().execute(Sql("CHECKPOINT"), deadline);
+  if (progress_) progress_("stopping " + target_->color());
   target_->control().close();
   green_->restart_for_good(deadline);
   reopen_(deadline);

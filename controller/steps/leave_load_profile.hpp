@@ -17,8 +17,8 @@ class LeaveLoadProfile final : public Step {
   // reopen: brings the lost session back with its lease, and reads the journal again: throws if another controller came
   // between, or another server answers.
   LeaveLoadProfile(Source source, Target target, std::shared_ptr<ProvisionedGreen> green,
-                   std::function<void(Deadline)> reopen)
-      : source_(source), target_(target), green_(std::move(green)), reopen_(std::move(reopen)) {}
+                   std::function<void(Deadline)> reopen, ProgressCallback progress)
+      : source_(source), target_(target), green_(std::move(green)), reopen_(std::move(reopen)), progress_(std::move(progress)) {}
   std::string_view name() const override { return "leave_load_profile"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -33,6 +33,7 @@ class LeaveLoadProfile final : public Step {
   Target target_;
   std::shared_ptr<ProvisionedGreen> green_;
   std::function<void(Deadline)> reopen_;
+  ProgressCallback progress_;
 };
 
 }  // namespace verdigris

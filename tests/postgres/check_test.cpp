@@ -33,7 +33,7 @@ const std::vector<Question>& questions_about_the_way() {
       {"leftovers", "CREATE PUBLICATION verdigris_shop_fwd", "", "slot.leftover", Level::fail, "verdigris_shop_fwd"},
       {"leftovers",
        "CREATE SCHEMA verdigris; CREATE TABLE verdigris.journal (); CREATE TABLE verdigris.identity (deployment text);"
-       "CREATE TABLE verdigris.marker (); CREATE TABLE verdigris.saved ();"
+       "CREATE TABLE verdigris.marker (); CREATE TABLE verdigris.saved (deployment text, key text, value jsonb);"
        "INSERT INTO verdigris.identity VALUES ('other')",
        "", "deployment.other", Level::fail, "deployment other"},
       {"loading",

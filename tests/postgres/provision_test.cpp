@@ -132,8 +132,76 @@ TEST(Provision, NobodyIsLedToAGreenThatIsStillLoading) {
     }
     EXPECT_TRUE(holds(world.command({"check"}).json.dump(), "target.loading"));
     EXPECT_FALSE(world.command({"status"}).json.value("can_switch", true));
-    run(side, "DELETE FROM verdigris.saved WHERE key = 'provision:loading'");
+    EXPECT_EQ(world.command({"prepare", "--yes"}).exit_code, 0) << "what the hint says";
+    EXPECT_EQ(world.command({"switch", "--dry-run"}).exit_code, 0);
   }
+}
+
+// The directory knows with what it was filled, whatever the playbook says by now.
+TEST(Provision, AnotherProfileInMidLoadChangesNothingOfHowItEnds) {
+  NEED_POSTGRES(15);
+  MadeGreen world(15);
+  ASSERT_EQ(prepare_until(world, kCrashInCopy), kKilled);
+  const auto playbook = world.playbook();
+  const auto begin = playbook.find("  { green: initdb"), end = playbook.find(" } }\n", begin) + 5;
+  const auto made = playbook.substr(begin, end - begin);
+  world.change(made, "  { green: existing }\n");
+  const auto refused = world.command({"prepare", "--yes"});
+  EXPECT_EQ(refused.exit_code, kRefusedCode) << refused.json;
+  EXPECT_TRUE(holds(refused.json.dump() + refused.errors, "target.loading")) << refused.json << refused.errors;
+  world.change("  { green: existing }\n", made);
+  world.change("load_profile: full", "load_profile: off");
+  const auto prepared = world.command({"prepare", "--yes"});
+  EXPECT_EQ(prepared.exit_code, 0) << prepared.json << prepared.errors;
+  expect_good(world);
+}
+
+TEST(Provision, AbandonedInMidLoadItIsLeftToItsOperator) {
+  NEED_POSTGRES(15);
+  MadeGreen world(15);
+  ASSERT_EQ(prepare_until(world, kCrashInCopy), kKilled);
+  const auto abandoned = world.command({"abandon", "--confirm", "shop"});
+  EXPECT_EQ(abandoned.exit_code, 0) << abandoned.json << abandoned.errors;
+  EXPECT_TRUE(holds(abandoned.json.value("left", ""), "may not survive a crash")) << abandoned.json;
+  EXPECT_EQ(world.marker(), "");
+  const auto system = value(*std::make_unique<Connection>(world.green()), kSystem);
+  const auto refused = world.command({"prepare", "--yes"});
+  EXPECT_EQ(error_id(refused), "provision.directory") << refused.json;
+  EXPECT_EQ(value(*std::make_unique<Connection>(world.green()), kSystem), system);
+}
+
+// Killed between what it takes back and the end of the server; and one that was started again by then is not thrown away.
+TEST(Provision, DroppingGoesOnAfterAKillAndLeavesAServerAlone) {
+  NEED_POSTGRES(15);
+  MadeGreen world(15, "off");
+  ASSERT_EQ(world.command({"prepare", "--yes"}).exit_code, 0);
+  EXPECT_EQ(world.command({"abandon", "--drop-green", "--confirm", "shop"}, {{"VERDIGRIS_CRASH", "provision:to-be-dropped"}}).exit_code, kKilled);
+  EXPECT_TRUE(world.is_running());
+  const auto refused = world.command({"prepare", "--yes"});
+  EXPECT_EQ(error_id(refused), "provision.directory") << refused.json;
+  EXPECT_TRUE(world.is_running());
+  EXPECT_EQ(world.command({"abandon", "--drop-green", "--confirm", "shop"}).exit_code, 0);
+  EXPECT_FALSE(world.is_running());
+}
+
+// Stop, then sync, then start, and nothing of it twice; a disk that says no costs the copy, since it says so once.
+TEST(Provision, WhatCouldNotBeMadeDurableIsCopiedAnew) {
+  NEED_POSTGRES(15);
+  MadeGreen world(15);
+  world.watch_programs();
+  ASSERT_EQ(prepare_until(world, kCrashInCopy), kKilled);
+  std::ofstream(world.dir() / "no-sync");
+  const auto failed = world.command({"prepare", "--yes"});
+  EXPECT_EQ(failed.exit_code, kFailedCode) << failed.json;
+  EXPECT_EQ(error_id(failed), "provision.sync") << failed.json;
+  EXPECT_TRUE(holds(world.marker(), "state lost")) << world.marker();
+  std::filesystem::remove(world.dir() / "no-sync");
+  std::ofstream(world.dir() / "programs");
+  const auto prepared = world.command({"prepare", "--yes"});
+  EXPECT_EQ(prepared.exit_code, 0) << prepared.json << prepared.errors;
+  EXPECT_TRUE(holds(prepared.errors, "could not be made durable")) << prepared.errors;
+  EXPECT_EQ(world.programs(), "init start stop-fast sync start ");
+  expect_good(world);
 }
 
 TEST(Provision, WhatACrashMayHaveTakenIsThrownAwaySaidAndCopiedAnew) {
@@ -155,10 +223,13 @@ TEST(Provision, TheReasonIsSaidWhenAGreenIsThrownAway) {
   MadeGreen world(15);
   ASSERT_EQ(prepare_until(world, kCrashInCopy), kKilled);
   world.kill_postmaster();
+  // Its number has gone to a process of the same user.
+  std::ofstream(world.data() / "postmaster.pid") << blue_alone().pid() << "\n" << world.data().string() << "\n17\n";
   const auto crashed = world.command({"prepare", "--yes"}, {{"VERDIGRIS_CRASH", kCrashInCopy}});
   EXPECT_TRUE(holds(crashed.errors, "ended without a shutdown (its control file says \"in production\")"))
       << crashed.errors;
   EXPECT_TRUE(holds(crashed.errors, "thrown away")) << crashed.errors;
+  EXPECT_TRUE(blue_alone().is_running()) << "it was stopped in green's place";
   // As after a start of the machine, of which everything else has gone unnoticed.
   auto marker = world.marker();
   const auto at = marker.find("boot ") + 5;

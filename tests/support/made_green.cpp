@@ -74,7 +74,7 @@ PostgresServer& blue_alone() {
   return server;
 }
 
-MadeGreen::MadeGreen(int major, const std::string& load_profile) {
+MadeGreen::MadeGreen(int major, const std::string& load_profile) : major_(major) {
   fresh_blue();
   write_private_text(dir_.path() / "verdigris.yaml", playbook_text(dir_.path(), major, load_profile));
 }
@@ -127,6 +127,27 @@ void MadeGreen::change(const std::string& what, const std::string& by) {
   const auto at = text.find(what);
   if (at == std::string::npos) throw Error("test", "the playbook does not hold " + what);
   write_private_text(playbook, text.replace(at, what.size(), by));
+}
+
+std::string MadeGreen::playbook() const { return whole(dir_.path() / "verdigris.yaml"); }
+std::string MadeGreen::programs() const { return whole(dir_.path() / "programs"); }
+
+void MadeGreen::watch_programs() {
+  const auto real = find_postgres(major_, toolchain_bindirs())->bindir, ours = dir_.path() / "bin";
+  const auto log = (dir_.path() / "programs").string();
+  fs::create_directory(ours);
+  const auto put = [&](const std::string& name, const std::string& first) {
+    std::ofstream(ours / name) << "#!/bin/sh\n" << first << "exec " << (real / name).string() << " \"$@\"\n";
+    fs::permissions(ours / name, fs::perms(0755));
+  };
+  std::ofstream{log};
+  fs::permissions(log, fs::perms(0666));
+  put("postgres", "");
+  put("initdb", "case \"$*\" in *--sync-only*) [ -e " + (dir_.path() / "no-sync").string() +
+                    " ] && { echo 'could not fsync' >&2; exit 1; }; echo -n 'sync ' >> " + log + ";; *) echo -n 'init ' >> " + log + ";; esac\n");
+  put("pg_ctl", "case \"$*\" in start*) echo -n 'start ' >> " + log + ";; *'-m fast'*) echo -n 'stop-fast ' >> " + log +
+                    ";; stop*) echo -n 'stop-immediate ' >> " + log + ";; esac\n");
+  change("bindir: " + real.string(), "bindir: " + ours.string());
 }
 
 std::string MadeGreen::file(const std::string& name) const {

@@ -23,6 +23,11 @@ class MadeGreen {
   // What stands in the playbook instead of `what`.
   void change(const std::string& what, const std::string& by);
 
+  std::string playbook() const;
+  // From now on green's programs are called through ones that note it, and refuse to sync while a file "no-sync" is there.
+  void watch_programs();
+  std::string programs() const;  // that were called: init, sync, start, stop-<mode>, a blank behind each
+
   std::filesystem::path data() const { return dir_.path() / "green"; }
   std::string marker() const;
   std::string file(const std::string& name) const;  // of the data directory
@@ -39,6 +44,7 @@ class MadeGreen {
   void fresh_blue();
 
   ScratchDir dir_;
+  int major_;
   int rows_written_ = 0;
 };
 

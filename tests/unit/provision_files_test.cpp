@@ -2,9 +2,13 @@
 // serves; and what its programs say when they fail.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <array>
+#include <csignal>
 #include <fstream>
 
+#include "controller/process.hpp"
 #include "controller/provision/server_directory.hpp"
 #include "controller/provision/server_files.hpp"
 #include "controller/provision/server_programs.hpp"
@@ -121,16 +125,10 @@ TEST(ProvisionPrograms, SayWhatFailedWhereAndWhatNext) {
   EXPECT_EQ(id_of_error([&] { failing.initdb("/d", {}, a_minute()); }), "provision.initdb");
   EXPECT_EQ(id_of_error([&] { failing.sync("/d", a_minute()); }), "provision.sync");
   EXPECT_EQ(id_of_error([&] { failing.start("/d", a_minute()); }), "provision.start");
-  EXPECT_EQ(id_of_error([&] { failing.is_running("/d", a_minute()); }), "provision.status");
   EXPECT_EQ(id_of_error([&] { failing.control_data("/d", a_minute()); }), "provision.status");
   EXPECT_EQ(id_of_error([&] { failing.major(a_minute()); }), "provision.program");
-  int calls = 0;
-  const ServerPrograms stubborn("/x/bin", ServerUser(), [&](const ToolRun&, Deadline) {
-    return ToolResult{calls++ == 0 ? 1 : 0, "", ""};
-  });
-  EXPECT_EQ(id_of_error([&] { stubborn.stop("/d", "fast", a_minute()); }), "provision.stop");
-  EXPECT_TRUE(saying(0, "").is_running("/d", a_minute()));
-  EXPECT_FALSE(saying(3, "").is_running("/d", a_minute()));
+  const ServerPrograms late("/x/bin", ServerUser(), [](const ToolRun&, Deadline) -> ToolResult { throw DeadlinePassed("late"); });
+  EXPECT_EQ(id_of_error([&] { late.sync("/d", a_minute()); }), "provision.time");
   const ScratchDir scratch("vgp-");
   std::filesystem::create_directory(scratch.path() / "global");
   const std::array<std::uint32_t, 6> head{75, 0, 1300, 202307071, 6, 0};  // in the order of this machine
@@ -138,6 +136,33 @@ TEST(ProvisionPrograms, SayWhatFailedWhereAndWhatNext) {
       .write(reinterpret_cast<const char*>(head.data()), sizeof(head));
   const auto data = saying(0, "").control_data(scratch.path(), a_minute());
   EXPECT_EQ(data.system_identifier + " " + data.state, "75 in production");
+}
+
+// A crash leaves postmaster.pid, and its number is given to somebody else.
+TEST(ProvisionPrograms, OnlyAProcessThatWorksInTheDirectoryIsItsServer) {
+  const ScratchDir scratch("vgp-");
+  const auto write_pid = [&](const std::string& pid) { std::ofstream(scratch.path() / "postmaster.pid") << pid << "\nx\n17\n"; };
+  int stops = 0;
+  const ServerPrograms programs("/x/bin", ServerUser(), [&](const ToolRun&, Deadline) { return ++stops, ToolResult{1, "", ""}; });
+  const auto stop = [&] { programs.stop(scratch.path(), "immediate", a_minute()); };
+  EXPECT_FALSE(programs.is_running(scratch.path(), a_minute())) << "no file";
+  write_pid(std::to_string(::getpid()));
+  EXPECT_FALSE(programs.is_running(scratch.path(), a_minute())) << "we work elsewhere";
+  stop();
+  write_pid("4000000");
+  EXPECT_FALSE(programs.is_running(scratch.path(), a_minute())) << "nobody";
+  stop();
+  EXPECT_EQ(stops, 0) << "a signal was sent to somebody else";
+  auto server = ChildProcess::start({.argv = {"/usr/bin/env", "--chdir=" + scratch.path().string(), "/bin/sleep", "60"},
+                                     .output = "/dev/null",
+                                     .errors = "/dev/null",
+                                     .death_signal = SIGKILL});
+  write_pid(std::to_string(server.pid()));
+  for (const auto end = a_minute(); !programs.is_running(scratch.path(), a_minute());) ASSERT_FALSE(end.has_passed());
+  EXPECT_EQ(id_of_error(stop), "provision.stop");
+  EXPECT_EQ(stops, 1);
+  server.send(SIGKILL);
+  EXPECT_TRUE(server.wait_end(a_minute()));
 }
 
 TEST(ProvisionDirectory, IsOnlyTouchedIfItCarriesOurMarker) {
