@@ -54,11 +54,14 @@ std::optional<ProvisionedGreen> made_green(Deployment& d, Output& output) {
   }
 }
 
-// Dropped by an abandon that came to its end, or nearly so: nobody answers there.
-bool is_dropped_already(Deployment& d, ProvisionedGreen& made, Deadline deadline) {
+// Dropped by an abandon that came to its end, or nearly so: nobody answers there. If a server runs there all the same, its
+// operator may have started it: it is stopped only if that is asked for.
+bool is_dropped_already(Deployment& d, ProvisionedGreen& made, const Invocation& invocation, Output& output, Deadline deadline) {
   if (!made.is_dropped()) return false;
   d.blue().connect(Deadline::after(milliseconds(10'000)).or_earlier(deadline));
   if (has_control_schema(d.blue().control(), deadline)) return false;
+  if (!invocation.drop_green) return true;
+  require_confirmation(invocation, d.name(), output);
   d.take_leases(milliseconds(2'000), deadline);
   made.drop(Deadline::after(milliseconds(3'600'000)));
   return true;
@@ -80,7 +83,7 @@ int run_abandon(const Invocation& invocation, Output& output) {
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
   const auto deadline = Deadline::after(milliseconds(120'000));
   auto made = made_green(d, output);
-  if (made && is_dropped_already(d, *made, deadline))
+  if (made && is_dropped_already(d, *made, invocation, output, deadline))
     return report(output, "nothing_to_do", "Nothing of ours is on blue, and green was dropped.");
   connect_but_for_lost(d, invocation, deadline, output);
   d.take_leases(milliseconds(2'000), deadline);

@@ -289,7 +289,7 @@ void ProvisionedGreen::make_durable(Deadline deadline) {
   const auto state = programs_.control_data(path(), deadline).state;
   if (state != "shut down")
     throw Error("provision.unclean",
-                "green ended without a shutdown (its control file says \"" + state + "\"), and was loaded without fsync",
+                "green in " + path().string() + " ended without a shutdown (its control file says \"" + state + "\"), and was loaded without fsync",
                 "See its log " + (path() / kServerLog).string() + ", then repeat the command: it is copied anew.");
   try {
     programs_.sync(path(), Deadline::after(kStopPatience).or_earlier(deadline));

@@ -4,21 +4,18 @@
 #include "replication/control_schema.hpp"
 
 namespace verdigris {
-namespace {
 
-bool is_noted_on(Server& on, Deadline deadline) {
+bool is_noted_as_loading(Server& on, Deadline deadline) {
   return has_control_schema(on.control(), deadline) &&
          saved_value(on.control(), on.deployment(), kLoadingKey, deadline);
 }
-
-}  // namespace
 
 std::string BeginLoading::describe() const {
   return "note on both sides that " + target_->color() + " is loaded and would not survive a crash";
 }
 
 Readiness BeginLoading::check(Deadline deadline) {
-  if (!green_->is_loading() || (is_noted_on(*source_, deadline) && is_noted_on(*target_, deadline))) return Done{};
+  if (!green_->is_loading() || (is_noted_as_loading(*source_, deadline) && is_noted_as_loading(*target_, deadline))) return Done{};
   return Ready{};
 }
 

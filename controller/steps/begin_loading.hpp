@@ -10,6 +10,9 @@
 
 namespace verdigris {
 
+// Whether that side says so.
+bool is_noted_as_loading(Server& on, Deadline deadline);
+
 class BeginLoading final : public Step {
  public:
   BeginLoading(Source source, Target target, std::shared_ptr<ProvisionedGreen> green)

@@ -1,16 +1,12 @@
 #include "controller/steps/leave_load_profile.hpp"
 
 #include "controller/shared_acts.hpp"
+#include "controller/steps/begin_loading.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
-
-bool is_noted_as_loading(Server& on, Deadline deadline) {
-  return has_control_schema(on.control(), deadline) &&
-         saved_value(on.control(), on.deployment(), kLoadingKey, deadline);
-}
 
 // What a server must not serve with, whatever file says so; a stream needs a sender and a slot on each side.
 constexpr auto kNotForGood = BasicSqlText<>(R"(

@@ -8,6 +8,7 @@
 #include "tests/support/crossing.hpp"
 #include "tests/support/mutant.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
+#include "tests/support/window.hpp"
 
 namespace verdigris::test {
 namespace {
@@ -110,21 +111,12 @@ std::ostream& operator<<(std::ostream& out, const WindowMutant& mutant) {
   return out << mutant.name;
 }
 
-class WindowMutants : public testing::TestWithParam<WindowMutant> {
+class WindowMutants : public Window, public testing::WithParamInterface<WindowMutant> {
  protected:
-  static void SetUpTestSuite() {
-    if (have_postgres(15) && have_postgres(17)) shop_ = std::make_unique<SmallShop>();
-  }
-  static void TearDownTestSuite() { shop_.reset(); }
   void SetUp() override {
-    NEED_POSTGRES(15);
-    NEED_POSTGRES(17);
-    if (is_used_up_) shop_->begin_anew();
+    Window::SetUp();
     is_used_up_ = true;
   }
-
-  inline static std::unique_ptr<SmallShop> shop_;
-  inline static bool is_used_up_ = false;  // blue serves no more
 };
 
 TEST_P(WindowMutants, BreakIt) {

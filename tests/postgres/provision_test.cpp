@@ -83,6 +83,11 @@ TEST(Provision, DroppedGreenIsLeftStoppedAndMadeAnewByTheNextPrepare) {
   EXPECT_FALSE(world.is_running());
   EXPECT_TRUE(std::filesystem::exists(world.data() / "PG_VERSION"));
   EXPECT_EQ(world.command({"abandon", "--drop-green", "--confirm", "shop"}).exit_code, 0) << "again";
+  world.start_by_hand();
+  EXPECT_EQ(world.command({"abandon", "--confirm", "shop"}).exit_code, 0);
+  EXPECT_TRUE(world.is_running()) << "nobody asked for its end";
+  EXPECT_EQ(world.command({"abandon", "--drop-green", "--confirm", "shop"}).exit_code, 0);
+  EXPECT_FALSE(world.is_running());
   ASSERT_EQ(world.command({"prepare", "--yes"}).exit_code, 0);
   EXPECT_NE(value(*std::make_unique<Connection>(world.green()), kSystem), system);
   EXPECT_EQ(world.difference(), "");

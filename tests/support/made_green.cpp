@@ -162,6 +162,16 @@ bool MadeGreen::is_running() const {
   return pid > 0 && ::kill(pid, 0) == 0;
 }
 
+void MadeGreen::start_by_hand() const {
+  const auto pg_ctl = (find_postgres(major_, toolchain_bindirs())->bindir / "pg_ctl").string();
+  const auto started = run_tool({ServerUser().argv({"/usr/bin/env", "--chdir=/", pg_ctl, "start", "-D", data().string(), "-w", "-s",
+                                                    "-l", (data() / "by-hand.log").string()}),
+                                 {},
+                                 {}},
+                                Deadline::after(60s));
+  if (started.exit_code != 0) throw Error("test", "pg_ctl: " + started.output + started.errors);
+}
+
 // Its backends hold the shared memory until they have noticed: a new postmaster would be refused.
 void MadeGreen::kill_postmaster() {
   ::kill(postmaster_in(data()), SIGKILL);

@@ -32,6 +32,7 @@ class MadeGreen {
   std::string marker() const;
   std::string file(const std::string& name) const;  // of the data directory
   void kill_postmaster();                           // SIGKILL, and its children have noticed
+  void start_by_hand() const;                       // as its operator would, with pg_ctl
   bool is_running() const;
   Connection green(const std::string& dbname = "shop") const;
   // "" or the first of blue's tables that differs.
