@@ -147,13 +147,18 @@ TEST_F(PgBouncerIdle, WhenClientsHaveToWaitForItTheirServersAreGivenBack) {
   fill_pool(0);
   PgBouncerTraffic traffic(settings());
   traffic.require_ready(blue(), 5s, soon());
+  std::atomic<bool> is_small{false};
   std::atomic<bool> is_over{false};
   std::atomic<int> served{0};
+  // One looks for all: the first that wait make it give back, and who looks afterwards sees nothing of it any more.
+  std::thread watcher([&] {
+    while (!is_small && !is_over) is_small = pool_size(0) != "20";
+  });
   std::vector<std::thread> clients;
   for (int i = 0; i < kMany + 4; ++i)
     clients.emplace_back([&] {
       auto client = Connection::open_plain(poolers_[0].client("app", "shop"), {"client", "late", false, {}}, soon());
-      while (pool_size(0) == "20" && !is_over) std::this_thread::sleep_for(1ms);
+      while (!is_small && !is_over) std::this_thread::sleep_for(1ms);
       client.query(Sql("BEGIN"), soon());
       ++served;
       while (!is_over) std::this_thread::sleep_for(1ms);
@@ -165,6 +170,7 @@ TEST_F(PgBouncerIdle, WhenClientsHaveToWaitForItTheirServersAreGivenBack) {
   for (int i = 0; i < 200 && served < kMany + 4; ++i) std::this_thread::sleep_for(20ms);
   EXPECT_EQ(served, kMany + 4);
   is_over = true;
+  watcher.join();
   for (auto& client : clients) client.join();
 }
 
