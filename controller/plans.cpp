@@ -67,7 +67,7 @@ TableSelection filter_of(const Deployment& d) { return {d.playbook().replication
 
 SchemaSettings schema_of(const Deployment& d, bool drop_green) {
   return {filter_of(d), d.playbook().replication.schema == SchemaMode::present, drop_green,
-          {d.tools(), tool_directories({})}, d.playbook().replication.copy_workers};
+          {d.tools(), tool_directories({}), std::make_shared<SchemaDumps>()}, d.playbook().replication.copy_workers};
 }
 
 SetReplicaIdentity::Settings identity_of(const Deployment& d) {
@@ -133,15 +133,16 @@ Plan preparation(Deployment& d, std::shared_ptr<ProvisionedGreen> loaded, bool d
   const Target green = d.target_of("blue");
   const Stream forward = stream_from(*blue);
   const auto lock_timeout = d.playbook().fence.lock_timeout;
+  const auto schema = schema_of(d, drop_green);  // one for both: they use one dump
   Plan plan;
   if (loaded) plan.then<BeginLoading>(blue, green, loaded);
   plan.then<SetReplicaIdentity>(blue, green, identity_of(d))
       .then<CopyRoles>(blue, green, our_roles(d))
-      .then<RestoreSchema>(blue, green, schema_of(d, drop_green))
+      .then<RestoreSchema>(blue, green, schema)
       .then<PublishSource>(blue, forward, filter_of(d))
       .then<CopyTables>(blue, green, forward, CopySettings{filter_of(d), d.playbook().replication.copy_workers},
                         d.playbook().replication.max_slot_wal_bytes, drop_green, d.progress())
-      .then<RestoreConstraints>(blue, green, schema_of(d, drop_green), reporting_within_limit(d, blue, forward))
+      .then<RestoreConstraints>(blue, green, schema, reporting_within_limit(d, blue, forward))
       .then<CloseFollower>(green, lock_timeout, d.roles_to_keep("green"))
       .then<MigrateTarget>(green, migrations_of(d), d.playbook().migrations.lock_timeout);
   if (loaded)

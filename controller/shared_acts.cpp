@@ -71,7 +71,9 @@ void add_post_data_programs(PlannedActs& out, const SchemaDumpTool& tool, Server
     act.text += "  # " + then;
     out.push_back(std::move(act));
   };
-  out.push_back(program(source, dumping_command(tool, source, "<dump>")));
+  auto dumping = program(source, dumping_command(tool, source, "<dump>"));
+  dumping.text += fmt::format("  # unless the dump of section pre-data is younger than {} s", SchemaDumps::kYoung.count());
+  out.push_back(std::move(dumping));
   out.push_back(program(source, listing_command(tool, kSection, "<dump>")));
   printing("<list of indexes and constraints>",
            fmt::format("sent to {} one by one, {} at once, but what is there", target.color(), workers));

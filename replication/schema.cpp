@@ -1,80 +1,12 @@
 #include "replication/schema.hpp"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 
 #include "replication/post_data.hpp"
 
 namespace verdigris {
 namespace {
-
-namespace fs = std::filesystem;
-
-// A file of our own, readable by us alone, gone with the object. mkstemp creates with mode 0600.
-class PrivateFile {
- public:
-  explicit PrivateFile(const std::string& content = {}) {
-    std::string pattern = (fs::temp_directory_path() / "verdigris-XXXXXX").string();
-    const int descriptor = ::mkstemp(pattern.data());
-    if (descriptor < 0) throw Error("temporary-file", "cannot create " + pattern, "Check TMPDIR.");
-    ::close(descriptor);
-    path_ = pattern;
-    std::ofstream(path_, std::ios::binary) << content;
-  }
-  ~PrivateFile() {
-    std::error_code ignored;
-    fs::remove(path_, ignored);
-  }
-  PrivateFile(const PrivateFile&) = delete;
-  PrivateFile& operator=(const PrivateFile&) = delete;
-  std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
-
-// From the first message on, so that its statement is seen and a flood of consequences is not.
-std::string first_error(const std::string& errors) {
-  constexpr std::size_t kMostShown = 2000;
-  const auto at = errors.find("error:");
-  const auto line = at == std::string::npos ? 0 : errors.rfind('\n', at) + 1;
-  std::string text = errors.substr(at == std::string::npos ? 0 : line, kMostShown);
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text.empty() ? "no message" : text;
-}
-
-std::string run(const SchemaTools& tools, const std::string& id, const std::string& where,
-                std::vector<std::string> argv, Deadline deadline) {
-  const std::string program = fs::path(argv.front()).filename();
-  const ToolResult result = tools.run({std::move(argv), {}, {}}, deadline);
-  if (result.exit_code == 0) return result.output;
-  throw Error(id,
-              where + ": " + program + " failed (exit code " + std::to_string(result.exit_code) +
-                  "): " + first_error(result.errors),
-              "Nothing of this section was kept; correct the cause, then repeat the command.");
-}
-
-// Time-outs and read-only defaults of roles and databases must not stop a restore.
-std::string conninfo_for_tools(const Server& server) {
-  return server.conninfo()
-      .with("application_name", "verdigris/" + server.deployment() + "/schema")
-      .with("options", "-c default_transaction_read_only=off -c statement_timeout=0 -c lc_messages=C")
-      .text();
-}
-
-// "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
-SchemaDumpTool read_version(const fs::path& directory, const std::string& output) {
-  SchemaDumpTool tool{.directory = directory, .major = 0, .version = {}};
-  std::istringstream words(output);
-  std::string word;
-  words >> word >> word >> tool.version;
-  tool.major = std::atoi(tool.version.c_str());
-  return tool;
-}
 
 // "4021; 2620 16512 TRIGGER public orders verdigris_fence app_owner": names may hold blanks, the kind comes third.
 bool is_ours(const std::string& line) {
@@ -151,70 +83,27 @@ std::vector<std::string> post_data_names(Connection& on, const TableSelection& f
 
 }  // namespace
 
-std::vector<fs::path> tool_directories(const std::vector<fs::path>& named) {
-  std::vector<fs::path> directories = named;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql", ignored))
-    directories.push_back(entry.path() / "bin");
-  return directories;
-}
-
-std::vector<SchemaDumpTool> dump_tools(const SchemaTools& tools, Deadline deadline) {
-  std::vector<SchemaDumpTool> found;
-  for (const auto& directory : tools.directories) {
-    if (!fs::exists(directory / "pg_dump") || !fs::exists(directory / "pg_restore")) continue;
-    const auto result = tools.run({{(directory / "pg_dump").string(), "--version"}, {}, {}}, deadline);
-    if (result.exit_code == 0) found.push_back(read_version(directory, result.output));
-  }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.major < b.major; });
-  return found;
-}
-
-SchemaDumpTool find_dump_tool(const SchemaTools& tools, const Server& source, const Server& target, Deadline deadline) {
-  const auto found = dump_tools(tools, deadline);
-  const auto wanted = [&](const SchemaDumpTool& tool) { return tool.major >= source.major(); };
-  const auto tool = std::find_if(found.begin(), found.end(), wanted);
-  const std::string major = std::to_string(source.major());
-  if (tool == found.end())
-    throw Refused("tool.pg-dump",
-                  "pg_dump must be at least " + source.color() + "'s major, " + major + ": " +
-                      (found.empty() ? "there is none"
-                                     : "the newest at hand is " + found.back().version + " in " +
-                                           found.back().directory.string()),
-                  "Install postgresql-client-" + major + " or newer, or load the schema on " + target.color() +
-                      " yourself and set replication.schema to present.");
-  if (tool->major >= 17 && target.major() < 17)
-    throw Refused("tool.pg-dump",
-                  "pg_restore " + tool->version + " uses settings that " + target.color() + ", PostgreSQL " +
-                      std::to_string(target.major()) + ", does not know",
-                  "Install postgresql-client-" + major + " beside it.");
-  return *tool;
-}
-
 void carry_schema(const Server& source, const Server& target, SchemaSection section, const SchemaTools& tools,
                   Deadline deadline) {
-  const SchemaDumpTool tool = find_dump_tool(tools, source, target, deadline);
-  const PrivateFile dump;
-  run(tools, "schema.dump", source.color(), dumping_command(tool, source, dump.path()), deadline);
-  const PrivateFile list(
-      filtered_toc(run(tools, "schema.dump", source.color(), listing_command(tool, dump.path()), deadline)));
-  run(tools, "schema.restore", target.color(), restoring_command(tool, target, section, dump.path(), list.path()), deadline);
+  const auto dump = new_dump(source, target, tools, deadline);
+  const PrivateFile list(filtered_toc(
+      run_schema_tool(tools, "schema.dump", source.color(), listing_command(dump->tool, dump->path()), deadline)));
+  run_schema_tool(tools, "schema.restore", target.color(),
+                  restoring_command(dump->tool, target, section, dump->path(), list.path()), deadline);
 }
 
 void carry_post_data(const Server& source, Server& target, const SchemaTools& tools, const PostDataWork& work,
                      const ProgressCallback& progress, Deadline deadline) {
   constexpr SchemaSection kSection = SchemaSection::post_data;
-  const SchemaDumpTool tool = find_dump_tool(tools, source, target, deadline);
-  const PrivateFile dump;
+  const auto dump = young_dump(source, target, tools, deadline);
   const auto ask = [&](std::vector<std::string> argv) {
-    return run(tools, "schema.dump", source.color(), std::move(argv), deadline);
+    return run_schema_tool(tools, "schema.dump", source.color(), std::move(argv), deadline);
   };
-  ask(dumping_command(tool, source, dump.path()));
-  auto toc = split_toc(filtered_toc(ask(listing_command(tool, kSection, dump.path()))));
+  auto toc = split_toc(filtered_toc(ask(listing_command(dump->tool, kSection, dump->path()))));
   const auto printed = [&](const std::string& entries, std::size_t count) {
     if (count == 0) return std::vector<std::string>{};
     const PrivateFile list(entries);
-    return split_script(ask(printing_command(tool, kSection, dump.path(), list.path())), count);
+    return split_script(ask(printing_command(dump->tool, kSection, dump->path(), list.path())), count);
   };
   const auto encoding = source_encoding(source, deadline);
   std::vector<IndexBuild> builds;
@@ -228,12 +117,6 @@ void carry_post_data(const Server& source, Server& target, const SchemaTools& to
   const auto rest = work.is_rest_there ? std::vector<std::string>{} : printed(toc.rest, toc.rest_count);
   build_indexes(target, std::move(builds), encoding, work.workers, progress, deadline);
   if (!work.is_rest_there) restore_rest(target, rest, encoding, work.note_rest, progress, deadline);
-}
-
-std::vector<std::string> dumping_command(const SchemaDumpTool& tool, const Server& source, const std::string& dump) {
-  return {(tool.directory / "pg_dump").string(), "--format=custom", "--schema-only", "--quote-all-identifiers",
-          "--no-publications", "--no-subscriptions", "--exclude-schema=verdigris", "--lock-wait-timeout=5000",
-          "--file=" + dump, "--dbname=" + conninfo_for_tools(source)};
 }
 
 std::vector<std::string> listing_command(const SchemaDumpTool& tool, const std::string& dump) {

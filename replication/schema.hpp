@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "replication/schema_dump.hpp"
 #include "replication/server.hpp"
 #include "replication/table_selection.hpp"
 #include "replication/tool_runner.hpp"
@@ -17,27 +18,7 @@ namespace verdigris {
 
 enum class SchemaSection { pre_data, post_data };
 
-struct SchemaTools {
-  ToolRunner run;
-  std::vector<std::filesystem::path> directories;  // where pg_dump and pg_restore may be; see tool_directories()
-};
-
-struct SchemaDumpTool {
-  std::filesystem::path directory;
-  int major = 0;
-  std::string version;  // "15.18"
-};
-
-// Debian's /usr/lib/postgresql/<N>/bin, after those that a person named.
-std::vector<std::filesystem::path> tool_directories(const std::vector<std::filesystem::path>& named);
-
-// What is at hand, oldest first.
-std::vector<SchemaDumpTool> dump_tools(const SchemaTools& tools, Deadline deadline);
-
-// The oldest that can read the source: a newer one writes settings that an older target does not know.
-SchemaDumpTool find_dump_tool(const SchemaTools& tools, const Server& source, const Server& target, Deadline deadline);
-
-// Dumps the source and restores one section on the target. What is ours does not travel: schema verdigris, fence
+// Dumps the source and restores one section on the target; the dump is kept for the other. What is ours does not travel: schema verdigris, fence
 // triggers, publications, subscriptions. Throws Error("schema.dump") or Error("schema.restore") with the first message
 // and the statement.
 void carry_schema(const Server& source, const Server& target, SchemaSection section, const SchemaTools& tools,
@@ -49,13 +30,14 @@ struct PostDataWork {
   std::function<void(Connection&)> note_rest = {};  // notes in that transaction that it is there
 };
 
-// Section post-data, on a target that may have some of its indexes and constraints already: those are not built again.
+// Section post-data, from the dump that is kept if it is young; on a target that may have some of its indexes and
+// constraints already: those are not built again.
 // Throws as carry_schema does.
 void carry_post_data(const Server& source, Server& target, const SchemaTools& tools, const PostDataWork& work,
                      const ProgressCallback& progress, Deadline deadline);
 
-// The programs that it runs, in this order. dump and list: files of its own; the list is filtered_toc() of the second.
-std::vector<std::string> dumping_command(const SchemaDumpTool& tool, const Server& source, const std::string& dump);
+// The programs that it runs behind dumping_command(), in this order. dump and list: files of its own; the list is
+// filtered_toc() of the first.
 std::vector<std::string> listing_command(const SchemaDumpTool& tool, const std::string& dump);
 // Of one section alone. A comment is of the section of what it comes behind, which pg_restore knows here only.
 std::vector<std::string> listing_command(const SchemaDumpTool& tool, SchemaSection section, const std::string& dump);

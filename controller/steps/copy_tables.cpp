@@ -74,7 +74,7 @@ PlannedActs CopyTables::statements(Deadline deadline) {
   std::vector<QualifiedName> names;
   for (const auto& item : items) names.push_back(item.table);
   std::ranges::sort(names);
-  split_tail(items, settings_.workers, source_->control(), deadline);
+  split_tail(items, streams_for_parts(settings_.workers, *source_, *target_), source_->control(), deadline);
   std::ranges::stable_sort(items, {}, &CopyItem::table);
   if (!names.empty()) out.push_back({here, locking_statement(names).text()});
   for (const auto& item : items) {

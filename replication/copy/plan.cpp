@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <thread>
 
 namespace verdigris {
 namespace {
@@ -70,6 +71,13 @@ std::map<QualifiedName, std::string> column_types(Connection& on, Deadline deadl
   return types;
 }
 
+// Unless a tunnel ends here.
+bool is_on_this_machine(const Server& server) {
+  const auto& host = server.host();
+  return host.empty() || host.starts_with('/') || host.starts_with('@') || host == "localhost" || host == "::1" ||
+         host.starts_with("127.");
+}
+
 }  // namespace
 
 std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const TableSelection& filter) {
@@ -134,6 +142,15 @@ void choose_formats(std::vector<CopyItem>& items, Connection& source, Connection
     const bool is_same = found == there.end() || (wanted != here.end() && wanted->second == found->second);
     item.is_binary = is_same && !others.contains(item.table);
   }
+}
+
+int streams_for_parts(int workers, bool is_one_machine, int cores) {
+  return is_one_machine ? std::clamp(cores / 2, 1, workers) : workers;
+}
+
+int streams_for_parts(int workers, const Server& source, const Server& target) {
+  return streams_for_parts(workers, is_on_this_machine(source) && is_on_this_machine(target),
+                           static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 void split_tail(std::vector<CopyItem>& items, int streams, Connection& source, Deadline deadline) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "replication/catalog.hpp"
+#include "replication/server.hpp"
 #include "replication/table_selection.hpp"
 
 namespace verdigris {
@@ -42,6 +43,11 @@ void mark_referenced(std::vector<CopyItem>& items, Connection& target, Deadline 
 // a third less than text. And where a table's columns are of the same types on both sides; one that the target does not
 // have yet gets the source's.
 void choose_formats(std::vector<CopyItem>& items, Connection& source, Connection& target, Deadline deadline);
+
+// How many streams the parts of a split table are for. A stream keeps two processes busy, one on each server: with both
+// on one machine half its cores are enough, and more cost more than they bring, since parts cannot be frozen.
+int streams_for_parts(int workers, bool is_one_machine, int cores);
+int streams_for_parts(int workers, const Server& source, const Server& target);
 
 // Splits what would be the tail: a table that alone takes longer than its share of the streams. Others stay whole, since
 // parts cannot be frozen, and cost the source an executor. Only from 14 on a part is read without reading the whole.

@@ -88,5 +88,14 @@ TEST(CopyRate, IsSaidInALine) {
   EXPECT_NE(text_of(now).find("about 2 h 10 min left"), std::string::npos) << text_of(now);
 }
 
+// A stream is work for two cores where both servers share them; elsewhere only their operator knows the cores.
+TEST(CopySplit, OnOneMachinePartsAreForHalfItsCores) {
+  EXPECT_EQ(streams_for_parts(4, true, 2), 1);
+  EXPECT_EQ(streams_for_parts(4, true, 1), 1);
+  EXPECT_EQ(streams_for_parts(4, true, 6), 3);
+  EXPECT_EQ(streams_for_parts(4, true, 64), 4);
+  EXPECT_EQ(streams_for_parts(4, false, 2), 4);
+}
+
 }  // namespace
 }  // namespace verdigris::test
