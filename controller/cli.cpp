@@ -62,7 +62,7 @@ const std::vector<Command>& commands() {
       {"abandon", "Before a switch: remove what is ours; blue as it was found", abandon_options, run_abandon},
       {"recover", "After a crash: undo, or carry out the rest, as the journal decides", recover_options, run_recover},
       {"status", "Phase, who serves, lag, the way back", no_options, run_status},
-      {"set", "Change a limit of a command that runs: copy-workers=N of prepare", set_options, run_set},
+      {"set", "Change a limit of a command that runs: copy-workers=N, copy-rate=SIZE|none of prepare", set_options, run_set},
       {"pooler show", "Which file defines each database at PgBouncer, where it leads, who uses it", no_options, run_pooler_show},
       {"pooler adopt", "Move the databases' lines out of PgBouncer's file into one of ours, once", pooler_adopt_options,
        run_pooler_adopt},

@@ -69,10 +69,18 @@ void read_tables(Mapping& replication, ReplicationSettings& settings) {
 void read_copy(Mapping& replication, ReplicationSettings& settings) {
   auto copy = replication.mapping("copy");
   if (!copy) return;
-  copy->refuse_unsupported({"max_rate"});
   copy->plain("workers", [&](const std::string& text) {
     settings.copy_workers = static_cast<int>(parse_integer(text, {1, 64}));
   });
+  copy->scalar("max_rate", [&](const YamlNode& node) { settings.copy_pace.max_bytes_per_second = parse_rate(node.text); });
+  if (auto load = copy->mapping("max_load")) {
+    LoadLimits& limits = settings.copy_pace.max_load;
+    load->plain("active_sessions",
+                [&](const std::string& text) { limits.active_sessions = static_cast<int>(parse_integer(text, {1, 100'000})); });
+    load->scalar("standby_lag", [&](const YamlNode& node) { limits.standby_lag = parse_duration(node.text, {milliseconds(10), hours(24)}); });
+    load->scalar("commit", [&](const YamlNode& node) { limits.commit = parse_duration(node.text, {milliseconds(1), minutes(1)}); });
+    load->close();
+  }
   copy->close();
 }
 

@@ -104,6 +104,10 @@ std::int64_t parse_size(std::string_view text, Range<std::int64_t> range) {
   return parse_amount(text, {"size", kSizes}, range);
 }
 
+std::int64_t parse_rate(std::string_view text) {
+  return text == "none" ? 0 : parse_size(text, {std::int64_t{64} << 10, std::int64_t{1} << 40});
+}
+
 bool parse_boolean(std::string_view text) {
   if (text == "true") return true;
   if (text == "false") return false;

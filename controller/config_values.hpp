@@ -21,6 +21,8 @@ std::int64_t parse_integer(std::string_view text, Range<std::int64_t> range);
 std::chrono::milliseconds parse_duration(std::string_view text, Range<std::chrono::milliseconds> range);
 // Units B, KiB, MiB, GiB.
 std::int64_t parse_size(std::string_view text, Range<std::int64_t> range);
+// A size for each second, at least 64 KiB, or "none", which is 0.
+std::int64_t parse_rate(std::string_view text);
 bool parse_boolean(std::string_view text);
 // Returns the index of the choice.
 std::size_t parse_choice(std::string_view text, const std::vector<std::string>& choices);

@@ -141,7 +141,8 @@ Plan preparation(Deployment& d, std::shared_ptr<ProvisionedGreen> loaded, bool d
       .then<RestoreSchema>(blue, green, schema)
       .then<PublishSource>(blue, forward, filter_of(d))
       .then<CopyTables>(blue, green, forward, CopySettings{filter_of(d), d.playbook().replication.copy_workers},
-                        d.playbook().replication.max_slot_wal_bytes, drop_green, d.progress())
+                        d.playbook().replication.max_slot_wal_bytes, d.playbook().replication.copy_pace, drop_green,
+                        d.progress())
       .then<RestoreConstraints>(blue, green, schema, reporting_within_limit(d, blue, forward))
       .then<CloseFollower>(green, lock_timeout, d.roles_to_keep("green"))
       .then<MigrateTarget>(green, migrations_of(d), d.playbook().migrations.lock_timeout);

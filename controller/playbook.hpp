@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "replication/conninfo.hpp"
+#include "replication/load_limits.hpp"
 
 namespace verdigris {
 
@@ -31,10 +32,17 @@ struct Waiver {
   std::string id, reason, until;  // until: YYYY-MM-DD, the last day on which it holds (UTC)
 };
 
+// How much of blue a copy may have.
+struct CopyPace {
+  std::int64_t max_bytes_per_second = 0;  // of rows, all streams together; 0: no limit
+  LoadLimits max_load = {};
+};
+
 struct ReplicationSettings {
   Conninfo to_blue, to_green;  // as the servers reach each other
   std::vector<std::string> include{"*.*"}, exclude;
   int copy_workers = 2;
+  CopyPace copy_pace = {};
   IdentityMode identity = IdentityMode::automatic;
   SchemaMode schema = SchemaMode::dump;
   ReverseMode reverse = ReverseMode::required;

@@ -9,6 +9,7 @@
 #include "replication/copy/snapshot.hpp"
 #include "replication/origin.hpp"
 #include "replication/slot.hpp"
+#include "replication/source_load.hpp"
 #include "replication/unvalidated_checks.hpp"
 
 namespace verdigris {
@@ -74,7 +75,7 @@ PlannedActs CopyTables::statements(Deadline deadline) {
   std::vector<QualifiedName> names;
   for (const auto& item : items) names.push_back(item.table);
   std::ranges::sort(names);
-  split_tail(items, streams_for_parts(settings_.workers, *source_, *target_), source_->control(), deadline);
+  split_tail(items, streams_for_parts(settings_.workers, *source_, *target_, settings_.cores), source_->control(), deadline);
   std::ranges::stable_sort(items, {}, &CopyItem::table);
   if (!names.empty()) out.push_back({here, locking_statement(names).text()});
   for (const auto& item : items) {
@@ -82,6 +83,7 @@ PlannedActs CopyTables::statements(Deadline deadline) {
     if (item.is_frozen()) out.push_back({there, emptying(item).text()});
     out.push_back({there, copy_from(item).text()});
   }
+  if (pace_.max_load.commit.count() > 0) out.push_back({here, empty_commit_statement().text()});
   out.push_back(CopyWatch::noting(*target_));
   out.push_back(forgetting(*target_, "copy:progress"));
   out.push_back({there, durable_position_statement().text()});
@@ -98,9 +100,11 @@ std::string CopyTables::apply(Deadline deadline) {
   Connection& target = target_->control();
   save_value(target, target_->deployment(), kCopyStarted, "true", deadline);
   set_aside_unvalidated_checks(target, target_->deployment(), deadline);
-  CopyWatch watch(*target_, {*source_, stream_, max_slot_wal_bytes_}, settings_.workers, progress_);
+  CopyWatch watch(*target_, {*source_, stream_, max_slot_wal_bytes_}, {*source_, pace_}, settings_.workers, progress_);
   watch.forget(deadline);  // what was asked of a run before
+  watch.look_at_load(deadline);
   auto settings = settings_;
+  settings.throttle = watch.throttle();
   settings.look = [&](const CopyProgress& now) { return watch.look(now, deadline); };
   CopyTotals totals;
   try {

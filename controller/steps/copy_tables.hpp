@@ -2,6 +2,7 @@
 // tables emptied. Undo drops the slot and, if drop_target says so, empties what was copied.
 #pragma once
 
+#include "controller/playbook.hpp"
 #include "controller/step.hpp"
 #include "replication/copy/copier.hpp"
 #include "replication/server.hpp"
@@ -13,12 +14,13 @@ namespace verdigris {
 class CopyTables final : public Step {
  public:
   CopyTables(Source source, Target target, Stream stream, CopySettings settings, std::int64_t max_slot_wal_bytes,
-             bool drop_target, ProgressCallback progress)
+             CopyPace pace, bool drop_target, ProgressCallback progress)
       : source_(source),
         target_(target),
         stream_(std::move(stream)),
         settings_(std::move(settings)),
         max_slot_wal_bytes_(max_slot_wal_bytes),
+        pace_(pace),
         drop_target_(drop_target),
         progress_(std::move(progress)) {}
   std::string_view name() const override { return "copy_tables"; }
@@ -36,6 +38,7 @@ class CopyTables final : public Step {
   Stream stream_;
   CopySettings settings_;
   std::int64_t max_slot_wal_bytes_;
+  CopyPace pace_;
   bool drop_target_;
   ProgressCallback progress_;
 };

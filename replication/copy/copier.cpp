@@ -78,10 +78,11 @@ CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream,
   lock_tables(keeper, names, deadline);
   if (storage_digest(source.control(), names, deadline) != before)
     throw table_changed(source);
-  split_tail(items, streams_for_parts(settings.workers, source, target), source.control(), deadline);
+  split_tail(items, streams_for_parts(settings.workers, source, target, settings.cores), source.control(), deadline);
   const auto login = [&] { return Deadline::after(kLoginPatience).or_earlier(deadline); };
   const CopySessions sessions{[&] { return open_under_snapshot(source, "copy", snapshot, login()); },
-                              [&] { return open_target(target, login()); }};
+                              [&] { return open_target(target, login()); },
+                              settings.throttle};
   const auto look = [&](const CopyProgress& now) { return settings.look ? settings.look(now) : settings.workers; };
   const auto copied = copy_items(std::move(items), settings.workers, sessions, look, deadline);
   // A session that was open already goes on under the snapshot without the locks.

@@ -11,6 +11,7 @@
 #include "replication/catalog.hpp"
 #include "replication/server.hpp"
 #include "replication/copy/progress.hpp"
+#include "replication/copy/throttle.hpp"
 #include "replication/stream.hpp"
 #include "replication/table_selection.hpp"
 
@@ -22,6 +23,8 @@ struct CopySettings {
   // Asked every half second by the calling thread; what it throws stops the copy, what it returns is the number of
   // workers from then on.
   std::function<int(const CopyProgress&)> look = {};
+  int cores = 0;                     // of the machine, if both servers share one; 0: of this one
+  CopyThrottle* throttle = nullptr;  // nothing: as fast as it goes
 };
 
 struct CopyTotals {

@@ -148,9 +148,9 @@ int streams_for_parts(int workers, bool is_one_machine, int cores) {
   return is_one_machine ? std::clamp(cores / 2, 1, workers) : workers;
 }
 
-int streams_for_parts(int workers, const Server& source, const Server& target) {
+int streams_for_parts(int workers, const Server& source, const Server& target, int cores) {
   return streams_for_parts(workers, is_on_this_machine(source) && is_on_this_machine(target),
-                           static_cast<int>(std::thread::hardware_concurrency()));
+                           cores > 0 ? cores : static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 void split_tail(std::vector<CopyItem>& items, int streams, Connection& source, Deadline deadline) {

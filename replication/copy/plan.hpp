@@ -47,7 +47,8 @@ void choose_formats(std::vector<CopyItem>& items, Connection& source, Connection
 // How many streams the parts of a split table are for. A stream keeps two processes busy, one on each server: with both
 // on one machine half its cores are enough, and more cost more than they bring, since parts cannot be frozen.
 int streams_for_parts(int workers, bool is_one_machine, int cores);
-int streams_for_parts(int workers, const Server& source, const Server& target);
+// cores: of the machine that both are on, if they are; 0: of this one.
+int streams_for_parts(int workers, const Server& source, const Server& target, int cores);
 
 // Splits what would be the tail: a table that alone takes longer than its share of the streams. Others stay whole, since
 // parts cannot be frozen, and cost the source an executor. Only from 14 on a part is read without reading the whole.

@@ -18,8 +18,8 @@ constexpr std::chrono::milliseconds kLookUp{100};  // how late a request to stop
 class Relay {
  public:
   Relay(CopyOutput& source, Connection& target, const std::stop_token& stop, std::atomic<std::int64_t>& sent,
-        Deadline deadline)
-      : source_(source), target_(target), stop_(stop), sent_(sent), deadline_(deadline) {
+        CopyThrottle* throttle, Deadline deadline)
+      : source_(source), target_(target), stop_(stop), sent_(sent), throttle_(throttle), deadline_(deadline) {
     buffer_.reserve(kBufferBytes + kMessageBytes);
   }
 
@@ -43,7 +43,11 @@ class Relay {
   // Takes what is at hand, up to the buffer's size.
   void fill() {
     if (is_source_done_ || buffer_.size() >= kBufferBytes) return;
+    rest_ = throttle_ != nullptr ? throttle_->wait() : std::chrono::milliseconds{0};
+    if (rest_.count() > 0) return;
+    const auto before = buffer_.size();
     const auto state = source_.take(buffer_, kBufferBytes);
+    if (throttle_ != nullptr) throttle_->took(static_cast<std::int64_t>(buffer_.size() - before));
     is_source_dry_ = state == CopyOutput::State::dry;
     is_source_done_ = state == CopyOutput::State::ended;
   }
@@ -69,12 +73,13 @@ class Relay {
 
   // Waits for what is needed next; if nothing is, it only looks whether the target has failed.
   void wait() {
-    const bool has_room = !is_source_done_ && buffer_.size() < kBufferBytes;
+    const bool is_resting = rest_.count() > 0;
+    const bool has_room = !is_source_done_ && buffer_.size() < kBufferBytes && !is_resting;
     const bool can_send = is_flushed_ && (buffer_.size() >= kMessageBytes || is_source_done_);
     const bool can_go_on = (has_room && !is_source_dry_) || can_send;
     pollfd sockets[2] = {{has_room && is_source_dry_ ? source_.socket() : -1, POLLIN, 0},
                          {PQsocket(target_.native()), static_cast<short>(is_flushed_ ? POLLIN : POLLIN | POLLOUT), 0}};
-    poll_once(sockets, 2, can_go_on ? std::chrono::milliseconds{0} : kLookUp);
+    poll_once(sockets, 2, can_go_on ? std::chrono::milliseconds{0} : is_resting ? std::min(rest_, kLookUp) : kLookUp);
     if (sockets[0].revents != 0) is_source_dry_ = false;
     if ((sockets[1].revents & ~POLLOUT) != 0) throw_early_answer();
   }
@@ -110,6 +115,8 @@ class Relay {
   Connection& target_;
   const std::stop_token& stop_;
   std::atomic<std::int64_t>& sent_;
+  CopyThrottle* throttle_;
+  std::chrono::milliseconds rest_{0};  // nothing is read meanwhile
   Deadline deadline_;
   std::string buffer_;
   bool is_source_done_ = false;
@@ -144,12 +151,13 @@ void by_source(Act act) {
 }  // namespace
 
 std::int64_t relay_copy(Connection& source, const Sql& copy_to, Connection& target, const Sql& copy_from,
-                        const std::stop_token& stop, std::atomic<std::int64_t>& sent, Deadline deadline) {
+                        const std::stop_token& stop, std::atomic<std::int64_t>& sent, Deadline deadline,
+                        CopyThrottle* throttle) {
   const Result started = target.query(copy_from, deadline);
   if (PQresultStatus(started.native()) != PGRES_COPY_IN)
     throw Error("copy.unexpected", target.server() + ": COPY did not start");
   CopyOutput output(source);
-  Relay relay(output, target, stop, sent, deadline);
+  Relay relay(output, target, stop, sent, throttle, deadline);
   std::int64_t rows = 0;
   try {
     by_source([&] { output.begin(copy_to, deadline); });

@@ -8,6 +8,7 @@
 #include <stop_token>
 
 #include "replication/connection.hpp"
+#include "replication/copy/throttle.hpp"
 
 namespace verdigris {
 
@@ -18,10 +19,12 @@ class CopySourceLost : public Error {
 };
 
 // Both sessions are inside a transaction, owned by the calling thread, and the target's has client_min_messages=error:
-// whatever it says during COPY is then its failure. Adds bytes to `sent` as they leave. Returns the number of rows,
+// whatever it says during COPY is then its failure. Adds bytes to `sent` as they leave, and reads when
+// `throttle` (may be nothing) lets it. Returns the number of rows,
 // which both sides reported alike. Throws what the failing side said, CopySourceLost, Error("copy.stopped") on
 // request, DeadlinePassed; the target's transaction is to be given up then, and the source's session is closed.
 std::int64_t relay_copy(Connection& source, const Sql& copy_to, Connection& target, const Sql& copy_from,
-                        const std::stop_token& stop, std::atomic<std::int64_t>& sent, Deadline deadline);
+                        const std::stop_token& stop, std::atomic<std::int64_t>& sent, Deadline deadline,
+                        CopyThrottle* throttle = nullptr);
 
 }  // namespace verdigris

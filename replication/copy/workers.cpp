@@ -195,7 +195,7 @@ class CopyWorkers {
       try {
         if (item->is_frozen()) transaction.execute(emptying(*item));
         rows += relay_copy(*pair.source, copy_to(*item), *pair.target, copy_from(*item), stop_.get_token(), mine.sent,
-                           deadline_);
+                           deadline_, sessions_.throttle);
       } catch (const CopySourceLost&) {
         throw;
       } catch (const Error& error) {

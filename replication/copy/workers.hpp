@@ -8,12 +8,14 @@
 #include "replication/connection.hpp"
 #include "replication/copy/plan.hpp"
 #include "replication/copy/progress.hpp"
+#include "replication/copy/throttle.hpp"
 
 namespace verdigris {
 
 // Called by the threads of the workers.
 struct CopySessions {
   std::function<Connection()> source, target;
+  CopyThrottle* throttle = nullptr;  // how fast all of them together may read
 };
 
 struct CopyResult {

@@ -12,6 +12,7 @@
 #include "controller/steps/publish_source.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/copy/relay.hpp"
+#include "replication/source_load.hpp"
 #include "replication/slot.hpp"
 #include "tests/support/cluster.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
@@ -42,7 +43,7 @@ class CopyWorkersTest : public testing::Test {
   void publish() { PublishSource(Source(*blue), kCopyStream, TableSelection{}).apply(soon()); }
   CopyTotals copy(int workers, std::function<int(const CopyProgress&)> look = {}) {
     publish();
-    return copy_all_tables(*blue, *green, kCopyStream, {TableSelection{}, workers, std::move(look)},
+    return copy_all_tables(*blue, *green, kCopyStream, {TableSelection{}, workers, std::move(look), 4},
                            Deadline::after(2min));
   }
   std::string digest(Server& on, const std::string& table) {
@@ -216,7 +217,7 @@ TEST_F(CopyWorkersTest, StreamsComeAndGoAsAskedFor) {
 TEST_F(CopyWorkersTest, TheCopyIsNotedForStatusAndHeedsWhatIsSet) {
   make_large();
   publish();
-  CopyWatch watch(*green, {*blue, kCopyStream, 0}, 2, nullptr);
+  CopyWatch watch(*green, {*blue, kCopyStream, 0}, {*blue, {}}, 2, nullptr);
   CopyProgress now{.tables = 3, .bytes = 300, .workers = 2, .under_way = {"public.large"}};
   EXPECT_EQ(watch.look(now, soon()), 2);
   Server elsewhere = side(pair->green(), "green");
@@ -242,7 +243,7 @@ TEST_F(CopyWorkersTest, BlueIsNotMadeToKeepMoreWalThanThePlaybookAllows) {
   make_large();
   publish();
   bool has_written = false;
-  CopyTables step(Source(*blue), Target(*green), kCopyStream, CopySettings{}, 1 << 20, true, [&](const std::string&) {
+  CopyTables step(Source(*blue), Target(*green), kCopyStream, CopySettings{}, 1 << 20, CopyPace{}, true, [&](const std::string&) {
     if (has_written) return;
     has_written = true;
     auto other = admin(pair->blue());
@@ -252,6 +253,79 @@ TEST_F(CopyWorkersTest, BlueIsNotMadeToKeepMoreWalThanThePlaybookAllows) {
   EXPECT_EQ(error_of([&] { step.apply(Deadline::after(1min)); }, &why), "slot.wal-limit") << why;
   EXPECT_NE(why.find("replication.max_slot_wal is 1 MiB; the slot was dropped"), std::string::npos) << why;
   EXPECT_FALSE(slot_state(blue->control(), kCopyStream, soon()).exists);
+}
+
+TEST_F(CopyWorkersTest, ARateIsKeptByAllStreamsTogether) {
+  std::string tables;
+  for (int i = 0; i < 4; ++i) tables += "CREATE TABLE public.s" + std::to_string(i) + " (a int, b text);";
+  on_both(tables);
+  for (int i = 0; i < 4; ++i)
+    run(blue->control(), "INSERT INTO public.s" + std::to_string(i) + " SELECT g, repeat('y', 150) FROM generate_series(1, 15000) AS g");
+  publish();
+  constexpr std::int64_t kRate = 4 << 20;
+  CopyThrottle throttle;
+  throttle.set_rate(kRate);
+  std::optional<std::chrono::steady_clock::time_point> first;
+  std::int64_t sent_first = 0, most = 0;
+  const auto totals = copy_all_tables(*blue, *green, kCopyStream,
+                                      {TableSelection{}, 2, [&](const CopyProgress& now) {
+                                         const auto at = std::chrono::steady_clock::now();
+                                         if (!first) first = at, sent_first = now.sent;
+                                         const std::chrono::duration<double> since = at - *first;
+                                         most = std::max(most, now.sent - sent_first - static_cast<std::int64_t>(since.count() * kRate));
+                                         return 2;
+                                       }, 0, &throttle},
+                                      Deadline::after(1min));
+  EXPECT_EQ(totals.tables, 4);
+  EXPECT_GT(totals.bytes, 2 * kRate) << "too little to tell";
+  // What two streams hold in their buffers, and what a pause has saved up.
+  EXPECT_LT(most, 2 * (256 << 10) + kRate / 5) << "more than its rate";
+  expect_same("public.s3");
+}
+
+TEST_F(CopyWorkersTest, NothingIsReadWhileBlueIsBeyondALimit) {
+  make_large();
+  publish();
+  std::vector<Connection> busy;
+  for (int i = 0; i < 2; ++i) {
+    busy.push_back(admin(pair->blue()));
+    busy.back().send(Sql("SELECT pg_catalog.pg_sleep(120)"), soon());
+  }
+  const std::string sleepers = "FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(120)%' AND pid <> pg_backend_pid()";
+  while (value(blue->control(), "SELECT count(*) " + sleepers) != "2") std::this_thread::sleep_for(10ms);
+  std::vector<std::string> held;
+  CopyTables step(Source(*blue), Target(*green), kCopyStream, CopySettings{}, 0,
+                  CopyPace{.max_bytes_per_second = 0, .max_load = {.active_sessions = 1}}, true, [&](const std::string& text) {
+                    if (!text.starts_with("held: ")) return;
+                    held.push_back(text);
+                    if (held.size() != 3) return;
+                    auto other = admin(pair->blue());
+                    run(other, "SELECT pg_terminate_backend(pid) " + sleepers);
+                  });
+  step.apply(Deadline::after(1min));
+  ASSERT_GE(held.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_NE(held[i].find("has 2 active sessions, 1 are allowed; 0/1 tables, 0 of"), std::string::npos) << held[i];
+  }
+  expect_same("public.large");
+}
+
+// The empty commit is one that waits for the standby; its time is seen.
+TEST_F(CopyWorkersTest, WhatACommitTakesIsMeasuredOnBlue) {
+  EXPECT_EQ(passed_limit(blue->control(), {.active_sessions = 0, .standby_lag = 1min, .commit = 1min}, soon()), "");
+  run(blue->control(), "ALTER SYSTEM SET synchronous_standby_names = 'nobody'; ");
+  run(blue->control(), "SELECT pg_reload_conf()");
+  while (value(blue->control(), "SHOW synchronous_standby_names") != "nobody") std::this_thread::sleep_for(10ms);
+  auto other = admin(pair->blue());
+  std::jthread release([&] {
+    std::this_thread::sleep_for(300ms);
+    other.execute(Sql("SET synchronous_commit = local"), soon());
+    other.execute(Sql("ALTER SYSTEM RESET synchronous_standby_names"), soon());
+    other.query(Sql("SELECT pg_reload_conf()"), soon());
+  });
+  const auto why = passed_limit(blue->control(), {.active_sessions = 0, .standby_lag = {}, .commit = 100ms}, soon());
+  EXPECT_NE(why.find("a commit on "), std::string::npos) << why;
+  EXPECT_NE(why.find("100 ms are allowed"), std::string::npos) << why;
 }
 
 TEST(CopyBehindTls, RowsArriveThroughLibpq) {

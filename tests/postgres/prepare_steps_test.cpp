@@ -59,7 +59,7 @@ struct Prepared {
         std::make_unique<CopyRoles>(source, target, std::vector<std::string>{"verdigris", "verdigris_repl"}));
     list.push_back(std::make_unique<RestoreSchema>(source, target, schema()));
     list.push_back(std::make_unique<PublishSource>(source, forward, TableSelection{}));
-    list.push_back(std::make_unique<CopyTables>(source, target, forward, CopySettings{}, 0, true, nullptr));
+    list.push_back(std::make_unique<CopyTables>(source, target, forward, CopySettings{}, 0, CopyPace{}, true, nullptr));
     list.push_back(std::make_unique<RestoreConstraints>(source, target, schema(), nullptr));
     list.push_back(std::make_unique<MigrateTarget>(target, std::move(migrations), std::chrono::seconds(2)));
     list.push_back(std::make_unique<SubscribeTarget>(source, target, forward, to_blue()));

@@ -48,7 +48,7 @@ class Provisioning : public testing::Test {
   ReadyReversePath reverse() {
     return {source(), target(), kReverse, pair->green().conninfo("verdigris_repl", "shop"), TableSelection{}};
   }
-  CopyTables copy() { return {source(), target(), kForward, CopySettings{}, 0, true, nullptr}; }
+  CopyTables copy() { return {source(), target(), kForward, CopySettings{}, 0, CopyPace{}, true, nullptr}; }
 
   static std::string error_of(const std::function<void()>& act) {
     try {

@@ -231,6 +231,18 @@ TEST(Playbook, DefaultsAreThoseOfTheDesign) {
   EXPECT_FALSE(playbook.migrations.dir);
 }
 
+TEST(Playbook, HowMuchOfBlueACopyMayHave) {
+  const auto pace = decoded(replaced("  conninfo: {", "  copy: { max_rate: 20MiB, max_load: { active_sessions: 64, "
+                                                      "standby_lag: 10s, commit: 100ms } }\n  conninfo: {"))
+                        .replication.copy_pace;
+  EXPECT_EQ(pace.max_bytes_per_second, 20 << 20);
+  EXPECT_EQ(pace.max_load.active_sessions, 64);
+  EXPECT_EQ(pace.max_load.standby_lag, std::chrono::seconds(10));
+  EXPECT_EQ(pace.max_load.commit, milliseconds(100));
+  EXPECT_THROW(decoded(replaced("  conninfo: {", "  copy: { max_rate: 1KiB }\n  conninfo: {")), Error);
+  EXPECT_THROW(decoded(replaced("  conninfo: {", "  copy: { max_load: { sessions: 3 } }\n  conninfo: {")), Error);
+}
+
 TEST(Playbook, RelativePathsStartBesideIt) {
   EXPECT_EQ(decoded(with_line("migrations: { dir: migrations/orders }")).migrations.dir,
             "/etc/verdigris/migrations/orders");

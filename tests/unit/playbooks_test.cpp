@@ -60,6 +60,8 @@ TEST(Playbooks, ReferenceShowsTheDefaults) {
   EXPECT_EQ(reference.replication.include, defaults.replication.include);
   EXPECT_EQ(reference.replication.exclude, defaults.replication.exclude);
   EXPECT_EQ(reference.replication.copy_workers, defaults.replication.copy_workers);
+  EXPECT_EQ(reference.replication.copy_pace.max_bytes_per_second, defaults.replication.copy_pace.max_bytes_per_second);
+  EXPECT_FALSE(reference.replication.copy_pace.max_load.has_any());
   EXPECT_EQ(reference.replication.identity, defaults.replication.identity);
   EXPECT_EQ(reference.replication.schema, defaults.replication.schema);
   EXPECT_EQ(reference.replication.reverse, defaults.replication.reverse);
