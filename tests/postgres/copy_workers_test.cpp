@@ -149,6 +149,7 @@ TEST_F(CopyWorkersTest, WithoutItsKeeperACopyEnds) {
   for (const std::string who : {"= 'verdigris/shop/keeper'", "<> 'verdigris/shop/control'"}) {
     bool is_ended = false;
     std::string why;
+    forget_copy(green->control(), "shop", soon());  // it would go on
     const auto id = error_of([&] {
       copy(2, [&](const CopyProgress& now) {
         if (!is_ended && now.sent > 0) {
