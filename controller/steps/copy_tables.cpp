@@ -18,10 +18,16 @@ namespace {
 constexpr const char* kCopyStarted = "copy:started";  // the tables were empty; rows that are there now came by us
 constexpr const char* kCopyDone = "copy:done";
 
-// Behind a failure, which is what is told.
-void forget_notes(CopyWatch& watch) noexcept {
+// Behind a failure, which is what is told. What is done stays noted.
+void end_watch(CopyWatch& watch, Server& target, const CopySettings& settings) noexcept {
   try {
-    watch.forget(Deadline::after(std::chrono::seconds(5)));
+    const auto deadline = Deadline::after(std::chrono::seconds(5));
+    watch.forget(deadline);
+    const auto items = copied_items(target.control(), target.deployment(), deadline);
+    if (items.value_or(0) > 0 && settings.say)
+      settings.say(std::to_string(*items) + " tables or parts are on " + target.color() +
+                   " and stay there: the next prepare goes on with the rest where it can, if it comes within " +
+                   std::to_string(settings.keeping.alone.count() / 60) + " min");
   } catch (const std::exception&) {
     // The next copy begins by forgetting them.
   }
@@ -119,7 +125,7 @@ std::string CopyTables::apply(Deadline deadline) {
   try {
     totals = copy_all_tables(*source_, *target_, stream_, settings, deadline);
   } catch (...) {
-    forget_notes(watch);
+    end_watch(watch, *target_, settings);
     throw;
   }
   watch.forget(deadline);

@@ -83,7 +83,7 @@ class Beginning {
       return {};
     } catch (const Error& error) {
       if (error.id() != "copy.snapshot-lost") throw;
-      return source_.color() + " keeps the snapshot no more: without a controller it does for " +
+      return source_.color() + " keeps the snapshot no more: its session was ended, or no controller came for " +
              std::to_string(settings_.keeping.alone.count()) + " s";
     }
   }

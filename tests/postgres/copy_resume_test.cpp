@@ -160,7 +160,7 @@ TEST_F(CopyResume, UnderAnotherSnapshotWhatTheSlotSendsWouldBeThereTwice) {
 TEST_F(CopyResume, BegunAnewWhereItCannotGoOnAndThatIsSaid) {
   slow_down();
   const std::pair<std::string, std::function<void()>> cases[] = {
-      {"blue keeps the snapshot no more: without a controller it does for 600 s",
+      {"blue keeps the snapshot no more: its session was ended, or no controller came for 600 s",
        [&] {
          end_snapshot_keepers(blue->control(), "shop", std::nullopt, soon());
          ASSERT_TRUE(is_soon_without_keeper());
