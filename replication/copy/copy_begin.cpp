@@ -61,8 +61,7 @@ class Beginning {
     if (digest(ground) != ground.record.storage && !is_mutant("copy_storage_not_compared"))
       return "a table was made, truncated, rewritten or dropped on " + source_.color() + " meanwhile";
     if (!is_all_there) keep(ground);
-    ground.account = "went on: " + std::to_string(tables_there(ground)) + " of " + std::to_string(ground.names.size()) +
-                     " tables were there";
+    ground.account = what_is_there(ground);
     return {};
   }
 
@@ -109,11 +108,17 @@ class Beginning {
     end_snapshot_keepers(source_.control(), source_.deployment(), ground.keeper->session.backend_pid(), deadline_);
   }
 
-  static std::size_t tables_there(const CopyGround& ground) {
+  static std::string what_is_there(const CopyGround& ground) {
     std::set<QualifiedName> missing;
-    for (const auto& item : ground.items)
-      if (!item.copied) missing.insert(item.table);
-    return ground.names.size() - missing.size();
+    std::int64_t bytes = 0, all_bytes = 0;
+    for (const auto& item : ground.items) {
+      all_bytes += item.bytes;
+      if (item.copied) bytes += item.bytes;
+      else missing.insert(item.table);
+    }
+    return "went on: " + std::to_string(ground.names.size() - missing.size()) + " of " +
+           std::to_string(ground.names.size()) + " tables were there, " + std::to_string(bytes >> 20) + " of " +
+           std::to_string(all_bytes >> 20) + " MiB";
   }
 
   // Nothing of an earlier run counts from the first statement on, and that is known before its rows go.
