@@ -17,6 +17,7 @@ class SlotWalLimit {
       : publisher_(publisher), stream_(std::move(stream)), most_bytes_(most_bytes) {}
 
   // Looks at most every two seconds. If it is more, and not less than at the last look, drops the slot, whoever reads it, and throws Error("slot.wal-limit").
+  // One that was there and is gone or lost is an Error("slot.gone"): whatever is done for it is in vain.
   void require_kept(Deadline deadline);
   // As of the last look, bytes; 0 before it.
   std::int64_t kept() const { return kept_; }
@@ -27,6 +28,7 @@ class SlotWalLimit {
   Stream stream_;
   std::int64_t most_bytes_;
   std::int64_t kept_ = 0;
+  bool was_there_ = false;
   std::optional<Deadline> next_look_;
 };
 

@@ -15,6 +15,9 @@
 #include "controller/plans.hpp"
 #include "controller/stream_guard.hpp"
 #include "replication/access.hpp"
+#include "replication/control_schema.hpp"
+#include "replication/copy/copy_record.hpp"
+#include "replication/copy/snapshot_keeper.hpp"
 #include "replication/fence.hpp"
 #include "replication/slot.hpp"
 #include "replication/subscription.hpp"
@@ -169,10 +172,23 @@ Json to_json(const std::optional<Hold>& hold) {
   return {{"by", hold->by}, {"at", hold->at}, {"on", hold->on}};
 }
 
-// Of a prepare that copies, from wherever it runs.
+// Whether the next prepare can go on with it: it looks at more than this, and says what it found.
+std::optional<Json> interrupted_copy(Deployment& d, Deadline deadline) {
+  const auto items = copied_items(d.green().control(), d.name(), deadline);
+  if (!items || !d.blue().is_connected()) return std::nullopt;
+  const bool is_kept = is_snapshot_kept(d.blue().control(), d.name(), deadline);
+  return Json{{"text", "interrupted with " + std::to_string(*items) + " tables or parts on green; " +
+                           (is_kept ? "blue keeps the snapshot for now: verdigris prepare goes on with the rest"
+                                    : "blue keeps the snapshot no more: verdigris prepare begins the copy anew")},
+              {"items_done", *items}, {"can_go_on", is_kept}};
+}
+
+// Of a prepare that copies, from wherever it runs, or did.
 std::optional<Json> copy_of(Deployment& d, const std::string& activity, Deadline deadline) {
-  if (activity != "prepare" || !d.green().is_connected()) return std::nullopt;
-  return noted_copy(d.green(), deadline);
+  const bool is_interrupted = activity == "interrupted";
+  if ((activity != "prepare" && !is_interrupted) || !d.green().is_connected()) return std::nullopt;
+  if (!has_control_schema(d.green().control(), deadline)) return std::nullopt;
+  return is_interrupted ? interrupted_copy(d, deadline) : noted_copy(d.green(), deadline);
 }
 
 std::string way_back_of(const Standing& standing, const StreamHealth& back) {
@@ -227,7 +243,7 @@ int run_status(const Invocation& invocation, Output& output) {
   }
   output.result(fmt::format("stream blue -> green: {}   green -> blue: {}   lag {} bytes", forward.text, back.text,
                             active.lag_bytes.value_or(0)));
-  if (copy) output.result("copying: " + copy->value("text", ""));
+  if (copy) output.result((activity == "prepare" ? "copying: " : "copy: ") + copy->value("text", ""));
   print(d, poolers, output);
   if (standing.phase == Phase::ready || standing.phase == Phase::switched)
     for (const auto& what : against) output.result("in the way: " + what);

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <span>
 #include <sstream>
+#include <vector>
 
 #include "replication/errors.hpp"
 #include "replication/test_switches.hpp"
@@ -68,6 +69,16 @@ void remove_tree(const fs::path& directory) {
   if (error)
     throw Error("file", directory.string() + ": cannot be removed: " + error.message(),
                 "Remove it by hand, then repeat the command.");
+}
+
+// The marker goes last: killed in the midst of it, what is left is still ours.
+void remove_marked_tree(const fs::path& directory) {
+  std::error_code none_there;
+  std::vector<fs::path> others;
+  for (const auto& entry : fs::directory_iterator(directory, none_there))
+    if (entry.path().filename() != kMarkerFile) others.push_back(entry.path());
+  for (const auto& other : others) remove_tree(other);
+  remove_tree(directory);
 }
 
 std::size_t index_in(std::span<const char* const> words, const std::string& word, const fs::path& file) {
@@ -160,7 +171,7 @@ fs::path ServerDirectory::fresh_workshop() const {
   if (!marker_in(place) && !is_empty_or_absent(place))
     throw Refused("provision.directory", place.string() + " is not empty and not ours, and green is made there",
                   "Move it away, or name another provision.data_directory.");
-  remove_tree(place);
+  remove_marked_tree(place);
   std::error_code error;
   fs::create_directories(place, error);
   if (!error) fs::permissions(place, fs::perms(0711), error);
@@ -181,11 +192,11 @@ void ServerDirectory::move_in(const fs::path& made, const GreenMarker& marker) c
   }
   sync_path(path_.parent_path());
   crash_point("provision:moved");
-  remove_tree(workshop());
+  remove_marked_tree(workshop());
 }
 
 void ServerDirectory::clear_workshop() const {
-  if (marker_in(workshop())) remove_tree(workshop());
+  if (marker_in(workshop())) remove_marked_tree(workshop());
 }
 
 void ServerDirectory::throw_away() const {
@@ -193,7 +204,7 @@ void ServerDirectory::throw_away() const {
   const auto away = fresh_workshop() / "thrown-away";
   if (::rename(path_.c_str(), away.c_str()) != 0) fail_about(path_, "cannot be moved to " + away.string());
   crash_point("provision:thrown-away");
-  remove_tree(workshop());
+  remove_marked_tree(workshop());
 }
 
 std::string ServerDirectory::read(const fs::path& directory, const std::string& name) const {

@@ -5,6 +5,7 @@
 #include "controller/copy_watch.hpp"
 #include "controller/shared_acts.hpp"
 #include "replication/control_schema.hpp"
+#include "replication/copy/copy_record.hpp"
 #include "replication/copy/plan.hpp"
 #include "replication/copy/snapshot.hpp"
 #include "replication/origin.hpp"
@@ -18,10 +19,16 @@ namespace {
 constexpr const char* kCopyStarted = "copy:started";  // the tables were empty; rows that are there now came by us
 constexpr const char* kCopyDone = "copy:done";
 
-// Behind a failure, which is what is told.
-void forget_notes(CopyWatch& watch) noexcept {
+// Behind a failure, which is what is told. What is done stays noted.
+void end_watch(CopyWatch& watch, Server& target, const CopySettings& settings) noexcept {
   try {
-    watch.forget(Deadline::after(std::chrono::seconds(5)));
+    const auto deadline = Deadline::after(std::chrono::seconds(5));
+    watch.forget(deadline);
+    const auto items = copied_items(target.control(), target.deployment(), deadline);
+    if (items.value_or(0) > 0 && settings.say)
+      settings.say(std::to_string(*items) + " tables or parts are on " + target.color() +
+                   " and stay there: the next prepare goes on with the rest where it can, if it comes within " +
+                   std::to_string(settings.keeping.alone.count() / 60) + " min");
   } catch (const std::exception&) {
     // The next copy begins by forgetting them.
   }
@@ -69,6 +76,11 @@ PlannedActs CopyTables::statements(Deadline deadline) {
     out.push_back(saving(*target_, check.key(), check.saved));
     out.push_back({there, check.dropping().text()});
   }
+  const std::string copiers = "verdigris/" + target_->deployment() + "/copy", keepers = "verdigris/" + target_->deployment() + "/snapshot";
+  out.push_back({there, ending_copiers_statement().text(), {copiers}});
+  out.push_back({there, claiming_statement().text(), {target_->deployment()}});
+  out.push_back({there, forgetting_copy_statement().text(), {target_->deployment()}});
+  out.push_back({here, ending_keepers_statement().text(), {keepers, "0"}});
   if (slot_state(source_->control(), stream_, deadline).exists) out.push_back({here, drop_slot_statement().text(), {stream_.name}});
   if (const auto all = truncating_statement(target_->control(), settings_.filter, deadline)) out.push_back({there, all->text()});
   out.push_back({here, snapshot_slot_statement(stream_).text()});
@@ -78,11 +90,16 @@ PlannedActs CopyTables::statements(Deadline deadline) {
   split_tail(items, streams_for_parts(settings_.workers, *source_, *target_, settings_.cores), source_->control(), deadline);
   std::ranges::stable_sort(items, {}, &CopyItem::table);
   if (!names.empty()) out.push_back({here, locking_statement(names).text()});
+  auto terms = settings_.keeping;
+  terms.most_wal_bytes = max_slot_wal_bytes_;
+  out.push_back({here, keeping_statement(source_->deployment(), stream_, "<where the slot begins>", terms).text()});
+  out.push_back({there, saving_copy_statement().text(), {target_->deployment(), "<what the copy stands on>"}});
   for (const auto& item : items) {
     out.push_back({here, copy_to(item).text()});
     if (item.is_frozen()) out.push_back({there, emptying(item).text()});
     out.push_back({there, copy_from(item).text()});
   }
+  out.push_back({there, noting_copied_statement().text(), {target_->deployment(), "<the run>", "<tables that are done>"}});
   if (pace_.max_load.commit.count() > 0) out.push_back({here, empty_commit_statement().text()});
   out.push_back(CopyWatch::noting(*target_));
   out.push_back(forgetting(*target_, "copy:progress"));
@@ -106,18 +123,23 @@ std::string CopyTables::apply(Deadline deadline) {
   auto settings = settings_;
   settings.throttle = watch.throttle();
   settings.look = [&](const CopyProgress& now) { return watch.look(now, deadline); };
+  settings.keeping.most_wal_bytes = max_slot_wal_bytes_;
+  settings.say = progress_;
   CopyTotals totals;
   try {
     totals = copy_all_tables(*source_, *target_, stream_, settings, deadline);
   } catch (...) {
-    forget_notes(watch);
+    end_watch(watch, *target_, settings);
     throw;
   }
   watch.forget(deadline);
   put_back_unvalidated_checks(target, target_->deployment(), deadline);
   // Synchronous, so everything before it is durable too.
+  Transaction transaction(target, deadline);
   save_value(target, target_->deployment(), kCopyDone, "\"" + totals.consistent_point.text() + "\"", deadline);
-  return std::to_string(totals.tables) + " tables, " + std::to_string(totals.rows) + " rows, " +
+  forget_copy(target, target_->deployment(), deadline);
+  transaction.commit();
+  return (totals.account.empty() ? "" : totals.account + "; ") + std::to_string(totals.tables) + " tables, " + std::to_string(totals.rows) + " rows, " +
          std::to_string(totals.bytes >> 20) + " MiB; slot " + stream_.name + " at " + totals.consistent_point.text();
 }
 
@@ -127,6 +149,8 @@ void CopyTables::undo(Deadline deadline) {
   const bool is_known = has_control_schema(target, deadline);
   if (is_known) forget_value(target, target_->deployment(), kCopyDone, deadline);
   if (is_known) put_back_unvalidated_checks(target, target_->deployment(), deadline);
+  if (is_known) forget_copy(target, target_->deployment(), deadline);
+  end_snapshot_keepers(source_->control(), source_->deployment(), std::nullopt, deadline);
   drop_slot(source_->control(), stream_, deadline);
   if (!is_known || !drop_target_ || !saved_value(target, target_->deployment(), kCopyStarted, deadline)) return;
   truncate_tables(target, settings_.filter, deadline);

@@ -1,5 +1,5 @@
-// Slot, snapshot and all rows under it. A half-finished copy starts over, because its snapshot is gone: slot dropped,
-// tables emptied. Undo drops the slot and, if drop_target says so, empties what was copied.
+// Slot, snapshot and all rows under it. A half-finished copy is gone on with while the source keeps its snapshot,
+// and starts over otherwise: slot dropped, tables emptied. Undo drops the slot and, if drop_target says so, empties what was copied.
 #pragma once
 
 #include "controller/playbook.hpp"

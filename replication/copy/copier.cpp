@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <set>
 
-#include "replication/copy/plan.hpp"
+#include "replication/copy/copy_begin.hpp"
 #include "replication/copy/snapshot.hpp"
 #include "replication/copy/workers.hpp"
 #include "replication/origin.hpp"
-#include "replication/slot.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
@@ -23,13 +23,9 @@ bool is_alive(Connection& session) {
   }
 }
 
-Error table_changed(const Server& source) {
-  return {"copy.changed", source.color() + ": a table was truncated, rewritten or dropped during the copy",
-          "Repeat the command when no such work is under way."};
-}
-
 Connection open_target(const Server& target, Deadline deadline) {
-  // Asynchronous commits: everything is made durable once at the end, and a crash before that starts over.
+  // Asynchronous commits: everything is made durable once at the end. A crash before that takes what is noted of an item
+  // along with its rows.
   Connection session = target.open("copy", deadline, false,
                                    {{"synchronous_commit", "off"},
                                     {"client_min_messages", "error"},
@@ -38,14 +34,6 @@ Connection open_target(const Server& target, Deadline deadline) {
                                     {"lock_timeout", "10s"}});
   session.execute(Sql("SET session_replication_role = replica"), deadline);
   return session;
-}
-
-// By name, as `plan` says it.
-std::vector<QualifiedName> names_of(const std::vector<CopyItem>& items) {
-  std::vector<QualifiedName> names;
-  for (const auto& item : items) names.push_back(item.table);
-  std::ranges::sort(names);
-  return names;
 }
 
 // With rows in their files, dead ones too. By one statement, since there may be thousands of tables.
@@ -63,33 +51,24 @@ std::set<QualifiedName> with_files(Connection& on, Deadline deadline) {
 
 CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream, const CopySettings& settings,
                            Deadline deadline) {
-  drop_slot(source.control(), stream, deadline);
-  truncate_tables(target.control(), settings.filter, deadline);
-  auto items = copy_plan(user_tables(source.control(), deadline), settings.filter);
-  mark_referenced(items, target.control(), deadline);
-  choose_formats(items, source.control(), target.control(), deadline);
-  const auto names = names_of(items);
-  const auto before = storage_digest(source.control(), names, deadline);
-  SlotSnapshot slot = create_slot_with_snapshot(source, stream, deadline);
-  Connection keeper = open_under_snapshot(source, "keeper", slot.name, deadline);
-  // The keeper's own: whoever reads under it reads what the keeper's locks protect, and with the keeper it ends.
-  const auto snapshot = keeper.query(Sql("SELECT pg_export_snapshot()"), deadline).one_row(1).text(0);
-  slot.session.close();
-  lock_tables(keeper, names, deadline);
-  if (storage_digest(source.control(), names, deadline) != before)
-    throw table_changed(source);
-  split_tail(items, streams_for_parts(settings.workers, source, target, settings.cores), source.control(), deadline);
+  CopyGround ground = begin_copy(source, target, stream, settings, deadline);
+  if (settings.say && !ground.account.empty()) settings.say(ground.account);
   const auto login = [&] { return Deadline::after(kLoginPatience).or_earlier(deadline); };
-  const CopySessions sessions{[&] { return open_under_snapshot(source, "copy", snapshot, login()); },
-                              [&] { return open_target(target, login()); },
-                              settings.throttle};
+  const CopySessions sessions{
+      [&] { return open_under_snapshot(source, "copy", ground.snapshot, login()); },
+      [&] { return open_target(target, login()); },
+      [&](Connection& on, const auto& items) { note_copied(on, target.deployment(), ground.run, items, deadline); },
+      settings.throttle};
   const auto look = [&](const CopyProgress& now) { return settings.look ? settings.look(now) : settings.workers; };
-  const auto copied = copy_items(std::move(items), settings.workers, sessions, look, deadline);
+  const auto copied = copy_items(std::move(ground.items), settings.workers, sessions, look, deadline);
   // A session that was open already goes on under the snapshot without the locks.
-  if (!keeper.is_open() || !is_alive(keeper)) throw snapshot_lost(source.color() + ": its session was ended");
-  if (storage_digest(source.control(), names, deadline) != before) throw table_changed(source);
+  if (ground.locks && (!ground.locks->is_open() || !is_alive(*ground.locks)))
+    throw snapshot_lost(source.color() + ": its session was ended");
+  const bool is_changed = storage_digest(source.control(), ground.names, deadline) != ground.record.storage;
+  if (is_changed && !is_mutant("copy_storage_not_compared")) throw table_changed(source);
   durable_wal_position(target.control(), deadline);
-  return {slot.consistent_point, copied.tables, copied.rows, copied.bytes};
+  end_snapshot_keepers(source.control(), source.deployment(), std::nullopt, deadline);
+  return {ground.record.consistent_point, copied.tables, copied.rows, copied.bytes, ground.account};
 }
 
 std::vector<QualifiedName> tables_with_rows(Connection& on, const TableSelection& filter, Deadline deadline) {

@@ -31,6 +31,10 @@ std::int64_t share(std::int64_t bytes, std::int64_t part, std::int64_t whole) {
   return static_cast<std::int64_t>(static_cast<double>(bytes) * static_cast<double>(part) / static_cast<double>(whole));
 }
 
+void sort_by_size(std::vector<CopyItem>& items) {
+  std::stable_sort(items.begin(), items.end(), [](const CopyItem& a, const CopyItem& b) { return a.bytes > b.bytes; });
+}
+
 // Enums travel as their labels, arrays with the OID of their elements: only those of built-in types are alike. Left out:
 // reg* and other types that name objects by OID, composites, xml (its encoding is declared inside), tsquery (an empty one
 // cannot be read back), multiranges (14), and whatever an extension defines.
@@ -89,7 +93,7 @@ std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const T
       if (!column.is_generated()) item.columns.push_back(column.name);
     items.push_back(std::move(item));
   }
-  std::stable_sort(items.begin(), items.end(), [](const CopyItem& a, const CopyItem& b) { return a.bytes > b.bytes; });
+  sort_by_size(items);
   return items;
 }
 
@@ -129,7 +133,35 @@ std::vector<CopyItem> with_split_tail(std::vector<CopyItem> items, const std::ve
       result.push_back(std::move(part));
     }
   }
-  std::stable_sort(result.begin(), result.end(), [](const CopyItem& a, const CopyItem& b) { return a.bytes > b.bytes; });
+  sort_by_size(result);
+  return result;
+}
+
+SplitTables splits_of(const std::vector<CopyItem>& items) {
+  SplitTables splits;
+  for (const auto& item : items)
+    if (item.part) splits[item.table].push_back(item.part->from);
+  for (auto& [table, blocks] : splits) std::ranges::sort(blocks);
+  return splits;
+}
+
+std::vector<CopyItem> with_splits(std::vector<CopyItem> items, const SplitTables& splits) {
+  std::vector<CopyItem> result;
+  for (auto& item : items) {
+    const auto found = splits.find(item.table);
+    if (found == splits.end()) {
+      result.push_back(std::move(item));
+      continue;
+    }
+    const auto& firsts = found->second;
+    for (std::size_t n = 0; n < firsts.size(); ++n) {
+      CopyItem part = item;
+      part.bytes = item.bytes / static_cast<std::int64_t>(firsts.size());
+      part.part = BlockRange{firsts[n], n + 1 < firsts.size() ? std::optional(firsts[n + 1]) : std::nullopt};
+      result.push_back(std::move(part));
+    }
+  }
+  sort_by_size(result);
   return result;
 }
 

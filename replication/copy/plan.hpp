@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -18,6 +19,10 @@ struct BlockRange {
   std::optional<std::int64_t> to = {};
 };
 
+struct Copied {
+  std::int64_t rows = 0, bytes = 0;  // as they were sent
+};
+
 struct CopyItem {
   QualifiedName table;
   std::vector<Identifier> columns;  // those that are not generated, in the source's order
@@ -25,6 +30,7 @@ struct CopyItem {
   bool may_truncate = true;         // on the target: no foreign key points at it, so TRUNCATE and FREEZE are possible
   bool is_binary = false;           // text otherwise
   std::optional<BlockRange> part = {};  // of a table that is split
+  std::optional<Copied> copied = {};    // by an earlier run: there already
 
   // Emptied in the transaction that fills it. For a small table new files cost more than they spare; a part shares its
   // table with others.
@@ -55,6 +61,10 @@ int streams_for_parts(int workers, const Server& source, const Server& target, i
 void split_tail(std::vector<CopyItem>& items, int streams, Connection& source, Deadline deadline);
 // The same with the sizes at hand: blocks of the heap, in the order of `items` (0: not known, stays whole).
 std::vector<CopyItem> with_split_tail(std::vector<CopyItem> items, const std::vector<std::int64_t>& blocks, int streams);
+// The first blocks of the parts of each split table; and the same parts again, whatever the sizes are by now.
+using SplitTables = std::map<QualifiedName, std::vector<std::int64_t>>;
+SplitTables splits_of(const std::vector<CopyItem>& items);
+std::vector<CopyItem> with_splits(std::vector<CopyItem> items, const SplitTables& splits);
 
 // COPY t (a, b) TO STDOUT / FROM STDIN. Without columns the list is left out: generated ones are left out anyway.
 Sql emptying(const CopyItem& item);  // on the target, in the transaction of copy_from(), if is_frozen()

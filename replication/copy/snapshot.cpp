@@ -52,7 +52,12 @@ SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Dea
 
 Error snapshot_lost(const std::string& why) {
   return {"copy.snapshot-lost", why + ": the session that kept the snapshot and the locks of the copy has ended",
-          "Repeat verdigris prepare: the copy begins anew."};
+          "Repeat verdigris prepare: it goes on with what is missing if blue still keeps the snapshot, else the copy begins anew."};
+}
+
+Error table_changed(const Server& source) {
+  return {"copy.changed", source.color() + ": a table was truncated, rewritten or dropped during the copy",
+          "Repeat verdigris prepare when no such work is under way: the copy begins anew."};
 }
 
 Connection open_under_snapshot(const Server& source, const std::string& role, const std::string& snapshot,

@@ -20,6 +20,7 @@ struct SlotSnapshot {
 SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Deadline deadline);
 
 Error snapshot_lost(const std::string& why);
+Error table_changed(const Server& source);
 
 // A session whose transaction reads under the snapshot.
 Connection open_under_snapshot(const Server& source, const std::string& role, const std::string& snapshot,

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "replication/copy/relay.hpp"
+#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
@@ -30,6 +31,7 @@ std::vector<Batch> batches_of(const std::vector<CopyItem>& items) {
   std::vector<Batch> batches;
   std::int64_t bytes = 0;
   for (const auto& item : items) {
+    if (item.copied) continue;
     const bool fits = !batches.empty() && batches.back().front()->is_small() && item.is_small() &&
                       batches.back().size() < kMostTogether && bytes + item.bytes <= kMostBytesTogether;
     if (!fits) {
@@ -51,6 +53,12 @@ class CopyWorkers {
       bytes_ += item.bytes;
     }
     tables_ = static_cast<int>(parts_left_.size());
+    for (const auto& item : items_) {
+      if (!item.copied) continue;
+      rows_ += item.copied->rows;
+      sent_of_done_ += item.copied->bytes;
+      count_done(item);
+    }
   }
 
   void run(int workers, const std::function<int(const CopyProgress&)>& look) {
@@ -150,15 +158,18 @@ class CopyWorkers {
 
   void end(UnderWay& mine) {
     const std::lock_guard lock(mutex_);
-    for (const CopyItem* item : *mine.batch) {
-      bytes_done_ += item->bytes;
-      if (--parts_left_[item->table] == 0) ++tables_done_;
-    }
+    for (const CopyItem* item : *mine.batch) count_done(*item);
     sent_of_done_ += mine.sent;
     mine.batch = nullptr;
   }
 
-  // The snapshot lives in other sessions. A target session that is lost may have taken commits with it: an end.
+  void count_done(const CopyItem& item) {
+    bytes_done_ += item.bytes;
+    if (--parts_left_[item.table] == 0) ++tables_done_;
+  }
+
+  // The snapshot lives in other sessions. A target session that is lost may have taken commits with it: an end. What the
+  // target has kept the next run finds noted there.
   void copy_with_tries(Pair& pair, const Batch& batch, UnderWay& mine) {
     auto rest = kFirstRest;
     for (int tries = 1;; ++tries, rest *= 2) {
@@ -190,19 +201,31 @@ class CopyWorkers {
 
   std::int64_t copy(Pair& pair, const Batch& batch, UnderWay& mine) {
     std::int64_t rows = 0;
+    std::vector<CopiedItem> copied;
     Transaction transaction(*pair.target, deadline_);
     for (const CopyItem* item : batch) {
       try {
         if (item->is_frozen()) transaction.execute(emptying(*item));
-        rows += relay_copy(*pair.source, copy_to(*item), *pair.target, copy_from(*item), stop_.get_token(), mine.sent,
-                           deadline_, sessions_.throttle);
+        const std::int64_t sent = mine.sent;
+        const auto stored = relay_copy(*pair.source, copy_to(*item), *pair.target, copy_from(*item), stop_.get_token(),
+                                       mine.sent, deadline_, sessions_.throttle);
+        copied.push_back({item, {stored, mine.sent - sent}});
+        rows += stored;
       } catch (const CopySourceLost&) {
         throw;
       } catch (const Error& error) {
         throw Error(error.id(), "table " + item->table.display() + ": " + error.what(), error.hint(), error.failure());
       }
     }
+    const auto note = [&] {
+      crash_point("before:copied");
+      if (sessions_.note) sessions_.note(*pair.target, copied);
+    };
+    const bool is_noted_apart = is_mutant("copied_noted_apart");
+    if (!is_noted_apart) note();
     transaction.commit();
+    if (is_noted_apart) note();
+    crash_point("after:copied");
     return rows;
   }
 

@@ -31,6 +31,7 @@ constexpr const char* kWaits = "cutover/window_waits_test.cpp";
 constexpr const char* kPooler = "cutover/pgbouncer_mutants_test.cpp";
 constexpr const char* kFence = "postgres/fence_test.cpp";
 constexpr const char* kJournal = "postgres/journal_test.cpp";
+constexpr const char* kResume = "postgres/copy_resume_test.cpp";
 constexpr const char* kSession = "postgres/connection_test.cpp";
 
 const ListedMutant kListed[] = {
@@ -93,10 +94,13 @@ const ListedMutant kListed[] = {
     {35, "origin_advanced_again", kActs, "TheWayBackIsStoppedForGoodAndItsOriginMovedOnce"},
     {36, "position_after_marker", kWindow, "BreakIt"},
     {37, "login_retry_kept", kPooler, "AUserWhoFirstComesInThePauseWaitsForLoginRetry"},
-    // Beyond the numbers: a standby that is promoted without the fence; gates that turn red at the last moment; CONNECT
+    // Beyond the numbers: a copy that goes on; a standby that is promoted without the fence; gates that turn red at the last moment; CONNECT
     // that comes back behind the fence.
     {0, "gates_not_asked_again", "cutover/gates_test.cpp", "AreAskedOnceMoreRightBeforeClientsAreHeld"},
     {0, "shut_out_once", "cutover/fence_blockers_test.cpp", "ARoleThatIsLetInAgainBehindTheFenceIsSeen"},
+    {0, "copied_noted_apart", kResume, "RowsAreThereIfAndOnlyIfThatIsNoted"},
+    {0, "copy_storage_not_compared", kResume, "WithoutALookAtTheFilesRowsWouldBeLost"},
+    {0, "copy_snapshot_not_imported", kResume, "UnderAnotherSnapshotWhatTheSlotSendsWouldBeThereTwice"},
     {0, "standbys_not_awaited", "cutover/standbys_test.cpp", "PromotedWithoutTheFenceItWouldBeOpenAndRecoverClosesIt"},
 };
 

@@ -1,0 +1,30 @@
+// Where a copy stands before its first row, or before the next one: slot, snapshot, locks, the items, and the record of
+// it on the target. A copy that was interrupted is gone on with if nothing that it stands on has changed; else it is begun
+// anew, and why is said.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replication/copy/copier.hpp"
+#include "replication/copy/copy_record.hpp"
+#include "replication/copy/snapshot_keeper.hpp"
+
+namespace verdigris {
+
+struct CopyGround {
+  std::string run;
+  CopyRecord record;
+  std::vector<CopyItem> items;       // those that are there already are marked
+  std::vector<QualifiedName> names;  // of all tables, by name
+  // Our own session under the snapshot, with the locks, and the name it gave the snapshot; nothing if all rows are there.
+  std::optional<Connection> locks;
+  std::string snapshot;
+  std::optional<SnapshotKeeper> keeper;
+  std::string account;  // "went on: 37 of 40 tables were there", "begun anew: ..."; empty for a first run
+};
+
+CopyGround begin_copy(Server& source, Server& target, const Stream& stream, const CopySettings& settings, Deadline deadline);
+
+}  // namespace verdigris
