@@ -24,7 +24,7 @@ std::optional<DumpTool> newest_pg_dump(Deployment& d) {
 
 // Whoever may not look there learns it from the servers' settings.
 bool is_target_loading(const Deployment& d) {
-  if (!d.playbook().provision.is_initdb) return false;
+  if (!d.playbook().provision.is_initdb()) return false;
   try {
     return ProvisionedGreen(d.playbook(), d.tools(), nullptr).is_loading();
   } catch (const Error&) {
@@ -79,7 +79,7 @@ CheckSettings check_settings(Deployment& d) {
   settings.to_blue = playbook.replication.to_blue;
   settings.to_green = playbook.replication.to_green;
   settings.pg_dump = newest_pg_dump(d);
-  settings.is_target_ours = playbook.provision.is_initdb;
+  settings.is_target_ours = playbook.provision.is_initdb();
   settings.is_target_loading = is_target_loading(d);
   settings.ends_sessions = playbook.fence.bypass == BypassPolicy::terminate;
   settings.pooler_backends = pooler_backends(d, Deadline::after(std::chrono::seconds(10)));

@@ -10,6 +10,7 @@
 #include "controller/lost_side.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
+#include "controller/provision/commanded_green.hpp"
 #include "controller/provision/provisioned_green.hpp"
 #include "replication/control_schema.hpp"
 
@@ -42,7 +43,7 @@ void require_known_servers(Deployment& d, Deadline deadline) {
 // Nothing if verdigris does not make green, or if it cannot be looked at: what is to be taken back on blue does not wait for
 // that.
 std::optional<ProvisionedGreen> made_green(Deployment& d, Output& output) {
-  if (!d.playbook().provision.is_initdb) return std::nullopt;
+  if (!d.playbook().provision.is_initdb()) return std::nullopt;
   try {
     std::optional<ProvisionedGreen> made;
     made.emplace(d.playbook(), d.tools(), d.progress());
@@ -67,6 +68,31 @@ bool is_dropped_already(Deployment& d, ProvisionedGreen& made, const Invocation&
   return true;
 }
 
+// Of a green that a program makes, where only blue's notes are left to take back: begun and never learned where, or begun
+// to be dropped. Nothing if there is more; else what is told to the person.
+std::optional<std::string> left_by_commands(Deployment& d, const Invocation& invocation, Output& output, Deadline deadline) {
+  if (!d.playbook().provision.is_command() || invocation.without == "blue") return std::nullopt;
+  d.blue().connect(Deadline::after(milliseconds(10'000)).or_earlier(deadline));
+  const CommandedGreen green(d.playbook(), d.progress());
+  auto& blue = d.blue().control();
+  const bool is_unknown = green.is_unknown(blue, deadline), is_being_dropped = green.is_being_dropped(blue, deadline);
+  if (!is_unknown && !is_being_dropped) return std::nullopt;
+  require_confirmation(invocation, d.name(), output);
+  d.take_leases(milliseconds(2'000), deadline);
+  std::string left;
+  if (invocation.drop_green || is_being_dropped) left = green.drop(blue, deadline);
+  if (left.empty()) left = "what " + d.playbook().provision.make.argv.front() + " may have made is left: it was not learned where";
+  remove_control_schema(blue, Deadline::after(milliseconds(60'000)));
+  return left;
+}
+
+// Its last act, before blue forgets where it is; not of one that is lost, unless there is a program for it.
+std::string drop_by_command(Deployment& d, const Invocation& invocation, Deadline deadline) {
+  if (!d.playbook().provision.is_command() || !invocation.drop_green) return {};
+  if (!d.green().is_given_up() && d.playbook().provision.drop) d.green().control().close();
+  return CommandedGreen(d.playbook(), d.progress()).drop(d.blue().control(), deadline);
+}
+
 bool is_made_here(Deployment& d, const std::optional<ProvisionedGreen>& made, Deadline deadline) {
   return made && !d.green().is_given_up() && made->is_same_server(d.green().control(), deadline);
 }
@@ -85,6 +111,8 @@ int run_abandon(const Invocation& invocation, Output& output) {
   auto made = made_green(d, output);
   if (made && is_dropped_already(d, *made, invocation, output, deadline))
     return report(output, "nothing_to_do", "Nothing of ours is on blue, and green was dropped.");
+  if (const auto left = left_by_commands(d, invocation, output, deadline))
+    return report(output, "done", "ABANDONED. blue is as it was found.", *left);
   connect_but_for_lost(d, invocation, deadline, output);
   d.take_leases(milliseconds(2'000), deadline);
   if (std::ranges::none_of(reachable(d), [&](Server* side) { return has_control_schema(side->control(), deadline); }))
@@ -102,8 +130,11 @@ int run_abandon(const Invocation& invocation, Output& output) {
   make_runner(d, plan, invocation, observer).take_back();
   const bool is_ours = is_made_here(d, made, deadline);
   if (is_ours && invocation.drop_green) made->intend_drop();
-  for (auto* server : reachable(d)) remove_control_schema(server->control(), deadline);
   std::string left;
+  for (auto* server : reachable(d)) {
+    if (server->color() == "blue") left = drop_by_command(d, invocation, deadline);
+    remove_control_schema(server->control(), deadline);
+  }
   if (is_ours && invocation.drop_green) d.green().control().close();
   if (is_ours) left = invocation.drop_green ? made->drop(Deadline::after(milliseconds(3'600'000))) : made->leave();
   return report(output, "done", account_of(invocation), left.empty() ? left_on_lost_side(d) : left);
