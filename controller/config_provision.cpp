@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "controller/config_playbook.hpp"
 #include "controller/config_values.hpp"
@@ -11,7 +12,6 @@
 namespace verdigris {
 namespace {
 
-
 struct WordAndKeys {
   std::string word;
   std::vector<std::string> keys;
@@ -19,7 +19,8 @@ struct WordAndKeys {
 // In the order of GreenOrigin.
 const std::vector<WordAndKeys> kOrigins{{"existing", {}},
                                         {"initdb", {"data_directory", "bindir", "user", "settings", "load_profile"}},
-                                        {"command", {"argv", "timeout", "drop"}}};
+                                        {"command", {"argv", "timeout", "drop"}},
+                                        {"physical", {"data_directory", "bindir", "user", "settings"}}};
 
 // What follows from how green is reached, what a switch and a crash depend on, and what would lead out of the
 // directory.
@@ -49,12 +50,7 @@ bool is_name_of_setting(const std::string& name) {
   return !name.empty() && name[0] >= 'a' && name[0] <= 'z' && std::ranges::all_of(name, is_allowed);
 }
 
-// A word of the design that asks for behaviour this version does not have.
 GreenOrigin origin_of(const std::string& word) {
-  if (word == "physical")
-    throw misuse("unsupported-value",
-                 "\"physical\" is not supported yet; only \"existing\", \"initdb\" and \"command\" are",
-                 "Make green yourself and write green: existing.");
   std::vector<std::string> words;
   for (const auto& one : kOrigins) words.push_back(one.word);
   return static_cast<GreenOrigin>(parse_choice(word, words));
@@ -116,7 +112,7 @@ void read_command(Mapping& provision, ProvisionSettings& into) {
   drop->close();
 }
 
-void read_initdb(Mapping& provision, ProvisionSettings& into) {
+void read_made_here(Mapping& provision, ProvisionSettings& into) {
   read_directory(provision, "data_directory", into.data_directory);
   read_directory(provision, "bindir", into.bindir);
   provision.scalar("user", [&](const YamlNode& node) {
@@ -126,15 +122,17 @@ void read_initdb(Mapping& provision, ProvisionSettings& into) {
     into.user = node.text;
   });
   read_settings(provision, into);
+  if (into.is_physical()) return;
   read_choice(provision, "load_profile", {"full", "keep-fsync", "off"},
               [&](std::size_t i) { into.load_profile = static_cast<LoadProfile>(i); });
 }
 
 void refuse_keys_of_others(Mapping& provision, GreenOrigin origin) {
   const auto& ours = kOrigins.at(static_cast<std::size_t>(origin));
+  std::set<std::string> asked;  // initdb and physical share some
   for (const auto& other : kOrigins) {
-    if (other.word == ours.word) continue;
     for (const auto& key : other.keys) {
+      if (std::ranges::find(ours.keys, key) != ours.keys.end() || !asked.insert(key).second) continue;
       if (provision.has(key))
         provision.faults().add(provision.place_of(key), "value",
                                fmt::format("\"provision.{}\" means nothing with green: {}", key, ours.word));
@@ -154,7 +152,7 @@ void read_provision(Mapping& root, Playbook& playbook) {
   });
   if (!is_known) return;  // what else may stand here depends on it
   refuse_keys_of_others(*provision, into.origin);
-  if (into.is_initdb()) read_initdb(*provision, into);
+  if (into.is_made_here()) read_made_here(*provision, into);
   if (into.is_command()) read_command(*provision, into);
   provision->close();
 }
@@ -176,12 +174,13 @@ void check_reach_of_green(Mapping& root, const Playbook& playbook) {
              "The program says where green is; as whom blue logs in there is the playbook's to say.");
     return;
   }
-  const auto refuse_initdb = [&](const std::string& key) {
-    refuse(fmt::format("\"provision.green: initdb\" needs host and user in \"{}\"", key),
+  const std::string& word = kOrigins.at(static_cast<std::size_t>(playbook.provision.origin)).word;
+  const auto refuse_place = [&](const std::string& key) {
+    refuse(fmt::format("\"provision.green: {}\" needs host and user in \"{}\"", word, key),
            "Write a conninfo there instead of a service: green is made to listen where it leads.");
   };
-  if (!is_told(playbook.green)) refuse_initdb("clusters.green");
-  if (!is_told(to_green)) refuse_initdb("replication.conninfo.to_green");
+  if (!is_told(playbook.green)) refuse_place("clusters.green");
+  if (!is_told(to_green)) refuse_place("replication.conninfo.to_green");
 }
 
 }  // namespace verdigris

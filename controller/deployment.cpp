@@ -62,7 +62,7 @@ void Deployment::explain_no_green(const CannotConnect& error) const {
   if (made.is_command() && !green_.is_place_known())
     throw Error("provision.no-green", "green is not made yet, or blue does not know where it is",
                 "verdigris prepare makes it with " + made.make.argv.front() + "; it does not run it again for one that is there.");
-  if (!made.is_initdb() || !error.sqlstate().empty()) return;
+  if (!made.is_made_here() || !error.sqlstate().empty()) return;
   throw Error("provision.no-green", error.what(),
               "Before it is ready: verdigris prepare makes it, and goes on with one that it had begun (started by hand, that one "
               "would be copied anew). One that was ready: start it" + (made.user.empty() ? "" : " as " + made.user) + ", " +

@@ -52,21 +52,23 @@ struct CommandLine {
 };
 
 // existing: somebody has made green. initdb: prepare makes it on this machine. command: a program of the operator makes
-// it and says where it is.
-enum class GreenOrigin { existing, initdb, command };
+// it and says where it is. physical: prepare makes it on this machine, of a base backup of blue.
+enum class GreenOrigin { existing, initdb, command, physical };
 
 struct ProvisionSettings {
   GreenOrigin origin = GreenOrigin::existing;
-  // initdb
+  // initdb, physical
   std::filesystem::path data_directory, bindir;   // absolute
   std::string user = {};                          // of the machine, who runs the server; empty: who runs verdigris
   std::vector<std::pair<std::string, std::string>> settings = {};  // of its configuration, in the order of the playbook
-  LoadProfile load_profile = LoadProfile::full;
+  LoadProfile load_profile = LoadProfile::full;  // of initdb alone
   // command
   CommandLine make = {};
   std::optional<CommandLine> drop = {};
 
   bool is_initdb() const { return origin == GreenOrigin::initdb; }
+  bool is_physical() const { return origin == GreenOrigin::physical; }
+  bool is_made_here() const { return is_initdb() || is_physical(); }
   bool is_command() const { return origin == GreenOrigin::command; }
 };
 

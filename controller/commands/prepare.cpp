@@ -8,6 +8,7 @@
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
 #include "controller/provision/commanded_green.hpp"
+#include "controller/provision/physical_green.hpp"
 #include "controller/provision/provisioned_green.hpp"
 #include "replication/control_schema.hpp"
 
@@ -53,9 +54,12 @@ void connect_to_made_green(Deployment& d, ProvisionedGreen& green, bool has_give
   begin_on_blue(d, deadline);
   const bool is_idle = d.standing().phase == Phase::idle;
   if (is_idle) require_green_for_plan(green.is_there(), has_given_plan);
-  if (is_idle) green.ensure_there(d.blue().control(), deadline);
+  if (is_idle && d.playbook().provision.is_physical())
+    PhysicalGreen(d.playbook(), d.tools(), d.progress()).ensure_there(d.blue(), Deadline::after(std::chrono::hours(24 * 7)));
+  else if (is_idle)
+    green.ensure_there(d.blue().control(), deadline);
   d.green().connect(Deadline::after(milliseconds(10'000)));
-  if (is_idle && !green.is_same_server(d.green().control(), deadline))
+  if (is_idle && !green.is_same_server(d.green().control(), Deadline::after(milliseconds(60'000))))
     throw Refused("provision.other-server",
                   "green: the server that answers at " + d.green().endpoint() + " is not the one that was made in " + green.path().string(),
                   "See who listens there, or name another host or port in clusters.green; nothing was changed on it.");
@@ -77,7 +81,7 @@ int run_prepare(const Invocation& invocation, Output& output) {
     output.note(text);
   });
   std::optional<ProvisionedGreen> made;
-  if (d.playbook().provision.is_initdb()) made.emplace(d.playbook(), d.tools(), d.progress());
+  if (d.playbook().provision.is_made_here()) made.emplace(d.playbook(), d.tools(), d.progress());
   if (made) connect_to_made_green(d, *made, given.has_value());
   const bool is_commanded = d.playbook().provision.is_command();
   if (is_commanded) connect_to_commanded_green(d, CommandedGreen(d.playbook(), d.progress()), given.has_value());

@@ -45,6 +45,7 @@ class World {
     for (const char c : at.value("host")) host += c == '/' ? std::string("%2F") : std::string(1, c);
     return "postgresql://verdigris:" + password + "@" + host + ":" + at.value("port") + "/shop";
   }
+  std::string place_text() const { return pair_.green().conninfo("verdigris", "shop").text(); }
   std::string place() const { return pair_.green().conninfo("verdigris", "shop").value("port"); }
 
   void make_says(const std::string& text) { write_script("make", "echo made >> " + log().string() + "\n" + text + "\n"); }
@@ -62,7 +63,10 @@ class World {
 
   // green: what stands in the playbook of it, besides what the program says.
   void write_playbook(const std::string& green = "", const std::string& more = "") {
-    const auto at_blue = [&](const char* user) { return pair_.blue().conninfo(user, "shop").text(); };
+    const auto at_blue = [&](const char* user) {
+      const auto conninfo = pair_.blue().conninfo(user, "shop");
+      return (is_blue_lost_ ? conninfo.with("port", "1") : conninfo).text();
+    };
     const SandboxServer of_15{15, find_postgres(15, toolchain_bindirs())->version, 0, "", 0};
     std::ofstream out(playbook(), std::ios::trunc);
     fs::permissions(playbook(), fs::perms(0600));
@@ -71,6 +75,12 @@ class World {
         << "replication:\n  conninfo: { to_blue: \"" << at_blue("verdigris_repl")
         << "\", to_green: \"user=verdigris_repl\" }\npooler: { driver: none }\nprovision:\n  { green: command, argv: ["
         << script("make").string() << "], timeout: 2s" << more << " }\n" << waivers_for(of_15, of_15);
+  }
+
+  // From now on nobody answers where the playbook says that blue is.
+  void lose_blue(const std::string& green = "") {
+    is_blue_lost_ = true;
+    write_playbook(green);
   }
 
   Answer command(std::vector<std::string> arguments, const Environment& environment = {}) const {
@@ -109,6 +119,7 @@ class World {
 
   Pair& pair_;
   ScratchDir dir_;
+  bool is_blue_lost_ = false;
 };
 
 TEST(ProvisionCommand, GreenIsAskedForOnceAndFoundByEveryCommand) {
@@ -133,6 +144,23 @@ TEST(ProvisionCommand, GreenIsAskedForOnceAndFoundByEveryCommand) {
   EXPECT_EQ(world.command({"status"}).json.value("serves", ""), "green");
   EXPECT_EQ(world.command({"rollback", "--confirm", "shop"}).exit_code, 0);
   EXPECT_EQ(world.command({"recover"}).exit_code, 0);
+  EXPECT_EQ(world.calls(), "made ");
+}
+
+// Blue alone had it noted; a person writes it down then. Nobody is asked where nothing is known: libpq would go to
+// whatever listens on this machine.
+TEST(ProvisionCommand, WithoutBlueGreenIsWhereThePlaybookSays) {
+  NEED_POSTGRES(15);
+  World world;
+  ASSERT_EQ(world.command({"prepare", "--yes"}).exit_code, 0);
+  ASSERT_EQ(world.command({"switch", "--confirm", "shop"}).exit_code, 0);
+  world.lose_blue();
+  const auto unknown = world.command({"status"});
+  EXPECT_TRUE(says(unknown.errors, "green: cannot connect: where it is is not known")) << unknown.errors;
+  EXPECT_EQ(error_id(world.command({"finish", "--without", "blue", "--confirm", "shop"})), "cannot-connect");
+  world.lose_blue(world.place_text());
+  const auto finished = world.command({"finish", "--without", "blue", "--confirm", "shop"});
+  EXPECT_EQ(finished.exit_code, 0) << finished.json << finished.errors;
   EXPECT_EQ(world.calls(), "made ");
 }
 

@@ -21,6 +21,7 @@ std::string with_keys(const std::string& keys) {
 
 const std::string kWhole = "green: initdb, data_directory: /srv/green, bindir: /usr/lib/postgresql/17/bin";
 
+const std::string kPhysical = "green: physical, data_directory: /srv/green, bindir: /usr/lib/postgresql/17/bin";
 const std::string kCommand = "green: command, argv: [/usr/bin/make, orders], timeout: 10m";
 
 std::string with_more(const std::string& keys) {
@@ -35,9 +36,13 @@ const Case kCases[] = {
     {with_keys("green: existing"), "accepted"},
     {with_keys(kWhole), "accepted"},
     {with_more("user: postgres, load_profile: keep-fsync, settings: { shared_buffers: 8GB, jit: off }"), "accepted"},
-    {with_keys("green: physical"),
-     "unsupported-value: \"physical\" is not supported yet; only \"existing\", \"initdb\" and \"command\" are"},
-    {with_keys("green: initbd"), "value: \"initbd\" is not one of existing, initdb, command; did you mean \"initdb\"?"},
+    {with_keys("green: initbd"), "value: \"initbd\" is not one of existing, initdb, command, physical; did you mean \"initdb\"?"},
+    {with_keys(kPhysical), "accepted"},
+    {with_keys(kPhysical + ", user: postgres, settings: { jit: off }"), "accepted"},
+    {with_keys(kPhysical + ", load_profile: full"), "value: \"provision.load_profile\" means nothing with green: physical"},
+    {with_keys("green: physical, bindir: /x/bin"), "missing-key: \"provision.data_directory\" is missing"},
+    {replaced("\"host=/run/green port=5433 dbname=orders user=r\"", "\"service=to-green\"", with_keys(kPhysical)),
+     "value: \"provision.green: physical\" needs host and user in \"replication.conninfo.to_green\""},
     {with_keys(kCommand), "accepted"},
     {with_keys(kCommand + ", drop: { argv: [/usr/bin/drop], timeout: 5m }"), "accepted"},
     {with_keys("green: command, timeout: 10m"), "missing-key: \"provision.argv\" is missing"},
