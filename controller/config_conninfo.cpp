@@ -97,7 +97,7 @@ void check_complete(const Conninfo& conninfo, const ConninfoRules& rules, std::v
     if (!is_there) missing.emplace_back(key);
   }
   if (rules.is_console && conninfo.value("port").empty()) missing.emplace_back("port");
-  if (!missing.empty())
+  if (!missing.empty() && !rules.is_partial)
     faults.push_back(misuse("conninfo", fmt::format("the connection string lacks {}", fmt::join(missing, ", ")),
                             "Name a service, or host, dbname and user; the environment is not asked."));
   const std::string dbname = conninfo.value("dbname");
@@ -147,17 +147,21 @@ const std::vector<std::string>& tls_modes() {
   return kModes;
 }
 
+void check_conninfo(const Conninfo& conninfo, const ConninfoRules& rules, std::vector<Error>& faults) {
+  check_keywords(conninfo, faults);
+  check_place(conninfo, faults);
+  check_complete(conninfo, rules, faults);
+  check_tls(conninfo, rules, faults);
+  check_passfile_of(conninfo, rules, faults);
+}
+
 std::optional<Conninfo> check_conninfo(std::string_view text, const ConninfoRules& rules, std::vector<Error>& faults) {
   try {
     // Found by its spelling before libpq parses: libpq's complaints quote pieces of the string.
     if (holds_secret(text))
       throw misuse("inline-secret", "a password may not stand in a connection string", "Use service= or a passfile.");
     Conninfo conninfo = Conninfo::parse(text);
-    check_keywords(conninfo, faults);
-    check_place(conninfo, faults);
-    check_complete(conninfo, rules, faults);
-    check_tls(conninfo, rules, faults);
-    check_passfile_of(conninfo, rules, faults);
+    check_conninfo(conninfo, rules, faults);
     return conninfo;
   } catch (const Error& error) {
     faults.push_back(error);

@@ -190,9 +190,10 @@ std::filesystem::path beside(const Playbook& playbook, const std::string& writte
 void read_playbook(Mapping& root, Playbook& playbook, std::chrono::sys_days today) {
   root.refuse_unsupported({"ddl", "databases", "data", "parity", "hooks", "serve"});
   read_header(root, playbook);
+  read_provision(root, playbook);  // how much of green must be written down depends on it
   read_clusters(root, playbook);
   read_replication(root, playbook);
-  read_provision(root, playbook);
+  check_reach_of_green(root, playbook);
   read_migrations(root, playbook);
   read_pooler(root, playbook);
   read_fence(root, playbook);

@@ -17,6 +17,7 @@ void read_pooler(Mapping& root, Playbook& playbook);
 void read_commands(Mapping& pooler, TrafficCommands& into);
 // Behind clusters and replication: how green is reached says where it has to listen.
 void read_provision(Mapping& root, Playbook& playbook);
+void check_reach_of_green(Mapping& root, const Playbook& playbook);  // behind the sections that say it
 void read_waivers(Mapping& root, Playbook& playbook, std::chrono::sys_days today);
 
 // Small readers, shared by the sections.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "controller/config_playbook.hpp"
 #include "controller/config_values.hpp"
@@ -11,7 +12,15 @@
 namespace verdigris {
 namespace {
 
-const std::vector<std::string> kOfInitdb{"data_directory", "bindir", "user", "settings", "load_profile"};
+struct WordAndKeys {
+  std::string word;
+  std::vector<std::string> keys;
+};
+// In the order of GreenOrigin.
+const std::vector<WordAndKeys> kOrigins{{"existing", {}},
+                                        {"initdb", {"data_directory", "bindir", "user", "settings", "load_profile"}},
+                                        {"command", {"argv", "timeout", "drop"}},
+                                        {"physical", {"data_directory", "bindir", "user", "settings"}}};
 
 // What follows from how green is reached, what a switch and a crash depend on, and what would lead out of the
 // directory.
@@ -41,13 +50,10 @@ bool is_name_of_setting(const std::string& name) {
   return !name.empty() && name[0] >= 'a' && name[0] <= 'z' && std::ranges::all_of(name, is_allowed);
 }
 
-// Words of the design that ask for behaviour this version does not have.
-bool is_initdb_word(const std::string& word) {
-  if (word == "physical" || word == "command")
-    throw misuse("unsupported-value",
-                 fmt::format("\"{}\" is not supported yet; only \"existing\" and \"initdb\" are", word),
-                 "Make green yourself and write green: existing.");
-  return parse_choice(word, {"existing", "initdb"}) == 1;
+GreenOrigin origin_of(const std::string& word) {
+  std::vector<std::string> words;
+  for (const auto& one : kOrigins) words.push_back(one.word);
+  return static_cast<GreenOrigin>(parse_choice(word, words));
 }
 
 std::filesystem::path absolute_directory(const std::string& written) {
@@ -81,18 +87,58 @@ void read_settings(Mapping& provision, ProvisionSettings& into) {
   settings->close();
 }
 
-// A service file is libpq's to read: before there is a server nobody can say what it leads to.
-void check_reachable(Mapping& provision, const Playbook& playbook) {
-  const auto refuse = [&](const std::string& key) {
-    provision.faults().add(provision.place_of("green"), "value",
-                           fmt::format("\"provision.green: initdb\" needs host and user in \"{}\"", key),
-                           "Write a conninfo there instead of a service: green is made to listen where it leads.");
-  };
-  const auto is_told = [](const Conninfo& conninfo) {
-    return (conninfo.has("host") || conninfo.has("hostaddr")) && conninfo.has("user");
-  };
-  if (!is_told(playbook.green)) refuse("clusters.green");
-  if (!is_told(playbook.replication.to_green)) refuse("replication.conninfo.to_green");
+// The program's path and what it is given, and how long it may take.
+CommandLine read_program(Mapping& mapping) {
+  CommandLine line;
+  const YamlNode* list = mapping.require("argv");
+  const auto nodes = mapping.scalars("argv");
+  for (const YamlNode& node : nodes) line.argv.push_back(node.text);
+  if (!nodes.empty() && !nodes.front().text.starts_with('/'))
+    mapping.faults().add(nodes.front().place, "value",
+                         fmt::format("\"{}\" is not the absolute path of a program", nodes.front().text),
+                         "No shell and no PATH is asked.");
+  if (list != nullptr && list->kind == YamlNode::Kind::sequence && list->items.empty())
+    mapping.faults().add(mapping.place_of("argv"), "value", fmt::format("\"{}\" names no program", mapping.name_of("argv")));
+  mapping.require("timeout");
+  read_duration(mapping, "timeout", line.timeout, std::chrono::seconds{1}, std::chrono::hours{24});
+  return line;
+}
+
+void read_command(Mapping& provision, ProvisionSettings& into) {
+  into.make = read_program(provision);
+  auto drop = provision.mapping("drop");
+  if (!drop) return;
+  into.drop = read_program(*drop);
+  drop->close();
+}
+
+void read_made_here(Mapping& provision, ProvisionSettings& into) {
+  read_directory(provision, "data_directory", into.data_directory);
+  read_directory(provision, "bindir", into.bindir);
+  provision.scalar("user", [&](const YamlNode& node) {
+    if (node.text.empty() || node.text == "root")
+      throw misuse("value", fmt::format("\"{}\" cannot run PostgreSQL", node.text),
+                   "Name an unprivileged user of this machine.");
+    into.user = node.text;
+  });
+  read_settings(provision, into);
+  if (into.is_physical()) return;
+  read_choice(provision, "load_profile", {"full", "keep-fsync", "off"},
+              [&](std::size_t i) { into.load_profile = static_cast<LoadProfile>(i); });
+}
+
+void refuse_keys_of_others(Mapping& provision, GreenOrigin origin) {
+  const auto& ours = kOrigins.at(static_cast<std::size_t>(origin));
+  std::set<std::string> asked;  // initdb and physical share some
+  for (const auto& other : kOrigins) {
+    for (const auto& key : other.keys) {
+      if (std::ranges::find(ours.keys, key) != ours.keys.end() || !asked.insert(key).second) continue;
+      if (provision.has(key))
+        provision.faults().add(provision.place_of(key), "value",
+                               fmt::format("\"provision.{}\" means nothing with green: {}", key, ours.word));
+      provision.find(key);
+    }
+  }
 }
 
 }  // namespace
@@ -102,31 +148,39 @@ void read_provision(Mapping& root, Playbook& playbook) {
   if (!provision) return;
   ProvisionSettings& into = playbook.provision;
   const bool is_known = !provision->has("green") || provision->scalar("green", [&](const YamlNode& node) {
-    into.is_initdb = is_initdb_word(node.text);
+    into.origin = origin_of(node.text);
   });
   if (!is_known) return;  // what else may stand here depends on it
-  if (!into.is_initdb) {
-    for (const auto& key : kOfInitdb) {
-      if (provision->has(key))
-        provision->faults().add(provision->place_of(key), "value",
-                                fmt::format("\"provision.{}\" means nothing with green: existing", key));
-      provision->find(key);
-    }
-    return provision->close();
-  }
-  read_directory(*provision, "data_directory", into.data_directory);
-  read_directory(*provision, "bindir", into.bindir);
-  provision->scalar("user", [&](const YamlNode& node) {
-    if (node.text.empty() || node.text == "root")
-      throw misuse("value", fmt::format("\"{}\" cannot run PostgreSQL", node.text),
-                   "Name an unprivileged user of this machine.");
-    into.user = node.text;
-  });
-  read_settings(*provision, into);
-  read_choice(*provision, "load_profile", {"full", "keep-fsync", "off"},
-              [&](std::size_t i) { into.load_profile = static_cast<LoadProfile>(i); });
-  check_reachable(*provision, playbook);
+  refuse_keys_of_others(*provision, into.origin);
+  if (into.is_made_here()) read_made_here(*provision, into);
+  if (into.is_command()) read_command(*provision, into);
   provision->close();
+}
+
+// A service file is libpq's to read: before there is a server nobody can say what it leads to.
+void check_reach_of_green(Mapping& root, const Playbook& playbook) {
+  if (playbook.provision.origin == GreenOrigin::existing) return;
+  auto provision = root.mapping("provision");
+  const auto refuse = [&](const std::string& text, const std::string& hint) {
+    provision->faults().add(provision->place_of("green"), "value", text, hint);
+  };
+  const auto is_told = [](const Conninfo& conninfo) {
+    return (conninfo.has("host") || conninfo.has("hostaddr")) && conninfo.has("user");
+  };
+  const auto& to_green = playbook.replication.to_green;
+  if (playbook.provision.is_command()) {
+    if (!to_green.has("user") && !to_green.has("service"))
+      refuse("\"provision.green: command\" needs user in \"replication.conninfo.to_green\"",
+             "The program says where green is; as whom blue logs in there is the playbook's to say.");
+    return;
+  }
+  const std::string& word = kOrigins.at(static_cast<std::size_t>(playbook.provision.origin)).word;
+  const auto refuse_place = [&](const std::string& key) {
+    refuse(fmt::format("\"provision.green: {}\" needs host and user in \"{}\"", word, key),
+           "Write a conninfo there instead of a service: green is made to listen where it leads.");
+  };
+  if (!is_told(playbook.green)) refuse_place("clusters.green");
+  if (!is_told(to_green)) refuse_place("replication.conninfo.to_green");
 }
 
 }  // namespace verdigris

@@ -15,7 +15,6 @@ namespace {
 
 // { service: orders-blue } or { conninfo: "host=..." }.
 std::optional<Conninfo> read_cluster(Mapping& clusters, const std::string& side, const ConninfoRules& rules) {
-  clusters.require(side);
   auto cluster = clusters.mapping(side);
   if (!cluster) return std::nullopt;
   std::optional<Conninfo> conninfo;
@@ -201,8 +200,12 @@ void read_clusters(Mapping& root, Playbook& playbook) {
   if (!clusters) return;
   read_choice(*clusters, "tls", tls_modes(), [&](std::size_t i) { playbook.tls = tls_modes()[i]; });
   const ConninfoRules rules{true, false, playbook.tls};
+  ConninfoRules of_green = rules;
+  of_green.is_partial = playbook.provision.is_command();
+  clusters->require("blue");
   const auto blue = read_cluster(*clusters, "blue", rules);
-  const auto green = read_cluster(*clusters, "green", rules);
+  if (!of_green.is_partial) clusters->require("green");
+  const auto green = read_cluster(*clusters, "green", of_green);
   refuse_equal(root.faults(), clusters->place_of("green"), blue, green, "blue and green are the same database");
   if (blue) playbook.blue = *blue;
   if (green) playbook.green = *green;
@@ -214,12 +217,14 @@ void read_replication_conninfo(Mapping& replication, Playbook& playbook) {
   auto mapping = replication.mapping("conninfo");
   if (!mapping) return;
   const ConninfoRules rules{false, false, playbook.tls};
+  ConninfoRules of_green = rules;
+  of_green.is_partial = playbook.provision.is_command();
   std::optional<Conninfo> to_blue;
   std::optional<Conninfo> to_green;
   mapping->require("to_blue");
   mapping->scalar("to_blue", [&](const YamlNode& node) { to_blue = read_conninfo(mapping->faults(), node, rules); });
   mapping->require("to_green");
-  mapping->scalar("to_green", [&](const YamlNode& node) { to_green = read_conninfo(mapping->faults(), node, rules); });
+  mapping->scalar("to_green", [&](const YamlNode& node) { to_green = read_conninfo(mapping->faults(), node, of_green); });
   refuse_equal(mapping->faults(), mapping->place_of("to_green"), to_blue, to_green,
                "to_blue and to_green lead to the same database");
   if (to_blue) playbook.replication.to_blue = *to_blue;

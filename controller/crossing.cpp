@@ -125,6 +125,7 @@ int report_given_up(const Standing& standing, const RunResult& result, Output& o
 void look_before(Deployment& d, const std::string& source, Deadline deadline) {
   d.require_known_servers(deadline);
   require_not_loading(d, deadline);
+  require_verified(d, deadline);
   require_commits_return(d, deadline);
   require_following(d, source, deadline);
 }

@@ -2,6 +2,7 @@
 
 #include "controller/lease.hpp"
 #include "controller/process.hpp"
+#include "controller/provision/told_green.hpp"
 #include "controller/traffic_factory.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/test_switches.hpp"
@@ -44,17 +45,42 @@ Deployment::Deployment(Playbook playbook, ProgressCallback progress)
       tools_(&run_tool),
       progress_(std::move(progress)) {}
 
+void Deployment::find_green(Deadline deadline) {
+  if (!playbook_.provision.is_command() || !blue_.is_connected()) return;
+  const auto told = told_green(blue_.control(), name(), deadline);
+  if (told && told->state != ToldState::asked) lead_to_green(told->conninfo);
+}
+
+void Deployment::lead_to_green(const Conninfo& told) {
+  lead_to_told_green(playbook_, told);
+  green_.lead_to(playbook_.green);
+}
+
+// Nobody answers there: why, depends on who makes it.
+void Deployment::explain_no_green(const CannotConnect& error) const {
+  const auto& made = playbook_.provision;
+  if (made.is_command() && !green_.is_place_known())
+    throw Error("provision.no-green", "green is not made yet, or blue does not know where it is",
+                "verdigris prepare makes it with " + made.make.argv.front() + "; it does not run it again for one that is there.");
+  if (!made.is_made_here() || !error.sqlstate().empty()) return;
+  throw Error("provision.no-green", error.what(),
+              "Before it is ready: verdigris prepare makes it, and goes on with one that it had begun (started by hand, that one "
+              "would be copied anew). One that was ready: start it" + (made.user.empty() ? "" : " as " + made.user) + ", " +
+                  (made.bindir / "pg_ctl").string() + " start -D " + made.data_directory.string() + "; else: " + error.hint());
+}
+
 void Deployment::connect(Deadline deadline, bool read_only) {
   blue_.connect(Deadline::after(kLogin).or_earlier(deadline), read_only);
+  connect_green(deadline, read_only);
+}
+
+void Deployment::connect_green(Deadline deadline, bool read_only) {
+  find_green(deadline);
   try {
     green_.connect(Deadline::after(kLogin).or_earlier(deadline), read_only);
   } catch (const CannotConnect& error) {
-    const auto& made = playbook_.provision;
-    if (!made.is_initdb || !error.sqlstate().empty()) throw;
-    throw Error("provision.no-green", error.what(),
-                "Before it is ready: verdigris prepare makes it, and goes on with one that it had begun (started by hand, that one "
-                "would be copied anew). One that was ready: start it" + (made.user.empty() ? "" : " as " + made.user) + ", " +
-                    (made.bindir / "pg_ctl").string() + " start -D " + made.data_directory.string() + "; else: " + error.hint());
+    explain_no_green(error);
+    throw;
   }
 }
 
@@ -62,6 +88,7 @@ std::vector<std::string> Deployment::connect_what_answers(Deadline deadline, boo
   std::vector<std::string> errors;
   for (auto* server : {&blue_, &green_}) {
     try {
+      if (server == &green_) find_green(deadline);
       server->connect(Deadline::after(kLogin).or_earlier(deadline), read_only);
     } catch (const CannotConnect& error) {
       errors.emplace_back(error.what());
@@ -90,6 +117,7 @@ void Deployment::open_again(Server& server, milliseconds patience, Deadline dead
   if (server.is_given_up()) return;
   if (!answers(server)) {
     try {
+      if (!server.is_place_known()) find_green(deadline);
       server.connect(Deadline::after(kPing).or_earlier(deadline));
     } catch (const CannotConnect&) {
       return;  // whoever needs it asks again

@@ -22,8 +22,12 @@ class Deployment {
  public:
   Deployment(Playbook playbook, ProgressCallback progress);
 
-  // Both servers must answer; throws CannotConnect.
+  // Of a green that a program of the operator makes: where it is, if blue is connected and has it noted.
+  void find_green(Deadline deadline);
+  void lead_to_green(const Conninfo& told);
+  // Both servers must answer; throws CannotConnect, Error "provision.no-green".
   void connect(Deadline deadline, bool read_only = false);
+  void connect_green(Deadline deadline, bool read_only = false);  // blue is connected
   // Whatever answers; the errors of the others, by colour.
   std::vector<std::string> connect_what_answers(Deadline deadline, bool read_only = false);
   // On each side that is connected.
@@ -69,6 +73,7 @@ class Deployment {
   const ProgressCallback& progress() const { return progress_; }
 
  private:
+  void explain_no_green(const CannotConnect& error) const;  // throws Error "provision.no-green", or leaves it as it is
   bool answers(Server& server) const;
   void open_again(Server& server, std::chrono::milliseconds patience, Deadline deadline);
   bool is_above_line() const;

@@ -7,6 +7,7 @@
 #include "healthcheck/checks.hpp"
 #include "healthcheck/questions.hpp"
 #include "healthcheck/report.hpp"
+#include "replication/full_verification.hpp"
 #include "replication/schema.hpp"
 
 namespace verdigris {
@@ -24,7 +25,7 @@ std::optional<DumpTool> newest_pg_dump(Deployment& d) {
 
 // Whoever may not look there learns it from the servers' settings.
 bool is_target_loading(const Deployment& d) {
-  if (!d.playbook().provision.is_initdb) return false;
+  if (!d.playbook().provision.is_initdb()) return false;
   try {
     return ProvisionedGreen(d.playbook(), d.tools(), nullptr).is_loading();
   } catch (const Error&) {
@@ -79,7 +80,8 @@ CheckSettings check_settings(Deployment& d) {
   settings.to_blue = playbook.replication.to_blue;
   settings.to_green = playbook.replication.to_green;
   settings.pg_dump = newest_pg_dump(d);
-  settings.is_target_ours = playbook.provision.is_initdb;
+  settings.is_target_copy = playbook.provision.is_physical();
+  settings.is_target_ours = playbook.provision.is_initdb();
   settings.is_target_loading = is_target_loading(d);
   settings.ends_sessions = playbook.fence.bypass == BypassPolicy::terminate;
   settings.pooler_backends = pooler_backends(d, Deadline::after(std::chrono::seconds(10)));
@@ -108,8 +110,14 @@ void require_not_loading(Deployment& d, Deadline deadline) {
     if (finding.level == Level::fail) throw Refused(finding.id, finding.text, finding.hint);
 }
 
+void require_verified(Deployment& d, Deadline deadline) {
+  if (!lacks_full_verification(d.green().control(), d.name(), deadline)) return;
+  throw Refused("verify.required", "green: it is a copy of blue's files, and its rows have not been compared with blue's since",
+                "Run verdigris verify --mode full; when it is equal, repeat the command.");
+}
+
 void require_two_primaries(Deployment& d, Deadline deadline) {
-  const CheckSettings settings{.deployment = d.name()};
+  const CheckSettings settings{.deployment = d.name(), .is_target_copy = d.playbook().provision.is_physical()};
   for (const auto& check : all_checks()) {
     if (!check.is_decisive) continue;
     for (const auto& finding : check.ask({d.blue(), d.green(), settings, false, deadline}))

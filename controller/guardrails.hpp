@@ -21,6 +21,8 @@ void require_commits_return(Deployment& d, Deadline deadline);
 // Neither side says that green is still being loaded: a crash could take what it holds. Throws Refused
 // "target.loading".
 void require_not_loading(Deployment& d, Deadline deadline);
+// A green that is a copy of blue's files has been compared with blue since, row for row. Throws Refused "verify.required".
+void require_verified(Deployment& d, Deadline deadline);
 // Two servers, and two primaries: asked before the leases, of which one database has only one. Throws Refused.
 void require_two_primaries(Deployment& d, Deadline deadline);
 // Prints failures and warnings; throws Refused "guardrails" naming the first failure if there is one.

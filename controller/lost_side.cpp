@@ -11,7 +11,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLostSideLogin{10'000};
 
-void connect_one(Server& server, const Invocation& invocation, Deadline deadline) {
+void connect_one(Deployment& d, Server& server, const Invocation& invocation, Deadline deadline) {
+  if (server.color() == "green") d.find_green(deadline);
   server.connect(Deadline::after(kLostSideLogin).or_earlier(deadline), invocation.dry_run);
 }
 
@@ -25,7 +26,7 @@ void connect_both(Deployment& d, const Invocation& invocation, Deadline deadline
   const auto& command = invocation.command;
   for (Server* server : {&d.blue(), &d.green()}) {
     try {
-      connect_one(*server, invocation, deadline);
+      connect_one(d, *server, invocation, deadline);
     } catch (const CannotConnect& error) {
       if (server->color() != dispensable(command)) throw;
       throw Error(error.id(), error.what(),
@@ -52,10 +53,10 @@ void require_lost(Deployment& d, Server& lost, Deadline deadline, Output& output
 void connect_but_for_lost(Deployment& d, const Invocation& invocation, Deadline deadline, Output& output) {
   if (invocation.without.empty()) return connect_both(d, invocation, deadline);
   Server& lost = d.side(invocation.without);
-  connect_one(d.side(other_side(invocation.without)), invocation, deadline);
+  connect_one(d, d.side(other_side(invocation.without)), invocation, deadline);
   d.journal().load(deadline);
   try {
-    connect_one(lost, invocation, deadline);
+    connect_one(d, lost, invocation, deadline);
     require_lost(d, lost, deadline, output);
   } catch (const CannotConnect& error) {
     if (!error.sqlstate().empty())

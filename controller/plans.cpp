@@ -86,7 +86,7 @@ Bypass bypass_of(Deployment& d) {
 
 // Nothing unless verdigris makes green. With which settings it is filled its directory knows.
 std::shared_ptr<ProvisionedGreen> loaded_green(const Deployment& d) {
-  if (!d.playbook().provision.is_initdb) return nullptr;
+  if (!d.playbook().provision.is_initdb()) return nullptr;
   return std::make_shared<ProvisionedGreen>(d.playbook(), d.tools(), d.progress());
 }
 

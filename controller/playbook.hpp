@@ -53,24 +53,36 @@ struct ReplicationSettings {
 // keep_fsync: the same, but each commit survives. off: those it serves with.
 enum class LoadProfile { full, keep_fsync, off };
 
-// A green that verdigris makes itself, on this machine.
+// A program that is run by argv, never through a shell.
+struct CommandLine {
+  std::vector<std::string> argv;  // the program's absolute path first; of set_target, with placeholders
+  std::chrono::milliseconds timeout{0};
+};
+
+// existing: somebody has made green. initdb: prepare makes it on this machine. command: a program of the operator makes
+// it and says where it is. physical: prepare makes it on this machine, of a base backup of blue.
+enum class GreenOrigin { existing, initdb, command, physical };
+
 struct ProvisionSettings {
-  bool is_initdb = false;                         // else green exists, and the rest means nothing
+  GreenOrigin origin = GreenOrigin::existing;
+  // initdb, physical
   std::filesystem::path data_directory, bindir;   // absolute
   std::string user = {};                          // of the machine, who runs the server; empty: who runs verdigris
   std::vector<std::pair<std::string, std::string>> settings = {};  // of its configuration, in the order of the playbook
-  LoadProfile load_profile = LoadProfile::full;
+  LoadProfile load_profile = LoadProfile::full;  // of initdb alone
+  // command
+  CommandLine make = {};
+  std::optional<CommandLine> drop = {};
+
+  bool is_initdb() const { return origin == GreenOrigin::initdb; }
+  bool is_physical() const { return origin == GreenOrigin::physical; }
+  bool is_made_here() const { return is_initdb() || is_physical(); }
+  bool is_command() const { return origin == GreenOrigin::command; }
 };
 
 struct MigrationSettings {
   std::optional<std::filesystem::path> dir;  // absolute
   std::chrono::milliseconds lock_timeout{2000};
-};
-
-// A program that is run by argv, never through a shell.
-struct CommandLine {
-  std::vector<std::string> argv;  // the program's absolute path first; of set_target, with placeholders
-  std::chrono::milliseconds timeout{0};
 };
 
 // What leads clients where no PgBouncer does, and what it says of itself.

@@ -137,7 +137,7 @@ void end_group(bp::child& child, pid_t group, std::chrono::milliseconds grace) {
 class Pipes {
  public:
   Pipes(const ToolRun& run, OwnedDescriptor in, OwnedDescriptor out, OwnedDescriptor err)
-      : input_(run.input), most_output_(run.most_output), in_(std::move(in)), out_(std::move(out)), err_(std::move(err)) {
+      : input_(run.input), say_(run.say), most_output_(run.most_output), in_(std::move(in)), out_(std::move(out)), err_(std::move(err)) {
     for (const auto* end : {&in_, &out_, &err_}) ::fcntl(end->get(), F_SETFL, O_NONBLOCK);
     if (input_.empty()) in_.close();
   }
@@ -150,6 +150,18 @@ class Pipes {
     if (ends[0].revents != 0) write_some();
     if (ends[1].revents != 0) read_some(out_, result.output, most_output_);
     if (ends[2].revents != 0) read_some(err_, result.errors, kErrorsLimit);
+    say_lines(false);
+  }
+
+  // Whole lines; the rest too, if nothing comes any more.
+  void say_lines(bool is_end) {
+    if (!say_) return;
+    for (auto end = result.errors.find('\n', said_); end != std::string::npos; end = result.errors.find('\n', said_)) {
+      const auto line = result.errors.substr(said_, end - said_);
+      said_ = end + 1;
+      say_(line);
+    }
+    if (is_end && said_ < result.errors.size()) say_(result.errors.substr(std::exchange(said_, result.errors.size())));
   }
 
   ToolResult result;
@@ -172,7 +184,8 @@ class Pipes {
   }
 
   std::string input_;
-  std::size_t written_ = 0;
+  std::function<void(const std::string&)> say_;
+  std::size_t written_ = 0, said_ = 0;
   std::size_t most_output_;
   OwnedDescriptor in_, out_, err_;
 };
@@ -224,6 +237,8 @@ ToolResult run_tool(const ToolRun& run, Deadline deadline) {
   setup.in = in_read.get();
   setup.out = out_write.get();
   setup.err = err_write.get();
+  setup.death_signal = run.death_signal;
+  setup.parent = ::getpid();
   bp::child child = spawn(run.argv, child_environment(run.environment), setup);
   const pid_t group = child.id();
   for (auto* end : {&in_read, &out_write, &err_write}) end->close();
@@ -231,19 +246,22 @@ ToolResult run_tool(const ToolRun& run, Deadline deadline) {
   const IgnoreBrokenPipe guard;
   Pipes pipes(run, std::move(in_write), std::move(out_read), std::move(err_read));
   std::optional<Deadline> last_bytes;
-  while (pipes.are_open() || is_alive(child)) {
-    if (pipes.are_open())
-      pipes.exchange();
-    else
-      std::this_thread::sleep_for(kPollInterval);
-    if (deadline.has_passed()) {
-      end_group(child, group, run.grace);
-      throw DeadlinePassed(base_name(run.argv.front()) + " did not end in time");
+  try {
+    while (pipes.are_open() || is_alive(child)) {
+      if (pipes.are_open())
+        pipes.exchange();
+      else
+        std::this_thread::sleep_for(kPollInterval);
+      if (deadline.has_passed()) throw DeadlinePassed(base_name(run.argv.front()) + " did not end in time");
+      if (!last_bytes && !is_alive(child)) last_bytes = Deadline::after(kPipeGrace);
+      if (last_bytes && last_bytes->has_passed()) break;
     }
-    if (!last_bytes && !is_alive(child)) last_bytes = Deadline::after(kPipeGrace);
-    if (last_bytes && last_bytes->has_passed()) break;
+  } catch (...) {
+    end_group(child, group, run.grace);
+    throw;
   }
   pipes.result.exit_code = shell_code(child.native_exit_code());
+  pipes.say_lines(true);
   return std::move(pipes.result);
 }
 

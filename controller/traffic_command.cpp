@@ -5,42 +5,19 @@
 #include "controller/config_values.hpp"
 #include "controller/own_program.hpp"
 #include "controller/placeholders.hpp"
-#include "controller/process.hpp"
 #include "replication/errors.hpp"
 
 namespace verdigris {
 namespace {
 
-constexpr std::chrono::milliseconds kMostGrace{2'000};
-constexpr std::size_t kMostOutput = std::size_t{64} * 1024;
 constexpr const char* kContract = "Run it by hand as this user; what it must do is in playbooks/other_traffic.md.";
 
-std::string in_one_line(const std::vector<std::string>& argv) {
-  std::string text;
-  for (const auto& argument : argv) text += (text.empty() ? "" : " ") + argument;
-  return text;
+OwnProgramRun program_run(const std::string& name, const CommandLine& line, const std::vector<std::string>& argv) {
+  return {.name = "command " + name, .id = "pooler.command", .contract = kContract, .argv = argv, .timeout = line.timeout};
 }
 
-struct LastWords {
-  std::string why = "it said nothing on standard error";
-  std::string hint = kContract;
-};
-
-// A script may say much; its last line tells why, and one that begins with HINT what to do.
-LastWords last_words(const std::string& errors) {
-  LastWords words;
-  std::istringstream lines(errors);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("HINT: ")) words.hint = line.substr(6);
-    else if (line.find_first_not_of(" \t\r") != std::string::npos) words.why = line;
-  }
-  return words;
-}
-
-void require_own_program(const std::string& name, const CommandLine& line) {
-  const auto& file = line.argv.front();
-  if (const auto flaw = flaw_of_program(file))
-    throw Refused("pooler.command-file", "command " + name + ": \"" + file + "\" " + flaw->why, flaw->hint);
+void require_own_command(const std::string& name, const CommandLine& line) {
+  require_own_program(program_run(name, line, line.argv));
 }
 
 // What is found before clients wait is a refusal, whatever it is.
@@ -85,29 +62,11 @@ std::string CommandTraffic::effect_on_clients() const {
 
 std::string CommandTraffic::describe() const { return "the command " + commands_.set_target.argv.front(); }
 
-// Its own timeout or what is left of the step's time, whichever is shorter. One that does not hear TERM is killed before
-// that time is over: half of what is left then is for whoever puts things back, since clients may be waiting.
 std::string CommandTraffic::run(const std::string& name, const CommandLine& line, const Endpoint& target,
                                 Deadline deadline) const {
-  require_own_program(name, line);  // each time: who could change it meanwhile would have our rights
   auto argv = line.argv;
   for (auto& argument : argv) argument = fill_placeholders(argument, target);
-  const std::string who = "command " + name + " (" + in_one_line(argv) + ")";
-  const auto left = deadline.remaining();
-  const auto limit = std::min(line.timeout, left);
-  const auto grace = std::min(kMostGrace, (left - limit) / 2);
-  ToolResult result;
-  try {
-    result = run_tool({.argv = argv, .environment = {}, .input = {}, .most_output = kMostOutput, .grace = grace},
-                      Deadline::after(limit));
-  } catch (const DeadlinePassed&) {
-    throw Error("pooler.command-timeout", who + ": did not end within " + duration_text(limit) + " and was killed", kContract);
-  } catch (const Error& error) {
-    throw Error("pooler.command-failed", who + ": " + error.what(), kContract);
-  }
-  if (result.exit_code == 0) return result.output;
-  const auto [why, hint] = last_words(result.errors);
-  throw Error("pooler.command-failed", who + ": exit code " + std::to_string(result.exit_code) + ": " + why, hint);
+  return output_of_own_program(program_run(name, line, argv), deadline);
 }
 
 CommandTraffic::Shown CommandTraffic::show(Deadline deadline) {
@@ -141,10 +100,10 @@ void CommandTraffic::require_current(const Endpoint& current, Deadline deadline)
 }
 
 void CommandTraffic::require_sound(const Endpoint& current, std::chrono::milliseconds budget, Deadline deadline) {
-  require_own_program("set_target", commands_.set_target);
-  require_own_program("show_target", commands_.show_target);
-  if (commands_.hold) require_own_program("hold", *commands_.hold);
-  if (commands_.release) require_own_program("release", *commands_.release);
+  require_own_command("set_target", commands_.set_target);
+  require_own_command("show_target", commands_.show_target);
+  if (commands_.hold) require_own_command("hold", *commands_.hold);
+  if (commands_.release) require_own_command("release", *commands_.release);
   if (commands_.hold && commands_.hold->timeout >= budget)
     throw Refused("pooler.budget", "command hold may take " + duration_text(commands_.hold->timeout) +
                                        ", and the whole pause " + duration_text(budget),

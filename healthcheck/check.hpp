@@ -54,6 +54,7 @@ struct CheckSettings {
   std::vector<std::string> our_roles = {};              // the controller's and replication's
   std::vector<CheckWaiver> waivers = {};
   bool is_target_ours = false;                          // provision.green: initdb
+  bool is_target_copy = false;                          // provision.green: physical
   bool is_target_loading = false;                       // made by us and not given its settings for good yet
   std::vector<std::string> promotable = {};             // physical standbys that may be promoted: they wait for the fence
   std::vector<std::string> away_slots = {};             // physical slots whose absent reader nobody promotes

@@ -1,4 +1,5 @@
 #include "healthcheck/questions.hpp"
+#include "replication/control_schema.hpp"
 
 namespace verdigris::questions {
 namespace {
@@ -13,11 +14,19 @@ std::vector<std::string> tables_with_rows(Server& server, const std::vector<Tabl
   return names;
 }
 
+// All of blue's rows came with its files, and by us.
+bool is_whole_copy(const CheckContext& context) {
+  Server& green = context.target;
+  return context.settings.is_target_copy && has_control_schema(green.control(), context.deadline) &&
+         saved_value(green.control(), green.deployment(), "copy:done", context.deadline);
+}
+
 }  // namespace
 
 // Rows that are there already would be mixed with blue's, never merged.
 Findings target_empty(const CheckContext& context) {
   if (context.is_prepared) return {note("target.not-empty", "green is prepared already")};
+  if (is_whole_copy(context)) return {pass("target.not-empty", "green holds blue's rows, with its files")};
   auto tables = user_tables(context.target.control(), context.deadline);
   std::erase_if(tables, [](const Table& table) { return table.is_extension_owned; });
   const auto filled = tables_with_rows(context.target, tables, context.deadline);

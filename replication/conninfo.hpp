@@ -12,6 +12,9 @@ class Conninfo {
  public:
   // libpq's "key=value" or URI form. Throws Error (usage) "conninfo" for syntax and "inline-secret" for a password.
   static Conninfo parse(std::string_view text);
+  // The same of a text that a program printed, which may hold a password: that is left out, and it is said that it was
+  // there. The error says nothing of the text.
+  static Conninfo parse_without_secrets(std::string_view text, bool& had_secret);
 
   Conninfo with(const std::string& key, const std::string& value) const;
   std::string value(const std::string& key) const;  // empty if absent
@@ -21,6 +24,7 @@ class Conninfo {
   const std::map<std::string, std::string>& values() const { return values_; }
 
  private:
+  static Conninfo parse_all(std::string_view text, std::string& why);
   std::map<std::string, std::string> values_;
 };
 

@@ -17,6 +17,9 @@ class Server {
   Server(std::string color, std::string deployment, Conninfo conninfo)
       : color_(std::move(color)), deployment_(std::move(deployment)), conninfo_(std::move(conninfo)) {}
 
+  // Where it is, if that is learned only later. Until then no session can be opened: libpq would try whatever it finds.
+  void lead_to(Conninfo conninfo) { conninfo_ = std::move(conninfo); }
+  bool is_place_known() const;
   // Opens the control session anew (closing an earlier one). Throws CannotConnect.
   void connect(Deadline deadline, bool read_only = false);
   bool is_connected() const { return control_ && control_->is_open(); }
@@ -47,6 +50,7 @@ class Server {
 
  private:
   SessionOptions options(const std::string& role, bool read_only) const;
+  const Conninfo& place() const;
   std::string color_;
   std::string deployment_;
   Conninfo conninfo_;

@@ -10,6 +10,8 @@
 #include "controller/lost_side.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
+#include "controller/provision/commanded_green.hpp"
+#include "controller/provision/physical_green.hpp"
 #include "controller/provision/provisioned_green.hpp"
 #include "replication/control_schema.hpp"
 
@@ -42,7 +44,7 @@ void require_known_servers(Deployment& d, Deadline deadline) {
 // Nothing if verdigris does not make green, or if it cannot be looked at: what is to be taken back on blue does not wait for
 // that.
 std::optional<ProvisionedGreen> made_green(Deployment& d, Output& output) {
-  if (!d.playbook().provision.is_initdb) return std::nullopt;
+  if (!d.playbook().provision.is_made_here()) return std::nullopt;
   try {
     std::optional<ProvisionedGreen> made;
     made.emplace(d.playbook(), d.tools(), d.progress());
@@ -67,6 +69,42 @@ bool is_dropped_already(Deployment& d, ProvisionedGreen& made, const Invocation&
   return true;
 }
 
+// Of a green that a program makes, where only blue's notes are left to take back: begun and never learned where, or begun
+// to be dropped. Nothing if there is more; else what is told to the person.
+std::optional<std::string> left_by_commands(Deployment& d, const Invocation& invocation, Output& output, Deadline deadline) {
+  if (!d.playbook().provision.is_command() || invocation.without == "blue") return std::nullopt;
+  d.blue().connect(Deadline::after(milliseconds(10'000)).or_earlier(deadline));
+  const CommandedGreen green(d.playbook(), d.progress());
+  auto& blue = d.blue().control();
+  const bool is_unknown = green.is_unknown(blue, deadline), is_being_dropped = green.is_being_dropped(blue, deadline);
+  if (!is_unknown && !is_being_dropped) return std::nullopt;
+  require_confirmation(invocation, d.name(), output);
+  d.take_leases(milliseconds(2'000), deadline);
+  std::string left;
+  if (invocation.drop_green || is_being_dropped) left = green.drop(blue, deadline);
+  if (left.empty()) left = "what " + d.playbook().provision.make.argv.front() + " may have made is left: it was not learned where";
+  remove_control_schema(blue, Deadline::after(milliseconds(60'000)));
+  return left;
+}
+
+// Its last act, before blue forgets where it is; not of one that is lost, unless there is a program for it.
+std::string drop_by_command(Deployment& d, const Invocation& invocation, Deadline deadline) {
+  if (!d.playbook().provision.is_command() || !invocation.drop_green) return {};
+  if (!d.green().is_given_up() && d.playbook().provision.drop) d.green().control().close();
+  return CommandedGreen(d.playbook(), d.progress()).drop(d.blue().control(), deadline);
+}
+
+// Copied and not recovered yet: nobody but us gets in there, and nothing on it is blue's to miss.
+void drop_half_made_copy(Deployment& d, std::optional<ProvisionedGreen>& made, Invocation& invocation, Output& output) {
+  if (!d.playbook().provision.is_physical() || !made || !made->is_loading()) return;
+  require_confirmation(invocation, d.name(), output);
+  invocation.confirm = d.name();
+  d.blue().connect(Deadline::after(milliseconds(10'000)));
+  d.take_leases(milliseconds(2'000), Deadline::after(milliseconds(10'000)));
+  made->drop(Deadline::after(milliseconds(3'600'000)));
+  invocation.without = "green";
+}
+
 bool is_made_here(Deployment& d, const std::optional<ProvisionedGreen>& made, Deadline deadline) {
   return made && !d.green().is_given_up() && made->is_same_server(d.green().control(), deadline);
 }
@@ -79,12 +117,16 @@ std::string account_of(const Invocation& invocation) {
 
 }  // namespace
 
-int run_abandon(const Invocation& invocation, Output& output) {
+int run_abandon(const Invocation& given, Output& output) {
+  Invocation invocation = given;
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
   const auto deadline = Deadline::after(milliseconds(120'000));
   auto made = made_green(d, output);
   if (made && is_dropped_already(d, *made, invocation, output, deadline))
     return report(output, "nothing_to_do", "Nothing of ours is on blue, and green was dropped.");
+  if (const auto left = left_by_commands(d, invocation, output, deadline))
+    return report(output, "done", "ABANDONED. blue is as it was found.", *left);
+  drop_half_made_copy(d, made, invocation, output);
   connect_but_for_lost(d, invocation, deadline, output);
   d.take_leases(milliseconds(2'000), deadline);
   if (std::ranges::none_of(reachable(d), [&](Server* side) { return has_control_schema(side->control(), deadline); }))
@@ -100,10 +142,14 @@ int run_abandon(const Invocation& invocation, Output& output) {
   ConsoleObserver observer(output);
   const Plan plan = abandon_plan(d, invocation.drop_green);
   make_runner(d, plan, invocation, observer).take_back();
+  if (d.playbook().provision.is_physical()) PhysicalGreen::drop_base_slot(d.blue(), Deadline::after(milliseconds(60'000)));
   const bool is_ours = is_made_here(d, made, deadline);
   if (is_ours && invocation.drop_green) made->intend_drop();
-  for (auto* server : reachable(d)) remove_control_schema(server->control(), deadline);
   std::string left;
+  for (auto* server : reachable(d)) {
+    if (server->color() == "blue") left = drop_by_command(d, invocation, deadline);
+    remove_control_schema(server->control(), deadline);
+  }
   if (is_ours && invocation.drop_green) d.green().control().close();
   if (is_ours) left = invocation.drop_green ? made->drop(Deadline::after(milliseconds(3'600'000))) : made->leave();
   return report(output, "done", account_of(invocation), left.empty() ? left_on_lost_side(d) : left);

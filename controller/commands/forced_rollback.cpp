@@ -26,6 +26,7 @@ constexpr const char* kOnwards = "Next: verdigris abandon --drop-green (if green
 
 void connect_what_is_there(Deployment& d, const Invocation& invocation, Deadline deadline, Output& output) {
   d.blue().connect(deadline, invocation.dry_run);
+  d.find_green(deadline);
   try {
     d.green().connect(Deadline::after(kGreenLogin).or_earlier(deadline), invocation.dry_run);
   } catch (const CannotConnect& error) {

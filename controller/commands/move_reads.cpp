@@ -127,6 +127,7 @@ int run_move_of_reads(const Invocation& invocation, const std::string& to, Outpu
   if (to == "blue") leave_green_if_unusable(d, deadline, output);
   d.require_known_servers(deadline);
   if (to == "green") require_not_loading(d, deadline);
+  if (to == "green") require_verified(d, deadline);
   if (to == "green") require_following(d, "blue", deadline);
   // Poolers may lead there already, some of them, or where nobody answers any more. On the way to blue none of it is asked
   // first: one pooler that is not as expected must not keep the readers of another on green.

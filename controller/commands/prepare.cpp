@@ -7,6 +7,8 @@
 #include "controller/guardrails.hpp"
 #include "controller/observer.hpp"
 #include "controller/plans.hpp"
+#include "controller/provision/commanded_green.hpp"
+#include "controller/provision/physical_green.hpp"
 #include "controller/provision/provisioned_green.hpp"
 #include "replication/control_schema.hpp"
 
@@ -20,21 +22,44 @@ void install(Deployment& d, Deadline deadline) {
     install_control_schema(server->control(), d.name(), server->color(), deadline);
 }
 
-// Of a green that verdigris makes: before anything is asked of it, and under blue's lease, so that one controller does
-// it. What follows blue already is looked after by its operator.
-void connect_to_made_green(Deployment& d, ProvisionedGreen& green, bool has_given_plan) {
-  const auto deadline = Deadline::after(milliseconds(1'800'000));
+void require_green_for_plan(bool is_there, bool has_given_plan) {
+  if (is_there || !has_given_plan) return;
+  throw Refused("plan.no-green", "green is not made yet, and what prepare will do there is known only then",
+                "Give --confirm instead of --plan for the first prepare.");
+}
+
+// Under blue's lease, so that one controller makes green.
+void begin_on_blue(Deployment& d, Deadline deadline) {
   d.blue().connect(Deadline::after(milliseconds(10'000)));
   d.take_leases(milliseconds(2'000), deadline);
   d.journal().load(deadline);
   require_allowed(d.standing(), "prepare");
+}
+
+// Of a green that a program makes. What follows blue already is looked after by its operator.
+void connect_to_commanded_green(Deployment& d, const CommandedGreen& green, bool has_given_plan) {
+  const auto deadline = Deadline::after(milliseconds(60'000));
+  begin_on_blue(d, deadline);
+  if (d.standing().phase == Phase::idle) {
+    require_green_for_plan(green.is_made(d.blue().control(), deadline), has_given_plan);
+    d.lead_to_green(green.ensure_there(d.blue().control(), deadline));
+  }
+  d.connect_green(Deadline::after(milliseconds(30'000)));
+}
+
+// Of a green that verdigris makes: before anything is asked of it, and under blue's lease, so that one controller does
+// it. What follows blue already is looked after by its operator.
+void connect_to_made_green(Deployment& d, ProvisionedGreen& green, bool has_given_plan) {
+  const auto deadline = Deadline::after(milliseconds(1'800'000));
+  begin_on_blue(d, deadline);
   const bool is_idle = d.standing().phase == Phase::idle;
-  if (is_idle && has_given_plan && !green.is_there())
-    throw Refused("plan.no-green", "green is not made yet, and what prepare will do there is known only then",
-                  "Give --confirm instead of --plan for the first prepare.");
-  if (is_idle) green.ensure_there(d.blue().control(), deadline);
+  if (is_idle) require_green_for_plan(green.is_there(), has_given_plan);
+  if (is_idle && d.playbook().provision.is_physical())
+    PhysicalGreen(d.playbook(), d.tools(), d.progress()).ensure_there(d.blue(), Deadline::after(std::chrono::hours(24 * 7)));
+  else if (is_idle)
+    green.ensure_there(d.blue().control(), deadline);
   d.green().connect(Deadline::after(milliseconds(10'000)));
-  if (is_idle && !green.is_same_server(d.green().control(), deadline))
+  if (is_idle && !green.is_same_server(d.green().control(), Deadline::after(milliseconds(60'000))))
     throw Refused("provision.other-server",
                   "green: the server that answers at " + d.green().endpoint() + " is not the one that was made in " + green.path().string(),
                   "See who listens there, or name another host or port in clusters.green; nothing was changed on it.");
@@ -56,10 +81,12 @@ int run_prepare(const Invocation& invocation, Output& output) {
     output.note(text);
   });
   std::optional<ProvisionedGreen> made;
-  if (d.playbook().provision.is_initdb) made.emplace(d.playbook(), d.tools(), d.progress());
+  if (d.playbook().provision.is_made_here()) made.emplace(d.playbook(), d.tools(), d.progress());
   if (made) connect_to_made_green(d, *made, given.has_value());
+  const bool is_commanded = d.playbook().provision.is_command();
+  if (is_commanded) connect_to_commanded_green(d, CommandedGreen(d.playbook(), d.progress()), given.has_value());
   const auto deadline = Deadline::after(milliseconds(120'000));
-  if (!made) d.connect(deadline);
+  if (!made && !is_commanded) d.connect(deadline);
   require_two_primaries(d, deadline);
   d.take_leases(milliseconds(2'000), deadline);
   d.journal().load(deadline);

@@ -131,6 +131,7 @@ std::vector<std::string> obstacles(Deployment& d, const Standing& standing, cons
   try {
     d.require_known_servers(deadline);
     require_not_loading(d, deadline);
+    require_verified(d, deadline);
     require_following(d, standing.serves, deadline);
     require_readers_in_place(d, {}, deadline);
   } catch (const Error& error) {

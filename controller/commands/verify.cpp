@@ -10,6 +10,7 @@
 #include "controller/guardrails.hpp"
 #include "healthcheck/parity/gaps.hpp"
 #include "healthcheck/parity/parity.hpp"
+#include "replication/full_verification.hpp"
 #include "replication/left_out.hpp"
 
 namespace verdigris {
@@ -140,6 +141,14 @@ void print(const ParityReport& report, const Findings& gaps, const std::string& 
                               report.differences.size()));
 }
 
+// What counts for a switch: row for row, and all of it.
+void note_if_full(Deployment& d, const Invocation& invocation, CompareMode mode, Lsn position, Deadline deadline) {
+  if (mode != CompareMode::full || !invocation.tables.empty()) return;
+  if (!lacks_full_verification(d.green().control(), d.name(), deadline)) return;
+  auto session = d.green().open("verify", deadline);
+  note_full_verification(session, d.name(), position, deadline);
+}
+
 }  // namespace
 
 int run_verify(const Invocation& invocation, Output& output) {
@@ -160,7 +169,9 @@ int run_verify(const Invocation& invocation, Output& output) {
   const auto gaps = gaps_of(report, d, standing.serves, deadline);
   output.document(to_json(report, gaps, standing.serves));
   print(report, gaps, standing.serves, mode, output);
-  return report.is_equal() && is_without_failure(gaps) ? kDone : kDiffers;
+  const bool is_equal = report.is_equal() && is_without_failure(gaps);
+  if (is_equal) note_if_full(d, invocation, mode, report.position, deadline);
+  return is_equal ? kDone : kDiffers;
 }
 
 }  // namespace verdigris

@@ -200,10 +200,14 @@ void ProvisionedGreen::write_files(const fs::path& made, const SourceFacts& fact
   write_logins(made, facts.replication_verifier.has_value());
 }
 
-// The name is one of this run: what a killed one has started may still be at work on its own.
-void ProvisionedGreen::make(const SourceFacts& facts, Deadline deadline) {
+void ProvisionedGreen::require_passwords(const SourceFacts& facts) const {
   require_password(reach_, superuser_, facts.superuser_verifier);
   require_password(reach_, replication_, facts.replication_verifier);
+}
+
+// The name is one of this run: what a killed one has started may still be at work on its own.
+void ProvisionedGreen::make(const SourceFacts& facts, Deadline deadline) {
+  require_passwords(facts);
   const int major = programs_.major(deadline);
   if (say_) say_("making green, PostgreSQL " + std::to_string(major) + ", in " + path().string());
   const auto made = directory_.fresh_workshop() / ("data-" + std::to_string(::getpid()));

@@ -43,19 +43,11 @@ class ProvisionedGreen {
 
   const std::filesystem::path& path() const { return directory_.path(); }
 
- private:
+ protected:
   void throw_away_if_useless(Deadline deadline);
-  std::optional<std::string> why_lost(const GreenMarker& marker, Deadline deadline) const;
-  void make(const SourceFacts& facts, Deadline deadline);
-  std::vector<std::string> initdb_arguments(const SourceFacts& facts, int major) const;
-  void write_files(const std::filesystem::path& made, const SourceFacts& facts, int major) const;
+  void require_passwords(const SourceFacts& facts) const;
   void write_logins(const std::filesystem::path& made, bool has_replication_password) const;
   void start(Deadline deadline);
-  void make_durable(Deadline deadline);
-  void ensure_sockets() const;
-  void ensure_roles(const SourceFacts& facts, Deadline deadline);
-  void ensure_database(const SourceFacts& facts, Deadline deadline);
-  void ensure_owner(Connection& blue, const SourceFacts& facts, Deadline deadline);
 
   const ProvisionSettings& settings_;
   std::string deployment_, superuser_, replication_, dbname_;
@@ -65,6 +57,17 @@ class ProvisionedGreen {
   ServerPrograms programs_;
   Reach reach_;
   ProgressCallback say_;
+
+ private:
+  std::optional<std::string> why_lost(const GreenMarker& marker, Deadline deadline) const;
+  void make(const SourceFacts& facts, Deadline deadline);
+  std::vector<std::string> initdb_arguments(const SourceFacts& facts, int major) const;
+  void write_files(const std::filesystem::path& made, const SourceFacts& facts, int major) const;
+  void make_durable(Deadline deadline);
+  void ensure_sockets() const;
+  void ensure_roles(const SourceFacts& facts, Deadline deadline);
+  void ensure_database(const SourceFacts& facts, Deadline deadline);
+  void ensure_owner(Connection& blue, const SourceFacts& facts, Deadline deadline);
 };
 
 }  // namespace verdigris

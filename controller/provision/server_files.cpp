@@ -110,6 +110,21 @@ std::string load_settings(LoadProfile profile, int major, const Machine& machine
   return text;
 }
 
+// Inclusive it would take the commit at that position, which the stream sends, too. hot_standby: a standby that lets people
+// in refuses limits lower than its primary's.
+std::string recovery_settings(const std::string& to_blue, const std::string& slot, const std::string& end, bool is_exclusive) {
+  return "# Written by verdigris prepare, and removed by it: until green is a server of its own.\n"
+         "hot_standby = off\nmax_logical_replication_workers = 0\narchive_mode = off\nautovacuum = off\n"
+         "recovery_target_timeline = current\nrecovery_target_action = promote\n" +
+         conf_line("recovery_target_inclusive", is_exclusive ? "off" : "on") + conf_line("recovery_target_lsn", end) +
+         conf_line("primary_conninfo", to_blue) + conf_line("primary_slot_name", slot);
+}
+
+std::string locale_settings(const SourceFacts& blue) {
+  return "# by verdigris, as on blue\n" + conf_line("lc_monetary", blue.monetary) + conf_line("lc_numeric", blue.numeric) +
+         conf_line("lc_time", blue.time) + conf_line("default_text_search_config", blue.text_search);
+}
+
 std::string login_rules(const LoginRules& rules, const Reach& reach, bool is_loading) {
   std::string text = "# Written by verdigris prepare.\n";
   text += "local all " + quoted_name(rules.superuser) + " peer map=verdigris\n";

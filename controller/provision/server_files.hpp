@@ -28,6 +28,12 @@ Machine machine_of(const std::filesystem::path& directory);
 // Empty for LoadProfile::off. major: of green.
 std::string load_settings(LoadProfile profile, int major, const Machine& machine);
 
+// Of a copy of blue that is recovered up to that position of blue's log and not one record further, and then becomes a
+// server of its own. Nobody gets in before, and nothing of blue's work (subscriptions, archive) is done there.
+std::string recovery_settings(const std::string& to_blue, const std::string& slot, const std::string& end, bool is_exclusive);
+// What initdb would have written, as on blue.
+std::string locale_settings(const SourceFacts& blue);
+
 struct LoginRules {
   std::string superuser, replication;
   bool has_replication_password = false;  // else it comes from a process of the server's own user, or not at all

@@ -117,6 +117,19 @@ void ServerPrograms::initdb(const std::filesystem::path& data, const std::vector
               "Mend the cause, then repeat the command; a locale that is missing must be installed on this machine.");
 }
 
+void ServerPrograms::base_backup(const std::filesystem::path& data, const Conninfo& source, const std::string& slot,
+                                 Deadline deadline) const {
+  std::error_code ignored;
+  if (!std::filesystem::exists(bindir_ / "pg_basebackup", ignored))
+    throw Refused("provision.program", bindir_.string() + " lacks pg_basebackup",
+                  "Set provision.bindir to an installation with the client programs, or write green: initdb.");
+  const auto result = run("pg_basebackup", {"-D", data.string(), "-d", source.text(), "-S", slot, "-X", "stream", "-c", "fast", "-w"}, deadline);
+  if (result.exit_code == 0) return;
+  throw Error("provision.backup", "pg_basebackup of blue failed in " + data.string() + ": " + said_by(result),
+              "As the server's user it logs in with replication.conninfo.to_blue: blue's pg_hba.conf needs a line for "
+              "database replication and that role, which needs REPLICATION; blue needs two free max_wal_senders.");
+}
+
 void ServerPrograms::sync(const std::filesystem::path& data, Deadline deadline) const {
   const auto result = run("initdb", {"--sync-only", "-D", data.string()}, deadline);
   if (result.exit_code == 0) return;

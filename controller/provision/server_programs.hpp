@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "controller/sandbox/server_user.hpp"
+#include "replication/conninfo.hpp"
 #include "replication/deadline.hpp"
 #include "replication/tool_runner.hpp"
 
@@ -24,6 +25,8 @@ class ServerPrograms {
   int major(Deadline deadline) const;
   // arguments: beside the directory. Throws Error "provision.initdb".
   void initdb(const std::filesystem::path& data, const std::vector<std::string>& arguments, Deadline deadline) const;
+  // Of the server there, whose log the slot keeps from then on. Throws Refused "provision.program", Error "provision.backup".
+  void base_backup(const std::filesystem::path& data, const Conninfo& source, const std::string& slot, Deadline deadline) const;
   // Makes all that is in it durable: what a server without fsync has left to the system. Throws Error "provision.sync".
   void sync(const std::filesystem::path& data, Deadline deadline) const;
   bool is_running(const std::filesystem::path& data, Deadline deadline) const;

@@ -23,13 +23,13 @@ SourceFacts facts_of_source(Connection& on, const std::string& superuser, const 
            coalesce(f->>'timezone', ''),
            current_setting('data_checksums') = 'on', current_setting('max_connections'),
            current_setting('max_locks_per_transaction'), current_setting('max_prepared_transactions'),
-           pg_get_userbyid(datdba)
+           pg_get_userbyid(datdba), coalesce(f->>'default_text_search_config', 'pg_catalog.simple')
     FROM pg_database d,
          (SELECT jsonb_object_agg(lower(name), setting) AS f FROM pg_file_settings
           WHERE applied AND setting IS NOT NULL) AS files
     WHERE datname = current_database())"),
                                  deadline);
-  const Row row = answer.one_row(15);
+  const Row row = answer.one_row(16);
   SourceFacts facts{.owner = row.text(14),
                     .encoding = row.text(0),
                     .collate = row.text(1),
@@ -40,6 +40,7 @@ SourceFacts facts_of_source(Connection& on, const std::string& superuser, const 
                     .monetary = row.text(6),
                     .numeric = row.text(7),
                     .time = row.text(8),
+                    .text_search = row.text(15),
                     .timezone = row.text(9),
                     .has_checksums = row.boolean(10),
                     .max_connections = row.text(11),

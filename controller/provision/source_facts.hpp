@@ -16,6 +16,7 @@ struct SourceFacts {
   std::string locale = {};                             // of the provider, if it is not libc
   std::string icu_rules = {};                          // or none
   std::string monetary = {}, numeric = {}, time = {};  // lc_*, of the server
+  std::string text_search = {};                        // default_text_search_config
   std::string timezone = {};                           // of its files; may be empty
   bool has_checksums = false;
   std::string max_connections = {}, max_locks = {}, max_prepared = {};

@@ -36,6 +36,11 @@ void end_watch(CopyWatch& watch, Server& target, const CopySettings& settings) n
 
 }  // namespace
 
+void note_rows_there(Connection& target, const std::string& deployment, Lsn position, Deadline deadline) {
+  save_value(target, deployment, kCopyStarted, "true", deadline);
+  save_value(target, deployment, kCopyDone, "\"" + position.text() + "\"", deadline);
+}
+
 std::string CopyTables::describe() const {
   return "copy all rows from " + source_->color() + " to " + target_->color() + " with " +
          std::to_string(settings_.workers) + " workers, under the snapshot of a new slot";

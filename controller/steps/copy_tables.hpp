@@ -11,6 +11,9 @@
 
 namespace verdigris {
 
+// Of a target that came with all rows that were committed before that position: the step finds it done.
+void note_rows_there(Connection& target, const std::string& deployment, Lsn position, Deadline deadline);
+
 class CopyTables final : public Step {
  public:
   CopyTables(Source source, Target target, Stream stream, CopySettings settings, std::int64_t max_slot_wal_bytes,

@@ -13,6 +13,10 @@ constexpr const char* kConstraintsDone = "schema:post-data";
 
 }  // namespace
 
+void note_constraints_there(Connection& target, const std::string& deployment, Deadline deadline) {
+  for (const char* key : {kRestThere, kConstraintsDone}) save_value(target, deployment, key, "true", deadline);
+}
+
 std::string RestoreConstraints::describe() const {
   return settings_.is_present ? "fill the materialized views of " + target_->color()
                               : "build keys, indexes, foreign keys and triggers on " + target_->color();

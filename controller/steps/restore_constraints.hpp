@@ -8,6 +8,9 @@
 
 namespace verdigris {
 
+// Of a target that came with its indexes, keys and filled views: the step finds it done.
+void note_constraints_there(Connection& target, const std::string& deployment, Deadline deadline);
+
 class RestoreConstraints final : public Step {
  public:
   RestoreConstraints(Source source, Target target, SchemaSettings settings, ProgressCallback progress)

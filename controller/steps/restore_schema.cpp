@@ -20,6 +20,10 @@ std::string listed(const std::vector<std::string>& items) {
 
 }  // namespace
 
+void note_schema_there(Connection& target, const std::string& deployment, Deadline deadline) {
+  for (const char* key : {kSchemaStarted, kSchemaDone}) save_value(target, deployment, key, "true", deadline);
+}
+
 std::string RestoreSchema::describe() const {
   return settings_.is_present
              ? "see that the schema is on " + target_->color()

@@ -8,6 +8,9 @@
 
 namespace verdigris {
 
+// Of a target that came with the schema: the step finds it done.
+void note_schema_there(Connection& target, const std::string& deployment, Deadline deadline);
+
 class RestoreSchema final : public Step {
  public:
   RestoreSchema(Source source, Target target, SchemaSettings settings)

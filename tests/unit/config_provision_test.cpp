@@ -21,6 +21,9 @@ std::string with_keys(const std::string& keys) {
 
 const std::string kWhole = "green: initdb, data_directory: /srv/green, bindir: /usr/lib/postgresql/17/bin";
 
+const std::string kPhysical = "green: physical, data_directory: /srv/green, bindir: /usr/lib/postgresql/17/bin";
+const std::string kCommand = "green: command, argv: [/usr/bin/make, orders], timeout: 10m";
+
 std::string with_more(const std::string& keys) {
   return with_keys(kWhole + ", " + keys);
 }
@@ -33,11 +36,29 @@ const Case kCases[] = {
     {with_keys("green: existing"), "accepted"},
     {with_keys(kWhole), "accepted"},
     {with_more("user: postgres, load_profile: keep-fsync, settings: { shared_buffers: 8GB, jit: off }"), "accepted"},
-    {with_keys("green: physical"),
-     "unsupported-value: \"physical\" is not supported yet; only \"existing\" and \"initdb\" are"},
-    {with_keys("green: command"),
-     "unsupported-value: \"command\" is not supported yet; only \"existing\" and \"initdb\" are"},
-    {with_keys("green: initbd"), "value: \"initbd\" is not one of existing, initdb; did you mean \"initdb\"?"},
+    {with_keys("green: initbd"), "value: \"initbd\" is not one of existing, initdb, command, physical; did you mean \"initdb\"?"},
+    {with_keys(kPhysical), "accepted"},
+    {with_keys(kPhysical + ", user: postgres, settings: { jit: off }"), "accepted"},
+    {with_keys(kPhysical + ", load_profile: full"), "value: \"provision.load_profile\" means nothing with green: physical"},
+    {with_keys("green: physical, bindir: /x/bin"), "missing-key: \"provision.data_directory\" is missing"},
+    {replaced("\"host=/run/green port=5433 dbname=orders user=r\"", "\"service=to-green\"", with_keys(kPhysical)),
+     "value: \"provision.green: physical\" needs host and user in \"replication.conninfo.to_green\""},
+    {with_keys(kCommand), "accepted"},
+    {with_keys(kCommand + ", drop: { argv: [/usr/bin/drop], timeout: 5m }"), "accepted"},
+    {with_keys("green: command, timeout: 10m"), "missing-key: \"provision.argv\" is missing"},
+    {with_keys("green: command, argv: [/usr/bin/make]"), "missing-key: \"provision.timeout\" is missing"},
+    {with_keys("green: command, argv: [], timeout: 10m"), "value: \"provision.argv\" names no program"},
+    {with_keys("green: command, argv: [make], timeout: 10m"), "value: \"make\" is not the absolute path of a program"},
+    {with_keys(kCommand + ", drop: { argv: [/usr/bin/drop] }"), "missing-key: \"provision.drop.timeout\" is missing"},
+    {with_keys(kCommand + ", bindir: /x"), "value: \"provision.bindir\" means nothing with green: command"},
+    {with_keys(kWhole + ", argv: [/usr/bin/make]"), "value: \"provision.argv\" means nothing with green: initdb"},
+    {replaced("host=/run/green port=5433 dbname=orders user=v", "port=5433", with_keys(kCommand)), "accepted"},
+    {replaced("  green: { conninfo: \"host=/run/green port=5433 dbname=orders user=v\" }\n", "", with_keys(kCommand)), "accepted"},
+    {replaced("host=/run/green port=5433 dbname=orders user=r", "user=r", with_keys(kCommand)), "accepted"},
+    {replaced("host=/run/green port=5433 dbname=orders user=r", "port=5433", with_keys(kCommand)),
+     "value: \"provision.green: command\" needs user in \"replication.conninfo.to_green\""},
+    {replaced("host=/run/green port=5433 dbname=orders user=v", "port=5433", with_keys("green: existing")),
+     "conninfo: the connection string lacks host, dbname, user"},
     {with_keys("green: existing, bindir: /x"), "value: \"provision.bindir\" means nothing with green: existing"},
     {with_keys("load_profile: off"), "value: \"provision.load_profile\" means nothing with green: existing"},
     {with_keys("green: existing, binder: /x"),
@@ -79,7 +100,7 @@ TEST(PlaybookProvision, FaultsStandWhereTheyAre) {
 TEST(PlaybookProvision, IsDecodedAsWritten) {
   const auto settings =
       decoded(with_more("user: postgres, load_profile: keep-fsync, settings: { jit: off, work_mem: 64MB }")).provision;
-  EXPECT_TRUE(settings.is_initdb);
+  EXPECT_TRUE(settings.is_initdb());
   EXPECT_EQ(settings.data_directory, "/srv/green");
   EXPECT_EQ(settings.bindir, "/usr/lib/postgresql/17/bin");
   EXPECT_EQ(settings.user, "postgres");
@@ -87,7 +108,12 @@ TEST(PlaybookProvision, IsDecodedAsWritten) {
   const std::vector<std::pair<std::string, std::string>> expected{{"jit", "off"}, {"work_mem", "64MB"}};
   EXPECT_EQ(settings.settings, expected);
   EXPECT_EQ(decoded(with_keys(kWhole)).provision.load_profile, LoadProfile::full);
-  EXPECT_FALSE(decoded(kSample).provision.is_initdb);
+  EXPECT_FALSE(decoded(kSample).provision.is_initdb());
+  const auto by_command = decoded(with_keys(kCommand + ", drop: { argv: [/usr/bin/drop], timeout: 5m }")).provision;
+  EXPECT_TRUE(by_command.is_command());
+  EXPECT_EQ(by_command.make.argv, (std::vector<std::string>{"/usr/bin/make", "orders"}));
+  EXPECT_EQ(by_command.make.timeout, std::chrono::minutes{10});
+  EXPECT_EQ(by_command.drop.value_or(CommandLine{}).timeout, std::chrono::minutes{5});
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ TEST(Playbooks, ReferenceShowsTheDefaults) {
   EXPECT_EQ(reference.replication.identity, defaults.replication.identity);
   EXPECT_EQ(reference.replication.schema, defaults.replication.schema);
   EXPECT_EQ(reference.replication.reverse, defaults.replication.reverse);
-  EXPECT_EQ(reference.provision.is_initdb, defaults.provision.is_initdb);
+  EXPECT_EQ(reference.provision.is_initdb(), defaults.provision.is_initdb());
   EXPECT_EQ(reference.migrations.lock_timeout, defaults.migrations.lock_timeout);
   EXPECT_EQ(reference.pooler.driver, defaults.pooler.driver);
   EXPECT_EQ(reference.pooler.pause_timeout, defaults.pooler.pause_timeout);

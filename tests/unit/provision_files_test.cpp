@@ -12,6 +12,7 @@
 #include "controller/provision/server_directory.hpp"
 #include "controller/provision/server_files.hpp"
 #include "controller/provision/server_programs.hpp"
+#include "controller/sandbox/postgres_server.hpp"
 #include "controller/sandbox/scratch_dir.hpp"
 #include "replication/errors.hpp"
 
@@ -77,6 +78,22 @@ TEST(ProvisionLogins, NobodyButTheControllerWhileGreenIsLoaded) {
   EXPECT_TRUE(has(login_rules({"v", "r", false, true}, reach, false), "hostssl all"));
   EXPECT_TRUE(has(user_map(rules, {"root", "postgres"}), "verdigris \"postgres\" \"v\"\n"));
   EXPECT_EQ(id_of_error([&] { login_rules({"a\nb", "r", false, false}, reach, true); }), "provision.role");
+}
+
+TEST(ServerLog, IsNotReadThroughALink) {
+  const ScratchDir dir("vgp-");
+  std::ofstream(dir.path() / "log") << "one\ntwo\n";
+  std::filesystem::create_symlink(dir.path() / "log", dir.path() / "link");
+  EXPECT_EQ(log_tail(dir.path() / "log", 1), "\n  two");
+  EXPECT_EQ(log_tail(dir.path() / "link", 1), "");
+}
+
+TEST(ProvisionSettings, RecoveryEndsBeforeTheStreamAndDoesNothingOfBlues) {
+  const auto text = recovery_settings("host='/b' user='r'", "verdigris_d_base", "0/1A0", true);
+  for (const char* line : {"recovery_target_lsn = '0/1A0'\n", "recovery_target_inclusive = 'off'\n", "hot_standby = off\n",
+                           "max_logical_replication_workers = 0\n", "archive_mode = off\n",
+                           "primary_conninfo = 'host=''/b'' user=''r'''\n", "primary_slot_name = 'verdigris_d_base'\n"})
+    EXPECT_TRUE(has(text, line)) << line << text;
 }
 
 TEST(ProvisionSettings, LoadProfileIsThatOfThePlaybookAndFitsTheMachine) {

@@ -1,0 +1,228 @@
+#include "controller/provision/physical_green.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "controller/provision/server_files.hpp"
+#include "controller/steps/copy_tables.hpp"
+#include "controller/steps/restore_constraints.hpp"
+#include "controller/steps/restore_schema.hpp"
+#include "replication/full_verification.hpp"
+#include "replication/control_schema.hpp"
+#include "replication/errors.hpp"
+#include "replication/poll.hpp"
+#include "replication/publication.hpp"
+#include "replication/replica_identity.hpp"
+#include "replication/slot.hpp"
+#include "replication/test_switches.hpp"
+
+namespace verdigris {
+namespace {
+
+using std::chrono::hours;
+
+// Blue's note of where the stream begins. That it is written also gives recovery a record behind it to stop at.
+constexpr const char* kStreamStart = "provision:start";
+constexpr hours kBackupPatience{7 * 24}, kRecoveryPatience{7 * 24};
+constexpr std::chrono::minutes kSlotPatience{10};
+constexpr std::chrono::seconds kSlotLeft{30};
+constexpr std::chrono::milliseconds kBetweenLooks{50};
+
+std::string base_slot_of(const std::string& deployment) { return "verdigris_" + deployment + "_base"; }
+
+void ensure_base_slot(Server& blue, Deadline deadline) {
+  blue.control().query(Sql(R"(
+    SELECT pg_create_physical_replication_slot($1, true)
+    WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1))"),
+                       {base_slot_of(blue.deployment())}, deadline);
+}
+
+void note_start(Server& blue, Lsn start, Deadline deadline) {
+  note_value(blue.control(), blue.deployment(), kStreamStart, "\"" + start.text() + "\"", deadline);
+}
+
+// Nothing if the slot is not there, or lost: then what was recovered up to it is of no use.
+std::optional<Lsn> noted_start(Server& blue, Deadline deadline) {
+  if (!has_control_schema(blue.control(), deadline)) return std::nullopt;
+  const auto value = saved_value(blue.control(), blue.deployment(), kStreamStart, deadline);
+  const auto slot = slot_state(blue.control(), Stream::forward(blue.deployment()), deadline);
+  if (!value || !slot.is_usable()) return std::nullopt;
+  const auto start = Lsn::parse(value->substr(1, value->size() - 2));
+  return slot.confirmed_flush == start ? std::optional(start) : std::nullopt;
+}
+
+std::int64_t counted(Connection& on, const Sql& sql, Deadline deadline) { return on.query(sql, {}, deadline).one_row(1).integer(0); }
+
+}  // namespace
+
+PhysicalGreen::PhysicalGreen(const Playbook& playbook, const ToolRunner& run, ProgressCallback say)
+    : ProvisionedGreen(playbook, run, std::move(say)), playbook_(playbook) {}
+
+void PhysicalGreen::drop_base_slot(Server& blue, Deadline deadline) {
+  const auto name = base_slot_of(blue.deployment());
+  const bool is_gone = wait_until(Deadline::after(kSlotLeft).or_earlier(deadline), [&] {
+    blue.control().query(Sql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                             "WHERE slot_name = $1 AND slot_type = 'physical' AND NOT active"),
+                         {name}, deadline);
+    return !blue.control().query(Sql("SELECT FROM pg_replication_slots WHERE slot_name = $1"), {name}, deadline).at_most_one_row(0);
+  });
+  if (!is_gone)
+    throw Error("provision.base-slot", "blue: slot " + name + " is still read", "See by whom (pg_replication_slots), then repeat the command.");
+}
+
+void PhysicalGreen::ensure_there(Server& blue, Deadline deadline) {
+  throw_away_if_useless(deadline);
+  if (is_loading() && !noted_start(blue, deadline)) {
+    if (say_) say_("green was not recovered to where the stream begins, and that is lost: it is thrown away with " + path().string());
+    if (programs_.is_running(path(), deadline)) programs_.stop(path(), "immediate", deadline);
+    directory_.throw_away();
+  }
+  if (directory_.is_free()) make(blue, deadline);
+  directory_.clear_workshop();
+  start(deadline);
+  if (is_loading()) {
+    const auto begin = noted_start(blue, deadline).value();
+    note_start(blue, begin, deadline);
+    auto green = wait_promoted();
+    require_exact_end(green, begin, deadline);
+    crash_point("provision:promoted");
+    make_own(green, blue, begin, deadline);
+    crash_point("provision:own");
+    green.close();
+    restart_for_good(deadline);
+    settle();
+  }
+  crash_point("provision:ready");
+  drop_base_slot(blue, deadline);
+  if (has_control_schema(blue.control(), deadline)) forget_value(blue.control(), blue.deployment(), kStreamStart, deadline);
+}
+
+void PhysicalGreen::require_copyable(Server& blue, Deadline deadline) const {
+  const int major = programs_.major(deadline);
+  if (major != blue.major())
+    throw Refused("provision.major", fmt::format("blue is PostgreSQL {}, and the programs of provision.bindir are {}: a copy of its files "
+                                                 "runs only with its own major", blue.major(), major),
+                  "Name the bindir of that major, or write provision: { green: initdb, ... }.");
+  if (counted(blue.control(), Sql("SELECT count(*) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')"), deadline) > 0)
+    throw Refused("provision.tablespaces", "blue has tablespaces, whose directories a copy would share or lack",
+                  "Write provision: { green: initdb, ... }.");
+  if (counted(blue.control(), Sql("SELECT count(*) FROM pg_subscription"), deadline) > 0)
+    throw Refused("provision.subscriptions", "blue has subscriptions, which a copy of it would serve as well",
+                  "Drop them, or write provision: { green: initdb, ... }.");
+}
+
+// As the steps of prepare do it, which find it done: behind the slot nothing of it would be seen.
+void PhysicalGreen::publish(Server& blue, Deadline deadline) const {
+  const TableSelection filter{playbook_.replication.include, playbook_.replication.exclude};
+  auto& on = blue.control();
+  install_control_schema(on, deployment_, "blue", deadline);
+  const auto changes = plan_identities(on, filter, blue.major(), deadline);
+  if (playbook_.replication.identity == IdentityMode::refuse) require_no_change(on, changes);
+  apply_identities(on, deployment_, changes, deadline);
+  ensure_publication(on, Stream::forward(deployment_), publishable(user_tables(on, deadline), filter), deadline);
+}
+
+// Made when nothing recovers yet: a server that has gone past it cannot come back to it.
+Lsn PhysicalGreen::begin_stream(Server& blue, Deadline deadline) const {
+  const auto stream = Stream::forward(deployment_);
+  drop_slot(blue.control(), stream, deadline);
+  ensure_slot(blue.control(), stream, Deadline::after(kSlotPatience).or_earlier(deadline));
+  const auto start = slot_state(blue.control(), stream, deadline).confirmed_flush;
+  note_start(blue, start, deadline);
+  return start;
+}
+
+void PhysicalGreen::make(Server& blue, Deadline deadline) {
+  const auto facts = facts_of_source(blue.control(), superuser_, replication_, deadline);
+  require_passwords(facts);
+  require_copyable(blue, deadline);
+  publish(blue, deadline);
+  ensure_base_slot(blue, deadline);
+  if (say_) say_("copying blue's files to " + path().string());
+  const auto made = directory_.fresh_workshop() / ("data-" + std::to_string(::getpid()));
+  user_.make_directory(made);
+  crash_point("provision:begun");
+  programs_.base_backup(made, playbook_.replication.to_blue, base_slot_of(deployment_), Deadline::after(kBackupPatience));
+  crash_point("provision:backed-up");
+  const auto start = begin_stream(blue, Deadline::after(kSlotPatience));
+  write_recovery(made, facts, start);
+  directory_.move_in(made, {deployment_, GreenState::loading, LoadProfile::keep_fsync, boot_of_machine(), ""});
+}
+
+// Blue's own configuration is not taken over: its files may lie elsewhere, and name blue's archive, port and standbys.
+void PhysicalGreen::write_recovery(const std::filesystem::path& made, const SourceFacts& facts, Lsn start) const {
+  const auto to_blue = playbook_.replication.to_blue.with("application_name", base_slot_of(deployment_));
+  directory_.write(made, kProductionFile, production_settings(reach_, facts, settings_));
+  directory_.write(made, kLoadFile, recovery_settings(to_blue.text(), base_slot_of(deployment_), start.text(), !is_mutant("inclusive_start")));
+  directory_.write(made, "postgresql.auto.conf", "# blue's was not taken over\n");
+  directory_.write(made, "postgresql.conf", locale_settings(facts) + including_lines());
+  directory_.write(made, "standby.signal", "");
+  write_logins(made, facts.replication_verifier.has_value());
+}
+
+// It lets nobody in before.
+std::optional<Connection> PhysicalGreen::promoted() const {
+  const auto moment = Deadline::after(std::chrono::seconds{10});
+  try {
+    auto green = session(dbname_, moment);
+    if (!green.query(Sql("SELECT pg_is_in_recovery()"), {}, moment).one_row(1).boolean(0)) return green;
+  } catch (const CannotConnect& error) {
+    if (!programs_.is_running(path(), moment))
+      throw Error("provision.recovery", "green ended in " + path().string() + " before it was recovered: " + error.what(),
+                  "Its log " + (path() / kServerLog).string() + " names the cause; mend it, then repeat the command.");
+  }
+  std::this_thread::sleep_for(kBetweenLooks);
+  return std::nullopt;
+}
+
+Connection PhysicalGreen::wait_promoted() const {
+  if (say_) say_("recovering what blue wrote since the copy began, up to where the stream begins");
+  std::optional<Connection> green;
+  if (!wait_until(Deadline::after(kRecoveryPatience), [&] { return (green = promoted()).has_value(); }))
+    throw DeadlinePassed("green was not recovered in time");
+  return std::move(*green);
+}
+
+Connection PhysicalGreen::session(const std::string& dbname, Deadline deadline) const {
+  return Connection::open(through_socket(reach_, superuser_, dbname), {"green", "verdigris/" + deployment_ + "/provision", false, {}}, deadline);
+}
+
+// The server itself wrote down where it ended, and why: one record further is a commit twice, one less a commit lost.
+void PhysicalGreen::require_exact_end(Connection& green, Lsn start, Deadline deadline) const {
+  const auto timeline = green.query(Sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"), {}, deadline).one_row(1).text(0);
+  auto history = directory_.read(path(), "pg_wal/" + timeline + ".history");
+  while (!history.empty() && history.back() == '\n') history.pop_back();
+  const auto last = history.substr(history.rfind('\n') == std::string::npos ? 0 : history.rfind('\n') + 1);
+  if (last.ends_with("before LSN " + start.text())) return;
+  throw Error("provision.recovery-end",
+              "green was not recovered up to " + start.text() + ", where the stream begins, but: \"" + last + "\"",
+              "Run verdigris abandon --without green, then prepare again; please report it.");
+}
+
+// Those that were prepared before the stream's begin and decided behind it come by the stream, whole.
+void PhysicalGreen::roll_back_prepared(Connection& green, Deadline deadline) const {
+  const Result answer = green.query(Sql("SELECT gid, database FROM pg_prepared_xacts"), {}, deadline);
+  for (const auto& row : answer.rows(2)) {
+    session(row.text(1), deadline).execute(Sql("ROLLBACK PREPARED {}", Literal(row.text(0))), deadline);
+  }
+}
+
+// Token, journal, markers and publication came along. With blue's journal it would be believed to be blue.
+void PhysicalGreen::make_own(Connection& green, Server& blue, Lsn start, Deadline deadline) const {
+  roll_back_prepared(green, deadline);
+  if (counted(green, Sql("SELECT count(*) FROM pg_subscription"), deadline) > 0)
+    throw Error("provision.subscriptions", "a subscription was made on blue while it was copied, and its copy must not serve it",
+                "Drop it on blue, run verdigris abandon --without green, then prepare again.");
+  drop_publication(green, Stream::forward(deployment_), deadline);
+  if (!is_mutant("journal_of_blue_kept")) remove_control_schema(green, deadline);
+  install_control_schema(green, deployment_, "green", deadline);
+  copy_saved_identities(blue.control(), green, deployment_, deadline);
+  note_schema_there(green, deployment_, deadline);
+  note_rows_there(green, deployment_, start, deadline);
+  note_constraints_there(green, deployment_, deadline);
+  demand_full_verification(green, deployment_, deadline);
+}
+
+}  // namespace verdigris
