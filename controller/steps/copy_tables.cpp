@@ -81,11 +81,12 @@ PlannedActs CopyTables::statements(Deadline deadline) {
     out.push_back(saving(*target_, check.key(), check.saved));
     out.push_back({there, check.dropping().text()});
   }
-  const std::string copiers = "verdigris/" + target_->deployment() + "/copy", keepers = "verdigris/" + target_->deployment() + "/snapshot";
+  const std::string copiers = "verdigris/" + target_->deployment() + "/copy", keepers = "verdigris/" + target_->deployment() + "/snapshot",
+                    watchers = "verdigris/" + target_->deployment() + "/slot";
   out.push_back({there, ending_copiers_statement().text(), {copiers}});
   out.push_back({there, claiming_statement().text(), {target_->deployment()}});
   out.push_back({there, forgetting_copy_statement().text(), {target_->deployment()}});
-  out.push_back({here, ending_keepers_statement().text(), {keepers, "0"}});
+  out.push_back({here, ending_keepers_statement().text(), {keepers, watchers, "<those that stay>"}});
   if (slot_state(source_->control(), stream_, deadline).exists) out.push_back({here, drop_slot_statement().text(), {stream_.name}});
   if (const auto all = truncating_statement(target_->control(), settings_.filter, deadline)) out.push_back({there, all->text()});
   out.push_back({here, snapshot_slot_statement(stream_).text()});
@@ -98,6 +99,8 @@ PlannedActs CopyTables::statements(Deadline deadline) {
   auto terms = settings_.keeping;
   terms.most_wal_bytes = max_slot_wal_bytes_;
   out.push_back({here, keeping_statement(source_->deployment(), stream_, "<where the slot begins>", terms).text()});
+  if (max_slot_wal_bytes_ > 0)
+    out.push_back({here, guarding_statement(source_->deployment(), stream_, "<where the slot begins>", terms).text()});
   out.push_back({there, saving_copy_statement().text(), {target_->deployment(), "<what the copy stands on>"}});
   for (const auto& item : items) {
     out.push_back({here, copy_to(item).text()});
@@ -155,7 +158,7 @@ void CopyTables::undo(Deadline deadline) {
   if (is_known) forget_value(target, target_->deployment(), kCopyDone, deadline);
   if (is_known) put_back_unvalidated_checks(target, target_->deployment(), deadline);
   if (is_known) forget_copy(target, target_->deployment(), deadline);
-  end_snapshot_keepers(source_->control(), source_->deployment(), std::nullopt, deadline);
+  end_snapshot_keepers(source_->control(), source_->deployment(), nullptr, deadline);
   drop_slot(source_->control(), stream_, deadline);
   if (!is_known || !drop_target_ || !saved_value(target, target_->deployment(), kCopyStarted, deadline)) return;
   truncate_tables(target, settings_.filter, deadline);

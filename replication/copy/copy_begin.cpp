@@ -105,7 +105,7 @@ class Beginning {
     ground.keeper.emplace(keep_snapshot(source_, stream_, ground.snapshot, ground.record.consistent_point, settings_.keeping, deadline_));
     ground.record.snapshot = ground.keeper->snapshot;
     save_copy(target_.control(), target_.deployment(), ground.record, deadline_);
-    end_snapshot_keepers(source_.control(), source_.deployment(), ground.keeper->session.backend_pid(), deadline_);
+    end_snapshot_keepers(source_.control(), source_.deployment(), &*ground.keeper, deadline_);
   }
 
   static std::string what_is_there(const CopyGround& ground) {
@@ -125,7 +125,7 @@ class Beginning {
   void begin_anew(CopyGround& ground) {
     forget_copy(target_.control(), target_.deployment(), deadline_);
     ground.run = claim_copy(target_.control(), target_.deployment(), deadline_);
-    end_snapshot_keepers(source_.control(), source_.deployment(), std::nullopt, deadline_);
+    end_snapshot_keepers(source_.control(), source_.deployment(), nullptr, deadline_);
     drop_slot(source_.control(), stream_, deadline_);
     truncate_tables(target_.control(), settings_.filter, deadline_);
     plan(ground);

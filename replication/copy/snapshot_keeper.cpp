@@ -6,18 +6,28 @@
 namespace verdigris {
 namespace {
 
-constexpr const char* kRole = "snapshot";
+constexpr const char* kKeeper = "snapshot";
+constexpr const char* kWatcher = "slot";
 constexpr std::chrono::milliseconds kTimeToBegin{30'000};
+constexpr std::int64_t kForEver = 2'000'000'000;  // seconds
 
-std::string application_of(const std::string& deployment) { return "verdigris/" + deployment + "/" + kRole; }
+std::string application_of(const std::string& deployment, const char* role) {
+  return "verdigris/" + deployment + "/" + role;
+}
 
-// A controller that works looks at the WAL itself, every two seconds, and has something to say: it comes first. The key
-// of its lease is that of controller/lease.cpp. pg_locks and pg_replication_slots show what is now, also under an old
-// snapshot. The session is ended rather than the statement: a client that is gone would not end it.
-Sql keeping_body(const std::string& deployment, const Stream& stream, const std::string& unread, const KeepingTerms& terms) {
+struct Watch {
+  std::int64_t alone;  // seconds without a controller, until it ends
+  std::int64_t most;   // bytes of WAL, until the slot is dropped; 0: no limit
+  Sql each_round;
+};
+
+// The session ends itself, since a client that is gone would not end it. A controller that works looks at the WAL itself,
+// every two seconds, and has something to say: it comes first. The key of its lease is that of controller/lease.cpp.
+// pg_locks and pg_replication_slots show what is now, also under an old snapshot.
+Sql watching_statement(const std::string& deployment, const Stream& stream, const std::string& unread, const Watch& watch) {
   const Literal name(stream.name);
-  const Number most(terms.most_wal_bytes);
-  return Sql(R"(
+  const Number most(watch.most);
+  const Sql body(R"(
     DECLARE
       slot record;
       alone int := 0;
@@ -40,15 +50,20 @@ Sql keeping_body(const std::string& deployment, const Stream& stream, const std:
           PERFORM pg_drop_replication_slot({});
           EXIT;
         END IF;
-        PERFORM pg_sleep(1);
+        PERFORM pg_sleep(1);{}
       END LOOP;
       PERFORM pg_terminate_backend(pg_backend_pid());
     END)",
-             Literal(unread), name, Literal(deployment), Number(terms.alone.count()), most, most, name);
+                 Literal(unread), name, Literal(deployment), Number(watch.alone), most, most, name, watch.each_round);
+  return Sql("DO {}", Literal(body.text()));
 }
 
-// It has looked once, and nothing was wrong. Throws what the server said instead.
-void wait_until_it_rests(Connection& control, Connection& session, Deadline deadline) {
+// Returns when it has looked once, and nothing was wrong. Throws what the server said instead.
+void leave_at_work(Server& source, Connection& session, const Sql& statement, Deadline deadline) {
+  Connection& control = source.control();
+  // It must not look whether its client is still there.
+  if (session.major() >= 14) session.execute(Sql("SET client_connection_check_interval = 0"), deadline);
+  session.send(statement, deadline);
   const auto soon = Deadline::after(kTimeToBegin).or_earlier(deadline);
   const auto pid = std::to_string(session.backend_pid());
   const bool rests = wait_until(soon, [&] {
@@ -67,34 +82,46 @@ void wait_until_it_rests(Connection& control, Connection& session, Deadline dead
 
 Sql keeping_statement(const std::string& deployment, const Stream& stream, const std::string& unread,
                       const KeepingTerms& terms) {
-  return Sql("DO {}", Literal(keeping_body(deployment, stream, unread, terms).text()));
+  return watching_statement(deployment, stream, unread, {terms.alone.count(), 0, Sql("")});
+}
+
+// Committed each round, and so under a snapshot of its own for no longer than that.
+Sql guarding_statement(const std::string& deployment, const Stream& stream, const std::string& unread,
+                       const KeepingTerms& terms) {
+  return watching_statement(deployment, stream, unread, {kForEver, terms.most_wal_bytes, Sql("\n        COMMIT;")});
 }
 
 Sql ending_keepers_statement() {
   return Sql(R"(
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE application_name = $1 AND datname = current_database() AND usename = current_user AND pid <> $2::int)");
+    WHERE application_name IN ($1, $2) AND datname = current_database() AND usename = current_user
+      AND pid <> ALL ($3::int[]))");
 }
 
 SnapshotKeeper keep_snapshot(Server& source, const Stream& stream, const std::string& snapshot, Lsn unread,
                              const KeepingTerms& terms, Deadline deadline) {
-  Connection session = open_under_snapshot(source, kRole, snapshot, deadline);
-  // It must not look whether its client is still there.
-  if (session.major() >= 14) session.execute(Sql("SET client_connection_check_interval = 0"), deadline);
+  Connection session = open_under_snapshot(source, kKeeper, snapshot, deadline);
   const auto name = session.query(Sql("SELECT pg_export_snapshot()"), deadline).one_row(1).text(0);
-  session.send(keeping_statement(source.deployment(), stream, unread.text(), terms), deadline);
-  wait_until_it_rests(source.control(), session, deadline);
-  return {name, std::move(session)};
+  leave_at_work(source, session, keeping_statement(source.deployment(), stream, unread.text(), terms), deadline);
+  SnapshotKeeper keeper{name, std::move(session), std::nullopt};
+  if (terms.most_wal_bytes == 0) return keeper;
+  keeper.guard.emplace(source.open(kWatcher, deadline));
+  leave_at_work(source, *keeper.guard, guarding_statement(source.deployment(), stream, unread.text(), terms), deadline);
+  return keeper;
 }
 
-void end_snapshot_keepers(Connection& on, const std::string& deployment, std::optional<int> but, Deadline deadline) {
-  on.query(ending_keepers_statement(), {application_of(deployment), std::to_string(but.value_or(0))}, deadline);
+void end_snapshot_keepers(Connection& on, const std::string& deployment, const SnapshotKeeper* but, Deadline deadline) {
+  std::vector<std::string> pids;
+  if (but != nullptr) pids.push_back(std::to_string(but->session.backend_pid()));
+  if (but != nullptr && but->guard) pids.push_back(std::to_string(but->guard->backend_pid()));
+  on.query(ending_keepers_statement(),
+           {application_of(deployment, kKeeper), application_of(deployment, kWatcher), text_array(pids)}, deadline);
 }
 
 bool is_snapshot_kept(Connection& on, const std::string& deployment, Deadline deadline) {
   const Result answer = on.query(Sql(R"(
     SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database()))"),
-                                 {application_of(deployment)}, deadline);
+                                 {application_of(deployment, kKeeper)}, deadline);
   return answer.one_row(1).boolean(0);
 }
 
