@@ -72,14 +72,14 @@ bool is_dropped_already(Deployment& d, ProvisionedGreen& made, const Invocation&
 // Of a green that a program makes, where only blue's notes are left to take back: begun and never learned where, or begun
 // to be dropped. Nothing if there is more; else what is told to the person.
 std::optional<std::string> left_by_commands(Deployment& d, const Invocation& invocation, Output& output, Deadline deadline) {
-  if (!d.playbook().provision.is_command() || invocation.without == "blue") return std::nullopt;
+  if (!d.playbook().provision.is_command()) return std::nullopt;
   d.blue().connect(Deadline::after(milliseconds(10'000)).or_earlier(deadline));
+  d.take_leases(milliseconds(2'000), deadline);
   const CommandedGreen green(d.playbook(), d.progress());
   auto& blue = d.blue().control();
   const bool is_unknown = green.is_unknown(blue, deadline), is_being_dropped = green.is_being_dropped(blue, deadline);
   if (!is_unknown && !is_being_dropped) return std::nullopt;
   require_confirmation(invocation, d.name(), output);
-  d.take_leases(milliseconds(2'000), deadline);
   std::string left;
   if (invocation.drop_green || is_being_dropped) left = green.drop(blue, deadline);
   if (left.empty()) left = "what " + d.playbook().provision.make.argv.front() + " may have made is left: it was not learned where";
@@ -87,21 +87,25 @@ std::optional<std::string> left_by_commands(Deployment& d, const Invocation& inv
   return left;
 }
 
-// Its last act, before blue forgets where it is; not of one that is lost, unless there is a program for it.
-std::string drop_by_command(Deployment& d, const Invocation& invocation, Deadline deadline) {
-  if (!d.playbook().provision.is_command() || !invocation.drop_green) return {};
-  if (!d.green().is_given_up() && d.playbook().provision.drop) d.green().control().close();
-  return CommandedGreen(d.playbook(), d.progress()).drop(d.blue().control(), deadline);
+// Its last act, before blue forgets where it is; of one that is lost, too: something of it may be left to pay for.
+std::string drop_by_command(Deployment& d, const Invocation& invocation) {
+  if (!d.playbook().provision.is_command() || !invocation.drop_green || !d.playbook().provision.drop) return {};
+  if (!d.green().is_given_up()) d.green().control().close();
+  return CommandedGreen(d.playbook(), d.progress()).drop(d.blue().control(), Deadline::after(milliseconds(60'000)));
 }
 
-// Copied and not recovered yet: nobody but us gets in there, and nothing on it is blue's to miss.
+// Not copied to its end, or not recovered yet: nobody but us gets in there, and nothing on it is blue's to miss.
 void drop_half_made_copy(Deployment& d, std::optional<ProvisionedGreen>& made, Invocation& invocation, Output& output) {
-  if (!d.playbook().provision.is_physical() || !made || !made->is_loading()) return;
+  if (!d.playbook().provision.is_physical() || !made || (made->is_there() && !made->is_loading())) return;
+  const auto deadline = Deadline::after(milliseconds(60'000));
+  d.blue().connect(Deadline::after(milliseconds(10'000)));
+  d.take_leases(milliseconds(2'000), deadline);
+  d.journal().load(deadline);
+  if (d.standing().phase != Phase::idle) return;
   require_confirmation(invocation, d.name(), output);
   invocation.confirm = d.name();
-  d.blue().connect(Deadline::after(milliseconds(10'000)));
-  d.take_leases(milliseconds(2'000), Deadline::after(milliseconds(10'000)));
-  made->drop(Deadline::after(milliseconds(3'600'000)));
+  if (made->is_loading()) made->drop(Deadline::after(milliseconds(3'600'000)));
+  made->clear_away();
   invocation.without = "green";
 }
 
@@ -147,8 +151,8 @@ int run_abandon(const Invocation& given, Output& output) {
   if (is_ours && invocation.drop_green) made->intend_drop();
   std::string left;
   for (auto* server : reachable(d)) {
-    if (server->color() == "blue") left = drop_by_command(d, invocation, deadline);
-    remove_control_schema(server->control(), deadline);
+    if (server->color() == "blue") left = drop_by_command(d, invocation);
+    remove_control_schema(server->control(), Deadline::after(milliseconds(60'000)));
   }
   if (is_ours && invocation.drop_green) d.green().control().close();
   if (is_ours) left = invocation.drop_green ? made->drop(Deadline::after(milliseconds(3'600'000))) : made->leave();

@@ -11,13 +11,18 @@ namespace verdigris {
 namespace {
 
 constexpr std::chrono::minutes kBeyondItsLimit{1};
-constexpr const char* kProgramContract = "Run it by hand as this user; what it must do is in playbooks/major_upgrade.md.";
+constexpr const char* kProgramContract =
+    "Run it by hand as this user; what it must do is in playbooks/major_upgrade.md.";
 
 }  // namespace
 
 OwnProgramRun CommandedGreen::run_of(const CommandLine& line, const std::string& name) const {
   const auto program = std::filesystem::path(line.argv.front()).filename().string();
-  OwnProgramRun run{.name = name, .id = "provision.command", .contract = kProgramContract, .argv = line.argv, .timeout = line.timeout};
+  OwnProgramRun run{.name = name,
+                    .id = "provision.command",
+                    .contract = kProgramContract,
+                    .argv = line.argv,
+                    .timeout = line.timeout};
   run.environment = {{"VERDIGRIS_DEPLOYMENT", playbook_.name}};
   if (say_) run.say = [say = say_, program](const std::string& words) { say(program + ": " + words); };
   run.death_signal = SIGTERM;  // whoever comes next runs it again: two of them would meet
@@ -43,7 +48,8 @@ Conninfo CommandedGreen::make() const {
   const auto run = run_of(playbook_.provision.make, "provision.argv");
   if (say_) say_("making green with " + run.argv.front());
   bool had_secret = false;
-  const auto told = conninfo_printed(output_of_own_program(run, Deadline::after(run.timeout + kBeyondItsLimit)), had_secret);
+  const auto printed = output_of_own_program(run, Deadline::after(run.timeout + kBeyondItsLimit));
+  const auto told = conninfo_printed(printed, had_secret);
   if (had_secret && say_)
     say_("the password that " + run.argv.front() + " printed is not kept: a passfile must hold it");
   require_same_place(playbook_, told);

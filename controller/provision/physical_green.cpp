@@ -53,7 +53,9 @@ std::optional<Lsn> noted_start(Server& blue, Deadline deadline) {
   return slot.confirmed_flush == start ? std::optional(start) : std::nullopt;
 }
 
-std::int64_t counted(Connection& on, const Sql& sql, Deadline deadline) { return on.query(sql, {}, deadline).one_row(1).integer(0); }
+std::int64_t counted(Connection& on, const Sql& sql, Deadline deadline) {
+  return on.query(sql, {}, deadline).one_row(1).integer(0);
+}
 
 }  // namespace
 
@@ -66,16 +68,19 @@ void PhysicalGreen::drop_base_slot(Server& blue, Deadline deadline) {
     blue.control().query(Sql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
                              "WHERE slot_name = $1 AND slot_type = 'physical' AND NOT active"),
                          {name}, deadline);
-    return !blue.control().query(Sql("SELECT FROM pg_replication_slots WHERE slot_name = $1"), {name}, deadline).at_most_one_row(0);
+    const Result left = blue.control().query(Sql("SELECT true FROM pg_replication_slots WHERE slot_name = $1"), {name}, deadline);
+    return !left.at_most_one_row(1);
   });
   if (!is_gone)
-    throw Error("provision.base-slot", "blue: slot " + name + " is still read", "See by whom (pg_replication_slots), then repeat the command.");
+    throw Error("provision.base-slot", "blue: slot " + name + " is still read",
+                "See by whom (pg_replication_slots), then repeat the command.");
 }
 
 void PhysicalGreen::ensure_there(Server& blue, Deadline deadline) {
   throw_away_if_useless(deadline);
   if (is_loading() && !noted_start(blue, deadline)) {
-    if (say_) say_("green was not recovered to where the stream begins, and that is lost: it is thrown away with " + path().string());
+    if (say_)
+      say_("green was not recovered to where the stream begins, and that is lost: it is thrown away with " + path().string());
     if (programs_.is_running(path(), deadline)) programs_.stop(path(), "immediate", deadline);
     directory_.throw_away();
   }
@@ -96,16 +101,20 @@ void PhysicalGreen::ensure_there(Server& blue, Deadline deadline) {
   }
   crash_point("provision:ready");
   drop_base_slot(blue, deadline);
-  if (has_control_schema(blue.control(), deadline)) forget_value(blue.control(), blue.deployment(), kStreamStart, deadline);
+  if (has_control_schema(blue.control(), deadline))
+    forget_value(blue.control(), blue.deployment(), kStreamStart, deadline);
 }
 
 void PhysicalGreen::require_copyable(Server& blue, Deadline deadline) const {
   const int major = programs_.major(deadline);
   if (major != blue.major())
-    throw Refused("provision.major", fmt::format("blue is PostgreSQL {}, and the programs of provision.bindir are {}: a copy of its files "
-                                                 "runs only with its own major", blue.major(), major),
+    throw Refused("provision.major",
+                  fmt::format("blue is PostgreSQL {}, and the programs of provision.bindir are {}: a copy of its files runs "
+                              "only with its own major",
+                              blue.major(), major),
                   "Name the bindir of that major, or write provision: { green: initdb, ... }.");
-  if (counted(blue.control(), Sql("SELECT count(*) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')"), deadline) > 0)
+  const Sql tablespaces("SELECT count(*) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')");
+  if (counted(blue.control(), tablespaces, deadline) > 0)
     throw Refused("provision.tablespaces", "blue has tablespaces, whose directories a copy would share or lack",
                   "Write provision: { green: initdb, ... }.");
   if (counted(blue.control(), Sql("SELECT count(*) FROM pg_subscription"), deadline) > 0)
@@ -153,9 +162,11 @@ void PhysicalGreen::make(Server& blue, Deadline deadline) {
 
 // Blue's own configuration is not taken over: its files may lie elsewhere, and name blue's archive, port and standbys.
 void PhysicalGreen::write_recovery(const std::filesystem::path& made, const SourceFacts& facts, Lsn start) const {
+  const bool is_exclusive = !is_mutant("inclusive_start");
   const auto to_blue = playbook_.replication.to_blue.with("application_name", base_slot_of(deployment_));
   directory_.write(made, kProductionFile, production_settings(reach_, facts, settings_));
-  directory_.write(made, kLoadFile, recovery_settings(to_blue.text(), base_slot_of(deployment_), start.text(), !is_mutant("inclusive_start")));
+  directory_.write(made, kLoadFile,
+                   recovery_settings(to_blue.text(), base_slot_of(deployment_), start.text(), is_exclusive));
   directory_.write(made, "postgresql.auto.conf", "# blue's was not taken over\n");
   directory_.write(made, "postgresql.conf", locale_settings(facts) + including_lines());
   directory_.write(made, "standby.signal", "");
@@ -186,19 +197,28 @@ Connection PhysicalGreen::wait_promoted() const {
 }
 
 Connection PhysicalGreen::session(const std::string& dbname, Deadline deadline) const {
-  return Connection::open(through_socket(reach_, superuser_, dbname), {"green", "verdigris/" + deployment_ + "/provision", false, {}}, deadline);
+  const SessionOptions options{"green", "verdigris/" + deployment_ + "/provision", false, {}};
+  return Connection::open(through_socket(reach_, superuser_, dbname), options, deadline);
 }
 
-// The server itself wrote down where it ended, and why: one record further is a commit twice, one less a commit lost.
+// The server itself wrote down where it ended: right before the first record at or behind the stream's begin. One record
+// further would be a commit twice, one less a commit lost. Only the head of a page of the log can lie between the two.
 void PhysicalGreen::require_exact_end(Connection& green, Lsn start, Deadline deadline) const {
-  const auto timeline = green.query(Sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"), {}, deadline).one_row(1).text(0);
+  constexpr std::int64_t kMostOfAPageHead = 64;
+  const std::string before = "before LSN ";
+  const auto timeline =
+      green.query(Sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"), {}, deadline).one_row(1).text(0);
   auto history = directory_.read(path(), "pg_wal/" + timeline + ".history");
   while (!history.empty() && history.back() == '\n') history.pop_back();
-  const auto last = history.substr(history.rfind('\n') == std::string::npos ? 0 : history.rfind('\n') + 1);
-  if (last.ends_with("before LSN " + start.text())) return;
+  const auto last = history.substr(history.find_last_of('\n') + 1);
+  const auto at = last.find(before);
+  if (at != std::string::npos) {
+    const auto beyond = (Lsn::parse(last.substr(at + before.size())) - start).count;
+    if (beyond >= 0 && beyond < kMostOfAPageHead) return;
+  }
   throw Error("provision.recovery-end",
               "green was not recovered up to " + start.text() + ", where the stream begins, but: \"" + last + "\"",
-              "Run verdigris abandon --without green, then prepare again; please report it.");
+              "Run verdigris abandon, then prepare again; please report it.");
 }
 
 // Those that were prepared before the stream's begin and decided behind it come by the stream, whole.
@@ -223,6 +243,11 @@ void PhysicalGreen::make_own(Connection& green, Server& blue, Lsn start, Deadlin
   note_rows_there(green, deployment_, start, deadline);
   note_constraints_there(green, deployment_, deadline);
   demand_full_verification(green, deployment_, deadline);
+  const auto others = green.query(Sql("SELECT coalesce(string_agg(datname, ', ' ORDER BY datname), '') FROM pg_database "
+                                      "WHERE NOT datistemplate AND datname NOT IN (current_database(), 'postgres')"),
+                                  {}, deadline);
+  if (const auto names = others.one_row(1).text(0); say_ && !names.empty())
+    say_("green also holds copies of blue's other databases, which follow nobody: " + names);
 }
 
 }  // namespace verdigris

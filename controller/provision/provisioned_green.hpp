@@ -40,6 +40,8 @@ class ProvisionedGreen {
   std::string leave();
   bool is_there() const;  // made, and neither dropped nor lost
   bool is_dropped() const;
+  // Of a run that was killed before there was a green: what it had begun to make beside its directory.
+  void clear_away() const { directory_.clear_workshop(); }
 
   const std::filesystem::path& path() const { return directory_.path(); }
 

@@ -12,10 +12,12 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kRefused = 3, kFailed = 1;
+constexpr auto kBetweenWrites = 1ms;  // the machine has other work, too
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-// Each writes pairs of rows, one transaction after the other, and notes how many were acknowledged.
+// Each writes one transaction after the other, the first of a single row: every third record of blue's log is a commit
+// then, such as the one at the very position where the stream begins must not be there twice.
 class Writers {
  public:
   explicit Writers(int count) {
@@ -32,10 +34,13 @@ class Writers {
  private:
   void write(int number) {
     auto blue = admin(blue_alone());
+    run(blue, "SET synchronous_commit = off");  // blue is not killed here
     for (int i = 1; !is_over_; ++i) {
       const auto id = std::to_string(1'000'000 * (number + 1) + i);
-      run(blue, "INSERT INTO public.items VALUES (" + id + ", 'w', 1); INSERT INTO public.orders (item, at) VALUES (" + id + ", now())");
+      run(blue, "INSERT INTO public.items VALUES (" + id + ", 'w', 1)" +
+                    (number == 0 ? "" : "; INSERT INTO public.orders (item, at) VALUES (" + id + ", now())"));
       ++acknowledged_;
+      std::this_thread::sleep_for(kBetweenWrites);
     }
   }
 
@@ -77,10 +82,12 @@ class Physical : public testing::Test {
     EXPECT_EQ(of_green("SELECT count(*) FROM public.orders"), of_green("SELECT count(DISTINCT id) FROM public.orders"));
   }
 
+  void expect_led_to_only_if_compared();
+
   std::unique_ptr<MadeGreen> world_;
 };
 
-TEST_F(Physical, UnderWritesGreenBeginsExactlyWhereTheStreamDoes) {
+TEST_F(Physical, UnderWritesGreenBeginsWhereTheStreamDoesAndIsLedToOnlyIfCompared) {
   Writers writers(3);
   const auto prepared = world_->command({"prepare", "--yes"});
   writers.stop();
@@ -98,10 +105,10 @@ TEST_F(Physical, UnderWritesGreenBeginsExactlyWhereTheStreamDoes) {
   EXPECT_TRUE(has(world_->marker(), "state production")) << world_->marker();
   EXPECT_EQ(world_->command({"check"}).exit_code, 0);
   EXPECT_EQ(world_->command({"prepare", "--yes"}).exit_code, 0);
+  expect_led_to_only_if_compared();
 }
 
-TEST_F(Physical, ItIsLedToOnlyWhenItWasComparedRowForRow) {
-  ASSERT_EQ(world_->command({"prepare", "--yes"}).exit_code, 0);
+void Physical::expect_led_to_only_if_compared() {
   const auto refused = world_->command({"switch", "--confirm", "shop"});
   EXPECT_EQ(refused.exit_code, kRefused);
   EXPECT_EQ(error_id(refused), "verify.required") << refused.json;
@@ -127,22 +134,18 @@ TEST_F(Physical, AKilledPrepareGoesOnOrBeginsAnew) {
   expect_equal();
 }
 
-TEST_F(Physical, OneRecordFurtherIsSeen) {
-  const auto answer = world_->command({"prepare", "--yes"}, {{"VERDIGRIS_MUTANT", "inclusive_start"}});
-  EXPECT_EQ(answer.exit_code, kFailed);
-  EXPECT_EQ(error_id(answer), "provision.recovery-end") << answer.json;
+// Each fault, seeded; between them abandon takes back what there is of a copy that nobody gets into.
+TEST_F(Physical, OneRecordFurtherOrBluesJournalIsSeen) {
+  const auto further = world_->command({"prepare", "--yes"}, {{"VERDIGRIS_MUTANT", "inclusive_start"}});
+  EXPECT_EQ(further.exit_code, kFailed);
+  EXPECT_EQ(error_id(further), "provision.recovery-end") << further.json;
   const auto abandoned = world_->command({"abandon", "--confirm", "shop"});
   EXPECT_EQ(abandoned.exit_code, 0) << abandoned.json << abandoned.errors;
   EXPECT_EQ(of_blue("SELECT count(*) FROM pg_replication_slots"), "0");
   EXPECT_EQ(of_blue("SELECT count(*) FROM pg_namespace WHERE nspname = 'verdigris'"), "0");
-  EXPECT_EQ(world_->command({"prepare", "--yes"}).exit_code, 0);
-  EXPECT_EQ(world_->difference(), "");
-}
-
-TEST_F(Physical, WithBluesJournalItIsTakenForBlue) {
-  const auto answer = world_->command({"prepare", "--yes"}, {{"VERDIGRIS_MUTANT", "journal_of_blue_kept"}});
-  EXPECT_EQ(answer.exit_code, kRefused);
-  EXPECT_EQ(error_id(answer), "target.same") << answer.json;
+  const auto taken = world_->command({"prepare", "--yes"}, {{"VERDIGRIS_MUTANT", "journal_of_blue_kept"}});
+  EXPECT_EQ(taken.exit_code, kRefused);
+  EXPECT_EQ(error_id(taken), "target.same") << taken.json;
 }
 
 TEST_F(Physical, WhatACopyCannotBeIsRefused) {
@@ -156,6 +159,11 @@ TEST_F(Physical, WhatACopyCannotBeIsRefused) {
   auto blue = admin(blue_alone());
   run(blue, "ALTER SUBSCRIPTION other SET (slot_name = NONE)");
   run(blue, "DROP SUBSCRIPTION other");
+  EXPECT_EQ(prepare_until("provision:begun"), kKilled);
+  EXPECT_EQ(of_blue("SELECT count(*) FROM pg_replication_slots"), "1");
+  EXPECT_EQ(world_->command({"abandon", "--confirm", "shop"}).exit_code, 0);
+  EXPECT_EQ(of_blue("SELECT count(*) FROM pg_replication_slots"), "0");
+  EXPECT_FALSE(std::filesystem::exists(world_->data().string() + ".verdigris")) << "the workshop is left";
 }
 
 }  // namespace

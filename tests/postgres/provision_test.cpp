@@ -201,10 +201,16 @@ TEST(Provision, WhatCouldNotBeMadeDurableIsCopiedAnew) {
   EXPECT_EQ(error_id(failed), "provision.sync") << failed.json;
   EXPECT_TRUE(holds(world.marker(), "state lost")) << world.marker();
   std::filesystem::remove(world.dir() / "no-sync");
+  std::ofstream(world.dir() / "unclean");
+  const auto unclean = world.command({"prepare", "--yes"});
+  EXPECT_EQ(unclean.exit_code, kFailedCode) << unclean.json;
+  EXPECT_EQ(error_id(unclean), "provision.unclean") << unclean.json;
+  std::filesystem::remove(world.dir() / "unclean");
   std::ofstream(world.dir() / "programs");
   const auto prepared = world.command({"prepare", "--yes"});
   EXPECT_EQ(prepared.exit_code, 0) << prepared.json << prepared.errors;
-  EXPECT_TRUE(holds(prepared.errors, "could not be made durable")) << prepared.errors;
+  EXPECT_TRUE(holds(unclean.errors, "could not be made durable")) << unclean.errors;
+  EXPECT_TRUE(holds(prepared.errors, "ended without a shutdown")) << prepared.errors;
   EXPECT_EQ(world.programs(), "init start stop-fast sync start ");
   expect_good(world);
 }

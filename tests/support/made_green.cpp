@@ -146,7 +146,9 @@ void MadeGreen::watch_programs() {
   put("initdb", "case \"$*\" in *--sync-only*) [ -e " + (dir_.path() / "no-sync").string() +
                     " ] && { echo 'could not fsync' >&2; exit 1; }; echo -n 'sync ' >> " + log + ";; *) echo -n 'init ' >> " + log + ";; esac\n");
   put("pg_ctl", "case \"$*\" in start*) echo -n 'start ' >> " + log + ";; *'-m fast'*) echo -n 'stop-fast ' >> " + log +
-                    ";; stop*) echo -n 'stop-immediate ' >> " + log + ";; esac\n");
+                    "; [ -e " + (dir_.path() / "unclean").string() + " ] && { p=$(head -1 " +
+                    (data() / "postmaster.pid").string() +
+                    "); kill -9 $p; while kill -0 $p 2>/dev/null; do sleep 0.02; done; exit 1; } ;; stop*) echo -n 'stop-immediate ' >> " + log + ";; esac\n");
   change("bindir: " + real.string(), "bindir: " + ours.string());
 }
 

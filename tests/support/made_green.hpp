@@ -24,7 +24,8 @@ class MadeGreen {
   void change(const std::string& what, const std::string& by);
 
   std::string playbook() const;
-  // From now on green's programs are called through ones that note it, and refuse to sync while a file "no-sync" is there.
+  // From now on green's programs are called through ones that note it, refuse to sync while a file "no-sync" is there, and
+  // kill it instead of stopping it while a file "unclean" is there.
   void watch_programs();
   std::string programs() const;  // that were called: init, sync, start, stop-<mode>, a blank behind each
 
