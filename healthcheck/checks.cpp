@@ -68,6 +68,7 @@ const std::vector<Check>& all_checks() {
       {"durability", durability},
       {"loading", loading},
       {"settings of the apply worker", apply_settings},
+      {"owners of tables", table_owners},
       // What else replicates
       {"foreign replication", foreign_replication},
       {"foreign slots", foreign_slots},

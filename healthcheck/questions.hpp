@@ -20,6 +20,7 @@ Findings slot_wal(const CheckContext& context);        // limits.slot-wal
 Findings durability(const CheckContext& context);      // settings.fsync
 Findings loading(const CheckContext& context);         // target.loading
 Findings apply_settings(const CheckContext& context);  // apply.role-settings
+Findings table_owners(const CheckContext& context);    // apply.table-owners
 // What else replicates
 Findings foreign_replication(const CheckContext& context);  // target.foreign-repl, repl.inbound
 Findings inbound_replication(const CheckContext& context);  // repl.inbound

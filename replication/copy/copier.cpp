@@ -28,7 +28,12 @@ Error table_changed(const Server& source) {
           "Repeat the command when no such work is under way."};
 }
 
-Connection open_target(const Server& target, Deadline deadline) {
+// In which the rows travel: as the target stores them, so that at most one side converts.
+std::string encoding_of(Connection& target, Deadline deadline) {
+  return target.query(Sql("SELECT current_setting('server_encoding')"), deadline).one_row(1).text(0);
+}
+
+Connection open_target(const Server& target, const std::string& encoding, Deadline deadline) {
   // Asynchronous commits: everything is made durable once at the end, and a crash before that starts over.
   Connection session = target.open("copy", deadline, false,
                                    {{"synchronous_commit", "off"},
@@ -36,7 +41,7 @@ Connection open_target(const Server& target, Deadline deadline) {
                                     {"xmloption", "content"},
                                     {"lc_monetary", "C"},
                                     {"lock_timeout", "10s"}});
-  session.execute(Sql("SET session_replication_role = replica"), deadline);
+  session.execute(Sql("SET session_replication_role = replica; SET client_encoding = {}", Literal(encoding)), deadline);
   return session;
 }
 
@@ -71,7 +76,8 @@ CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream,
   const auto names = names_of(items);
   const auto before = storage_digest(source.control(), names, deadline);
   SlotSnapshot slot = create_slot_with_snapshot(source, stream, deadline);
-  Connection keeper = open_under_snapshot(source, "keeper", slot.name, deadline);
+  const auto encoding = encoding_of(target.control(), deadline);
+  Connection keeper = open_under_snapshot(source, "keeper", slot.name, encoding, deadline);
   // The keeper's own: whoever reads under it reads what the keeper's locks protect, and with the keeper it ends.
   const auto snapshot = keeper.query(Sql("SELECT pg_export_snapshot()"), deadline).one_row(1).text(0);
   slot.session.close();
@@ -80,8 +86,8 @@ CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream,
     throw table_changed(source);
   split_tail(items, settings.workers, source.control(), deadline);
   const auto login = [&] { return Deadline::after(kLoginPatience).or_earlier(deadline); };
-  const CopySessions sessions{[&] { return open_under_snapshot(source, "copy", snapshot, login()); },
-                              [&] { return open_target(target, login()); }};
+  const CopySessions sessions{[&] { return open_under_snapshot(source, "copy", snapshot, encoding, login()); },
+                              [&] { return open_target(target, encoding, login()); }};
   const auto look = [&](const CopyProgress& now) { return settings.look ? settings.look(now) : settings.workers; };
   const auto copied = copy_items(std::move(items), settings.workers, sessions, look, deadline);
   // A session that was open already goes on under the snapshot without the locks.
