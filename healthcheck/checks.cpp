@@ -85,6 +85,7 @@ const std::vector<Check>& all_checks() {
       {"dump tool", dump_tool},
       {"target empty", target_empty},
       {"encoding", encoding},
+      {"compression", compression},
       {"extensions", extensions},
       {"event triggers", event_triggers},
       {"replica triggers", replica_triggers},

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "controller/process.hpp"
 #include "controller/sandbox/sandbox_files.hpp"
@@ -34,6 +35,19 @@ class Kinds {
     const auto result = run_tool({arguments, {}, {}}, Deadline::after(120s));
     auto json = nlohmann::json::parse(result.output, nullptr, false);
     return {result.exit_code, json.is_discarded() ? nlohmann::json() : json, result.errors};
+  }
+  ChildProcess start(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), VERDIGRIS_PROGRAM);
+    for (const auto& more : {std::string("--playbook"), (dir_.path() / "verdigris.yaml").string()}) arguments.push_back(more);
+    return ChildProcess::start({.argv = arguments});
+  }
+  // Both databases anew, with these encodings.
+  void recreate(const std::string& blue, const std::string& green) {
+    for (const auto& [server, encoding] : {std::pair(&pair_.blue(), blue), std::pair(&pair_.green(), green)}) {
+      auto postgres = admin(*server, "postgres");
+      run(postgres, "DROP DATABASE shop WITH (FORCE)");
+      run(postgres, "CREATE DATABASE shop TEMPLATE template0 ENCODING '" + encoding + "' LOCALE 'C'");
+    }
   }
   void prepare() {
     const auto answer = command({"prepare", "--yes"});
@@ -110,7 +124,7 @@ TEST_P(DataKinds, AllOfThemArriveAndAreFollowed) {
   const auto [blue_major, green_major] = GetParam();
   NEED_POSTGRES(blue_major);
   NEED_POSTGRES(green_major);
-  Kinds kinds(blue_major, green_major, {"data.unlogged", "data.large-objects"});
+  Kinds kinds(blue_major, green_major, {"data.unlogged", "data.large-objects", "schema.event-triggers"});
   auto blue = kinds.blue();
   create_every_kind(blue);
   kinds.prepare();
@@ -125,7 +139,94 @@ TEST_P(DataKinds, AllOfThemArriveAndAreFollowed) {
   EXPECT_EQ(difference(rows_of_every_kind(blue), rows_of_every_kind(green)), "") << "followed";
   EXPECT_EQ(value(green, "SELECT string_agg(what, ', ' ORDER BY what) FROM public.fired"), "always INSERT, replica INSERT")
       << "only what is to fire in the apply worker";
-  EXPECT_EQ(kinds.command({"verify"}).exit_code, 0) << kinds.command({"verify"}).json;
+  const auto verified = kinds.command({"verify"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.json;
+  // What is waived by name, and nothing else, is not there.
+  EXPECT_EQ(value(green, "SELECT count(*) FROM app.scratch"), "0");
+  EXPECT_EQ(value(green, "SELECT count(*) FROM app.mixed_lost"), "0");
+  EXPECT_EQ(value(green, "SELECT count(*) FROM pg_largeobject_metadata"), "0");
+}
+
+struct Encodings {
+  const char* blue;
+  const char* green;
+  const char* word;  // in blue's sessions of ours
+};
+
+class DataEncodings : public testing::TestWithParam<Encodings> {};
+
+// Names, definitions and rows, copied and followed: what has no encoding byte by byte, what has one letter by letter.
+TEST_P(DataEncodings, LettersArriveAsTheyAre) {
+  NEED_POSTGRES(15);
+  NEED_POSTGRES(17);
+  Kinds kinds(15, 17);
+  kinds.recreate(GetParam().blue, GetParam().green);
+  auto blue = kinds.blue();
+  const auto with_word = [](std::string sql) {
+    for (auto at = sql.find('@'); at != std::string::npos; at = sql.find('@')) sql.replace(at, 1, GetParam().word);
+    return sql;
+  };
+  run(blue, with_word(R"sql(
+    CREATE TABLE public."@" (id int PRIMARY KEY, v text DEFAULT '@', "@" varchar(9), CONSTRAINT "c@" CHECK (v <> 'x@'));
+    CREATE INDEX "i@" ON public."@" ((v || '@')); COMMENT ON TABLE public."@" IS '@';
+    CREATE FUNCTION public.f() RETURNS text LANGUAGE sql AS $$ SELECT '@'::text $$;
+    INSERT INTO public."@" VALUES (1, DEFAULT, '@'), (2, 'plain', NULL), (3, '@@', '');
+    CREATE MATERIALIZED VIEW public.m AS SELECT v || '@' AS v FROM public."@")sql"));
+  kinds.prepare();
+  if (HasFatalFailure()) return;
+  run(blue, with_word(R"sql(
+    INSERT INTO public."@" VALUES (4, DEFAULT, '@'); UPDATE public."@" SET v = v || '@' WHERE id = 2;
+    DELETE FROM public."@" WHERE id = 3)sql"));
+  kinds.catch_up();
+  auto green = kinds.green();
+  for (const char* part :
+       {R"(SELECT string_agg(whole::text, '|' ORDER BY id) FROM public."@" AS whole)", "SELECT public.f()",
+        R"(SELECT obj_description('public."@"'::regclass))", R"(SELECT string_agg(v, '|' ORDER BY v) FROM public.m)",
+        R"(SELECT pg_get_indexdef('public."i@"'::regclass))"}) {
+    const auto sql = with_word(part);
+    EXPECT_EQ(value(green, sql), value(blue, sql)) << sql;
+    EXPECT_NE(value(green, sql).find(GetParam().word), std::string::npos) << sql;
+  }
+  const auto verified = kinds.command({"verify"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.json << verified.errors;
+}
+
+INSTANTIATE_TEST_SUITE_P(Pairs, DataEncodings,
+                         testing::Values(Encodings{"SQL_ASCII", "SQL_ASCII", "caf\xe9\xff"},
+                                         Encodings{"LATIN1", "UTF8", "caf\xc3\xa9"}),
+                         [](const auto& pair) { return std::string(pair.param.blue) + "to" + pair.param.green; });
+
+std::int64_t most_memory_of(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  std::string word;
+  while (status >> word)
+    if (word == "VmHWM:" && status >> word) return std::stoll(word) << 10;
+  return 0;
+}
+
+// The relay holds a part of a row, never all of it.
+TEST(DataSizes, AValueOf200MegabytesPassesThroughASmallController) {
+  NEED_POSTGRES(15);
+  NEED_POSTGRES(17);
+  Kinds kinds(15, 17);
+  auto blue = kinds.blue();
+  run(blue, "CREATE TABLE public.huge (id int PRIMARY KEY, n int, v text);"
+            "INSERT INTO public.huge VALUES (1, 1, repeat(md5('a'), 6553600))");
+  auto prepare = kinds.start({"prepare", "--yes"});
+  std::int64_t most = 0;
+  while (prepare.is_running()) {
+    most = std::max(most, most_memory_of(prepare.pid()));
+    std::this_thread::sleep_for(5ms);
+  }
+  ASSERT_EQ(prepare.exit_code(), 0);
+  EXPECT_GT(most, 5 << 20);
+  EXPECT_LT(most, 100 << 20) << "of " << (200 << 20) << " bytes in one value";
+  run(blue, "UPDATE public.huge SET n = 2; INSERT INTO public.huge VALUES (2, 2, repeat(md5('b'), 655360))");
+  kinds.catch_up();
+  auto green = kinds.green();
+  const std::string all =
+      "SELECT string_agg(concat_ws(' ', id, n, length(v), md5(v)), '|' ORDER BY id) FROM public.huge";
+  EXPECT_EQ(value(green, all), value(blue, all));
 }
 
 INSTANTIATE_TEST_SUITE_P(Majors, DataKinds, testing::Values(std::pair(15, 17), std::pair(13, 15)), [](const auto& pair) {
