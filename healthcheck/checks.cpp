@@ -68,6 +68,7 @@ const std::vector<Check>& all_checks() {
       {"durability", durability},
       {"loading", loading},
       {"settings of the apply worker", apply_settings},
+      {"owners of tables", table_owners},
       // What else replicates
       {"foreign replication", foreign_replication},
       {"foreign slots", foreign_slots},
@@ -84,6 +85,7 @@ const std::vector<Check>& all_checks() {
       {"dump tool", dump_tool},
       {"target empty", target_empty},
       {"encoding", encoding},
+      {"compression", compression},
       {"extensions", extensions},
       {"event triggers", event_triggers},
       {"replica triggers", replica_triggers},

@@ -20,6 +20,7 @@ Findings slot_wal(const CheckContext& context);        // limits.slot-wal
 Findings durability(const CheckContext& context);      // settings.fsync
 Findings loading(const CheckContext& context);         // target.loading
 Findings apply_settings(const CheckContext& context);  // apply.role-settings
+Findings table_owners(const CheckContext& context);    // apply.table-owners
 // What else replicates
 Findings foreign_replication(const CheckContext& context);  // target.foreign-repl, repl.inbound
 Findings inbound_replication(const CheckContext& context);  // repl.inbound
@@ -37,6 +38,7 @@ Findings logins(const CheckContext& context);                 // roles.login
 Findings dump_tool(const CheckContext& context);         // tool.pg-dump
 Findings target_empty(const CheckContext& context);      // target.not-empty
 Findings encoding(const CheckContext& context);          // schema.encoding
+Findings compression(const CheckContext& context);       // schema.compression
 Findings extensions(const CheckContext& context);        // schema.extensions
 Findings event_triggers(const CheckContext& context);    // schema.event-triggers
 Findings replica_triggers(const CheckContext& context);  // schema.replica-triggers
@@ -47,7 +49,7 @@ Findings replica_identity(const CheckContext& context);   // ri.none, ri.full-ty
 Findings unlogged_tables(const CheckContext& context);    // data.unlogged
 Findings extension_tables(const CheckContext& context);   // data.extension-tables
 Findings large_objects(const CheckContext& context);      // data.large-objects
-Findings foreign_tables(const CheckContext& context);     // data.foreign
+Findings foreign_tables(const CheckContext& context);     // data.foreign, data.foreign-partition
 Findings physical_ids(const CheckContext& context);       // data.physical-ids
 Findings generated_columns(const CheckContext& context);  // data.generated
 Findings sequence_headroom(const CheckContext& context);  // data.sequence-headroom

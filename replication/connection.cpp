@@ -152,6 +152,32 @@ Connection open_on_server(const Conninfo& conninfo, const SessionOptions& option
 
 }  // namespace
 
+namespace {
+
+bool says(const Connection& session, const char* parameter, std::string_view value) {
+  const char* text = PQparameterStatus(session.native(), parameter);
+  return text != nullptr && text == value;
+}
+
+// What cannot be asked for at login, since it depends on who answers there.
+Sql session_statement(const Connection& session, bool has_encoding) {
+  std::vector<Sql> settings;
+  // Unknown to older majors, and a role's default for them ended a lease's session (cutover.md).
+  if (session.major() >= 14) settings.push_back(Sql("SET idle_session_timeout = 0"));
+  if (session.major() >= 17) settings.push_back(Sql("SET transaction_timeout = 0"));
+  // Of no encoding: as UTF-8 it would refuse to show what it holds.
+  if (!has_encoding && says(session, "server_encoding", "SQL_ASCII"))
+    settings.push_back(Sql("SET client_encoding = 'SQL_ASCII'"));
+  if (says(session, "is_superuser", "on")) {
+    settings.push_back(Sql("SET session_replication_role = origin"));
+    // Those of the application have no answer to give to our DDL.
+    if (session.major() >= 17) settings.push_back(Sql("SET event_triggers = off"));
+  }
+  return settings.empty() ? Sql("SELECT 1") : Sql::joined(settings, "; ");
+}
+
+}  // namespace
+
 Connection Connection::open(const Conninfo& conninfo, const SessionOptions& options, Deadline deadline) {
   auto pinned = with_keepalives(conninfo);
   // Server-side keepalives free the lease of a vanished host in about 6 s (faults P33).
@@ -166,12 +192,7 @@ Connection Connection::open(const Conninfo& conninfo, const SessionOptions& opti
   for (const auto& [name, value] : options.settings) settings += " -c " + name + "=" + value;
   pinned = pinned.with("options", settings);
   Connection result = open_on_server(pinned, options, deadline);
-  // Unknown to older majors, and a role's default for them ended a lease's session (cutover.md).
-  if (result.major() >= 14) result.execute(Sql("SET idle_session_timeout = 0"), deadline);
-  if (result.major() >= 17) result.execute(Sql("SET transaction_timeout = 0"), deadline);
-  const char* superuser = PQparameterStatus(result.native(), "is_superuser");
-  if (superuser != nullptr && std::string_view(superuser) == "on")
-    result.execute(Sql("SET session_replication_role = origin"), deadline);
+  result.execute(session_statement(result, conninfo.has("client_encoding")), deadline);
   return result;
 }
 

@@ -1,7 +1,8 @@
 // One session with one server. Owned by one thread at a time; moves, does not copy. Every call that may block takes a
 // Deadline; when it passes the session is closed and never used again, because its late answer would meet the next
-// question. Session settings are pinned (cutover.md, "Objects"): search_path=pg_catalog,pg_temp, UTF8, no time-outs of
-// roles or databases, keepalives that free a dead host's locks in about six seconds.
+// question. Session settings are pinned (cutover.md, "Objects"): search_path=pg_catalog,pg_temp, UTF8 (bytes as they are where
+// the database is SQL_ASCII), no time-outs of roles or databases, keepalives that free a dead host's locks in about six
+// seconds, no event triggers where they can be switched off (17).
 #pragma once
 
 #include <libpq-fe.h>

@@ -27,7 +27,9 @@ std::set<Definition> objects(Connection& on, Deadline deadline) {
                                  ORDER BY a.position)
                FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a(type, position)
                JOIN pg_type t ON t.oid = a.type JOIN pg_namespace tn ON tn.oid = t.typnamespace)) AS name,
-             md5(p.prosrc) AS text
+             -- one text in every encoding; what has none cannot be converted
+             CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN md5(p.prosrc)
+                                        ELSE md5(convert_to(p.prosrc, 'UTF8')) END AS text
       FROM pg_proc p JOIN schemas n ON n.oid = p.pronamespace
       UNION ALL
       SELECT 'pg_class'::regclass, c.oid, format('view %s.%s', n.nspname, c.relname), ''

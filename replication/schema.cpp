@@ -171,36 +171,4 @@ std::vector<std::string> missing_post_data(Connection& source, Connection& targe
   return missing;
 }
 
-std::vector<QualifiedName> matviews(Connection& on, bool populated, Deadline deadline) {
-  const Result answer = on.query(Sql(R"(
-    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'm' AND c.relispopulated = $1::bool AND n.nspname !~ '^pg_' ORDER BY c.oid)"),
-                                 {populated ? "true" : "false"}, deadline);
-  std::vector<QualifiedName> list;
-  for (const Row& row : answer.rows(2)) list.emplace_back(row.text(0), row.text(1));
-  return list;
-}
-
-Sql refreshing_statement(const QualifiedName& matview) { return Sql("REFRESH MATERIALIZED VIEW {}", matview); }
-
-int refresh_matviews(Connection& source, Connection& target, Deadline deadline) {
-  const auto filled = matviews(source, true, deadline);
-  int refreshed = 0;
-  for (bool has_progress = true; has_progress;) {
-    has_progress = false;
-    for (const auto& name : matviews(target, false, deadline)) {
-      if (std::find(filled.begin(), filled.end(), name) == filled.end()) continue;
-      try {
-        target.execute(refreshing_statement(name), deadline);
-        has_progress = true;
-        ++refreshed;
-      } catch (const ServerError& error) {
-        // It reads another one that is not filled yet: that one comes first. Anything else is an error.
-        if (error.sqlstate() != "55000") throw;
-      }
-    }
-  }
-  return refreshed;
-}
-
 }  // namespace verdigris

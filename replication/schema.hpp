@@ -58,10 +58,4 @@ std::vector<std::string> missing_tables(Connection& source, Connection& target, 
 std::vector<std::string> missing_post_data(Connection& source, Connection& target, const TableSelection& filter,
                                            Deadline deadline);
 
-// Fills the target's materialized views that are filled on the source, those that others need first. Returns how many.
-int refresh_matviews(Connection& source, Connection& target, Deadline deadline);
-Sql refreshing_statement(const QualifiedName& matview);  // what it sends for each
-// Those that are filled, or those that are not.
-std::vector<QualifiedName> matviews(Connection& on, bool populated, Deadline deadline);
-
 }  // namespace verdigris

@@ -79,9 +79,11 @@ std::string run_schema_tool(const SchemaTools& tools, const std::string& id, con
 }
 
 std::string conninfo_for_tools(const Server& server) {
+  std::string options = "-c default_transaction_read_only=off -c statement_timeout=0 -c lc_messages=C";
+  if (server.major() >= 17) options += " -c event_triggers=off";
   return server.conninfo()
       .with("application_name", "verdigris/" + server.deployment() + "/schema")
-      .with("options", "-c default_transaction_read_only=off -c statement_timeout=0 -c lc_messages=C")
+      .with("options", options)
       .text();
 }
 

@@ -85,7 +85,7 @@ std::shared_ptr<const SchemaDump> young_dump(const Server& source, const Server&
 
 // The program that makes one; dump: a file of its own.
 std::vector<std::string> dumping_command(const SchemaDumpTool& tool, const Server& source, const std::string& dump);
-// Time-outs and read-only defaults of roles and databases must not stop a restore.
+// Time-outs and read-only defaults of roles and databases must not stop a restore, nor event triggers that were there.
 std::string conninfo_for_tools(const Server& server);
 
 // Its output. Throws Error `id` with the first message of a program that fails.

@@ -50,6 +50,19 @@ void require_complete(Connection& on, const Stream& stream, Deadline deadline) {
               "Repeat the command; if it stays so, check the publication's tables.");
 }
 
+// Row security is not known to apply, so it refuses what a policy would look at.
+Sql closed_statement(const Sql& which) {
+  return Sql(R"(
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_roles owner ON owner.oid = c.relowner
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT owner.rolsuper AND {}
+      AND (c.relrowsecurity AND c.relforcerowsecurity AND NOT owner.rolbypassrls
+           OR NOT (has_table_privilege(owner.oid, c.oid, 'INSERT') AND has_table_privilege(owner.oid, c.oid, 'UPDATE')
+                   AND has_table_privilege(owner.oid, c.oid, 'DELETE') AND has_table_privilege(owner.oid, c.oid, 'TRUNCATE')))
+    ORDER BY n.nspname, c.relname)",
+             which);
+}
+
 // Any process of the subscription: apply, its parallel helpers, table synchronisation.
 bool has_workers(Connection& on, unsigned subscription, std::vector<std::string>& pids, Deadline deadline) {
   const Result answer = on.query(Sql("SELECT pid FROM pg_stat_subscription WHERE subid = $1 AND pid IS NOT NULL"),
@@ -64,6 +77,14 @@ bool has_workers(Connection& on, unsigned subscription, std::vector<std::string>
              {text_array(pids)}, deadline)
       .one_row(1)
       .boolean(0);
+}
+
+bool has_closed_table(Connection& on, const Stream& stream, Deadline deadline) {
+  const Sql held(R"(
+    c.oid IN (SELECT r.srrelid FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
+              WHERE s.subname = {} AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())))",
+                 Literal(stream.name));
+  return !on.query(closed_statement(held), deadline).rows(2).empty();
 }
 
 }  // namespace
@@ -133,7 +154,16 @@ void create_subscription(Server& receiver, const Stream& stream, const Conninfo&
                     {std::to_string(deadline.remaining().count() + 1)});
   transaction.execute(creating_statement(stream, publisher, on.major(), publisher_major, origin_none));
   require_complete(on, stream, deadline);
+  if (on.major() >= 16 && has_closed_table(on, stream, deadline)) transaction.execute(owning_statement(stream));
   transaction.commit();
+}
+
+std::vector<QualifiedName> closed_to_their_owners(Connection& on, Deadline deadline) {
+  const Result answer =
+      on.query(closed_statement(Sql("n.nspname !~ '^(pg_|information_schema$|verdigris$)'")), deadline);
+  std::vector<QualifiedName> names;
+  for (const Row& row : answer.rows(2)) names.emplace_back(row.text(0), row.text(1));
+  return names;
 }
 
 void require_all_tables(Connection& on, const Stream& stream, const std::vector<QualifiedName>& published,
@@ -172,6 +202,10 @@ void flush_each_commit(Connection& on, const Stream& stream, bool is_flushed, De
   const auto row = result.at_most_one_row(1);
   if (!row || row->text(0) == wanted) return;
   on.execute(flushing_statement(stream, is_flushed), deadline);
+}
+
+Sql owning_statement(const Stream& stream) {
+  return Sql("ALTER SUBSCRIPTION {} SET (run_as_owner = true)", stream.identifier());
 }
 
 Sql flushing_statement(const Stream& stream, bool is_flushed) {

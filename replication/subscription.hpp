@@ -38,7 +38,12 @@ std::int64_t apply_errors(Connection& on, unsigned subscription_oid, Deadline de
 
 SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadline deadline);
 
-// Changes nothing if it exists. publisher is the connection as the receiver's server reaches it. Throws ServerError if
+// Tables of that server, of every kind that may be replicated into, that their owners cannot write to: row security is
+// forced on them, or rights were revoked. From 16 on an apply worker acts as the owner of each table, and stops there.
+std::vector<QualifiedName> closed_to_their_owners(Connection& on, Deadline deadline);
+
+// Changes nothing if it exists. If one of its tables is closed to its owner, the apply worker acts as the subscription's
+// for all of them, as it always does up to 15. publisher is the connection as the receiver's server reaches it. Throws ServerError if
 // that server cannot be reached from there or a published table is missing here, Error("subscription.incomplete") if a
 // table is not in state r; then there is no subscription.
 void create_subscription(Server& receiver, const Stream& stream, const Conninfo& publisher, int publisher_major,
@@ -67,6 +72,7 @@ void drop_subscription(Connection& on, const Stream& stream, Deadline deadline);
 Sql creating_statement(const Stream& stream, const Conninfo& publisher, int receiver_major, int publisher_major,
                        bool origin_none);
 Sql no_lock_timeout_statement(const Identifier& database);
+Sql owning_statement(const Stream& stream);
 Sql flushing_statement(const Stream& stream, bool is_flushed);
 Sql enabling_statement(const Stream& stream);
 Sql disabling_statement(const Stream& stream);

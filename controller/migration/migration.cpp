@@ -33,7 +33,10 @@ void run_text(Connection& on, const Migration& migration, const std::string& tex
   try {
     with_lock_retries(on, "migration " + migration.name, lock_timeout, deadline, [&](Transaction& transaction) {
       transaction.execute(Sql(R"(SET LOCAL search_path TO "$user", public)"));
+      // It is the application's DDL, not ours: what answers it elsewhere answers it here.
+      if (on.major() >= 17) transaction.execute(Sql("SET LOCAL event_triggers = on"));
       transaction.execute(Sql::written_by_operator(text));
+      if (on.major() >= 17) transaction.execute(Sql("SET LOCAL event_triggers = off"));
       transaction.execute(Sql("SET LOCAL search_path TO pg_catalog, pg_temp"));
       record(transaction);
     });

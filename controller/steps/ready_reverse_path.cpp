@@ -110,22 +110,28 @@ Readiness ReadyReversePath::check(Deadline deadline) {
   return Ready{};
 }
 
+void ReadyReversePath::add_creating(PlannedActs& out, Deadline deadline) {
+  out.push_back({source_->color(), creating_statement(back_, publisher_, source_->major(), target_->major(), true).text()});
+  if (source_->major() >= 16 && !closed_to_their_owners(source_->control(), deadline).empty())
+    out.push_back({source_->color(), owning_statement(back_).text()});
+}
+
 // Before the target follows, its tables are not there or not as the migrations will leave them.
-PlannedActs ReadyReversePath::unknown_statements() {
-  const std::string there = target_->color(), here = source_->color();
+PlannedActs ReadyReversePath::unknown_statements(Deadline deadline) {
+  const std::string there = target_->color();
   PlannedActs out{saving(*target_, "<identity:table, for each that has none by then>", "<what was there>"),
                   {there, "ALTER TABLE <table> REPLICA IDENTITY <one of its indexes, or FULL>"},
                   {there, recording_statement().text(), {target_->deployment(), "left-out:" + back_.name, "<columns that only it has>"}}};
   for (const auto& statement : publishing_statements(back_, Sql("<its tables, without the columns that only it has>")))
     out.push_back({there, statement.text()});
   out.push_back({there, create_slot_statement().text(), {back_.name}});
-  out.push_back({here, creating_statement(back_, publisher_, source_->major(), target_->major(), true).text()});
+  add_creating(out, deadline);
   return out;
 }
 
 PlannedActs ReadyReversePath::statements(Deadline deadline) {
   const auto forward = Stream::leaving(source_->color(), source_->deployment());
-  if (!subscription_brief(target_->control(), forward, deadline).exists) return unknown_statements();
+  if (!subscription_brief(target_->control(), forward, deadline).exists) return unknown_statements(deadline);
   if (std::holds_alternative<Done>(check(deadline))) return {};
   Connection& target = target_->control();
   const std::string there = target_->color(), here = source_->color();
@@ -141,7 +147,7 @@ PlannedActs ReadyReversePath::statements(Deadline deadline) {
   if (is_new && slot_state(target, back_, deadline).exists) out.push_back({there, drop_slot_statement().text(), {back_.name}});
   for (const auto& statement : publishing_statements(target, back_, tables, deadline)) out.push_back({there, statement.text()});
   if (is_new) out.push_back({there, create_slot_statement().text(), {back_.name}});
-  out.push_back({here, creating_statement(back_, publisher_, source_->major(), target_->major(), true).text()});
+  add_creating(out, deadline);
   return out;
 }
 

@@ -35,7 +35,8 @@ class ReadyReversePath final : public Step {
     std::vector<std::string> left_out;  // columns that only the target has
   };
   Wanted wanted(Deadline deadline);
-  PlannedActs unknown_statements();
+  PlannedActs unknown_statements(Deadline deadline);
+  void add_creating(PlannedActs& out, Deadline deadline);
   bool is_subscription_right(Deadline deadline);
   void require_not_enabled(Deadline deadline);
 

@@ -2,6 +2,7 @@
 
 #include "controller/shared_acts.hpp"
 #include "replication/control_schema.hpp"
+#include "replication/matviews.hpp"
 #include "replication/replica_identity.hpp"
 
 namespace verdigris {
@@ -36,8 +37,10 @@ PlannedActs RestoreConstraints::statements(Deadline deadline) {
                            settings_.workers, saving(*target_, kRestThere, "true"));
     out.push_back(saving(*target_, "<identity:table, for each that is given one on " + source_->color() + ">", "<what was there>"));
   }
-  for (const auto& view : matviews(source_->control(), true, deadline))
-    out.push_back({target_->color(), refreshing_statement(view).text()});
+  const auto views = matviews_to_fill(source_->control(), deadline);
+  for (const auto& view : views) out.push_back({target_->color(), filling_statement(view.name).text()});
+  for (const auto& view : views)
+    if (!view.stays_filled) out.push_back({target_->color(), emptying_statement(view.name).text()});
   out.push_back(saving(*target_, kConstraintsDone, "true"));
   return out;
 }
@@ -53,7 +56,7 @@ std::string RestoreConstraints::apply(Deadline deadline) {
   }
   // The identities that we gave came along with the dump; what was there before must be known here too.
   if (!settings_.is_present) copy_saved_identities(source_->control(), target, target_->deployment(), deadline);
-  const int views = refresh_matviews(source_->control(), target, deadline);
+  const int views = refresh_matviews(source_->control(), *target_, deadline);
   save_value(target, target_->deployment(), kConstraintsDone, "true", deadline);
   return (settings_.is_present ? std::string("indexes were there") : std::string("keys, indexes and triggers built")) +
          ", " + std::to_string(views) + " materialized views filled";

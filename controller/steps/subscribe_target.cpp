@@ -19,12 +19,17 @@ Readiness SubscribeTarget::check(Deadline deadline) {
                  "Run abandon, then prepare again."};
 }
 
-PlannedActs SubscribeTarget::statements(Deadline) {
+PlannedActs SubscribeTarget::statements(Deadline deadline) {
   const std::string there = target_->color();
-  return {{there, creating_statement(stream_, publisher_, target_->major(), source_->major(), false).text()},
+  PlannedActs out{{there, creating_statement(stream_, publisher_, target_->major(), source_->major(), false).text()}};
+  // Of the source, since the target may have no table yet.
+  if (target_->major() >= 16 && !closed_to_their_owners(source_->control(), deadline).empty())
+    out.push_back({there, owning_statement(stream_).text()});
+  out.insert(out.end(), {
           {there, no_lock_timeout_statement(Identifier(target_->dbname())).text() + "<, if it has a lock timeout>"},
           {there, flushing_statement(stream_, false).text()},
-          {there, enabling_statement(stream_).text()}};
+          {there, enabling_statement(stream_).text()}});
+  return out;
 }
 
 std::string SubscribeTarget::apply(Deadline deadline) {

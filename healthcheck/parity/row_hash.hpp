@@ -28,6 +28,7 @@ enum class HashKind {
   macaddr,
   date,
   bytea,
+  xml,  // by its text, too, but as it is printed
   by_text,
 };
 

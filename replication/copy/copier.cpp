@@ -23,7 +23,7 @@ bool is_alive(Connection& session) {
   }
 }
 
-Connection open_target(const Server& target, Deadline deadline) {
+Connection open_target(const Server& target, const std::string& encoding, Deadline deadline) {
   // Asynchronous commits: everything is made durable once at the end. A crash before that takes what is noted of an item
   // along with its rows.
   Connection session = target.open("copy", deadline, false,
@@ -32,7 +32,7 @@ Connection open_target(const Server& target, Deadline deadline) {
                                     {"xmloption", "content"},
                                     {"lc_monetary", "C"},
                                     {"lock_timeout", "10s"}});
-  session.execute(Sql("SET session_replication_role = replica"), deadline);
+  session.execute(Sql("SET session_replication_role = replica; SET client_encoding = {}", Literal(encoding)), deadline);
   return session;
 }
 
@@ -55,8 +55,8 @@ CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream,
   if (settings.say && !ground.account.empty()) settings.say(ground.account);
   const auto login = [&] { return Deadline::after(kLoginPatience).or_earlier(deadline); };
   const CopySessions sessions{
-      [&] { return open_under_snapshot(source, "copy", ground.snapshot, login()); },
-      [&] { return open_target(target, login()); },
+      [&] { return open_under_snapshot(source, "copy", ground.snapshot, ground.encoding, login()); },
+      [&] { return open_target(target, ground.encoding, login()); },
       [&](Connection& on, const auto& items) { note_copied(on, target.deployment(), ground.run, items, deadline); },
       settings.throttle};
   const auto look = [&](const CopyProgress& now) { return settings.look ? settings.look(now) : settings.workers; };

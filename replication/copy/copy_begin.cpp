@@ -39,6 +39,7 @@ class Beginning {
     choose_formats(ground.items, source_.control(), target_.control(), deadline_);
     for (const auto& item : ground.items) ground.names.push_back(item.table);
     std::ranges::sort(ground.names);
+    ground.encoding = target_.control().query(Sql("SELECT current_setting('server_encoding')"), deadline_).one_row(1).text(0);
   }
 
   std::string digest(const CopyGround& ground) { return storage_digest(source_.control(), ground.names, deadline_); }
@@ -95,7 +96,7 @@ class Beginning {
 
   // Our own session and name: whoever reads under it reads what its locks protect, and with it that ends.
   void stand_on(CopyGround& ground, const std::string& snapshot) {
-    ground.locks.emplace(open_under_snapshot(source_, "keeper", snapshot, deadline_));
+    ground.locks.emplace(open_under_snapshot(source_, "keeper", snapshot, ground.encoding, deadline_));
     ground.snapshot = ground.locks->query(Sql("SELECT pg_export_snapshot()"), deadline_).one_row(1).text(0);
     lock_tables(*ground.locks, ground.names, deadline_);
   }

@@ -21,6 +21,7 @@ struct CopyGround {
   // Our own session under the snapshot, with the locks, and the name it gave the snapshot; nothing if all rows are there.
   std::optional<Connection> locks;
   std::string snapshot;
+  std::string encoding;  // in which the rows travel: as the target stores them, so that at most one side converts
   std::optional<SnapshotKeeper> keeper;
   std::string account;  // "went on: 37 of 40 tables were there", "begun anew: ..."; empty for a first run
 };

@@ -61,13 +61,14 @@ Error table_changed(const Server& source) {
 }
 
 Connection open_under_snapshot(const Server& source, const std::string& role, const std::string& snapshot,
-                               Deadline deadline) {
+                               const std::string& encoding, Deadline deadline) {
   Connection session = source.open(role, deadline, true,
                                    {{"synchronize_seqscans", "off"},
                                     {"max_parallel_workers_per_gather", "0"},
                                     {"xmloption", "content"},
                                     {"lc_monetary", "C"},
                                     {"lock_timeout", "3s"}});
+  session.execute(Sql("SET client_encoding = {}", Literal(encoding)), deadline);
   session.execute(Sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), deadline);
   try {
     session.execute(Sql("SET TRANSACTION SNAPSHOT {}", Literal(snapshot)), deadline);

@@ -22,9 +22,9 @@ SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Dea
 Error snapshot_lost(const std::string& why);
 Error table_changed(const Server& source);
 
-// A session whose transaction reads under the snapshot.
+// A session whose transaction reads under the snapshot, and sends text in that encoding.
 Connection open_under_snapshot(const Server& source, const std::string& role, const std::string& snapshot,
-                               Deadline deadline);
+                               const std::string& encoding, Deadline deadline);
 
 // On a session under the snapshot: ACCESS SHARE on all, because TRUNCATE and rewrites are not MVCC-safe.
 void lock_tables(Connection& under_snapshot, const std::vector<QualifiedName>& tables, Deadline deadline);

@@ -100,7 +100,7 @@ Sql ending_keepers_statement() {
 
 SnapshotKeeper keep_snapshot(Server& source, const Stream& stream, const std::string& snapshot, Lsn unread,
                              const KeepingTerms& terms, Deadline deadline) {
-  Connection session = open_under_snapshot(source, kKeeper, snapshot, deadline);
+  Connection session = open_under_snapshot(source, kKeeper, snapshot, "SQL_ASCII", deadline);
   const auto name = session.query(Sql("SELECT pg_export_snapshot()"), deadline).one_row(1).text(0);
   leave_at_work(source, session, keeping_statement(source.deployment(), stream, unread.text(), terms), deadline);
   SnapshotKeeper keeper{name, std::move(session), std::nullopt};

@@ -44,6 +44,10 @@ const std::vector<Question>& questions_about_the_way() {
       {"standby", "", "ALTER DATABASE shop SET default_transaction_read_only = on", "target.read-only", Level::fail,
        "read only"},
       {"apply_settings", "", "ALTER DATABASE shop SET lock_timeout = '1s'", "apply.role-settings", Level::fail, "1s"},
+      {"table_owners",
+       "CREATE TABLE mine (id int PRIMARY KEY); ALTER TABLE mine OWNER TO app_owner;"
+       "ALTER TABLE mine ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+       "", "apply.table-owners", Level::warn, "public.mine"},
       {"foreign_replication", "",
        "CREATE SUBSCRIPTION theirs CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false)", "target.foreign-repl",
        Level::fail, "theirs"},
@@ -73,6 +77,8 @@ const std::vector<Question>& questions_about_the_schema() {
        "CREATE EVENT TRIGGER strict ON ddl_command_start EXECUTE FUNCTION f();"
        "ALTER EVENT TRIGGER strict ENABLE ALWAYS",
        "", "schema.event-triggers", Level::fail, "strict"},
+      {"compression", "CREATE TABLE small (id int PRIMARY KEY, v text COMPRESSION lz4)", "", "schema.compression",
+       Level::fail, "public.small.v"},
       {"replica_triggers",
        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
        "CREATE TABLE t (id int PRIMARY KEY); CREATE TRIGGER audit AFTER INSERT ON t EXECUTE FUNCTION f();"
@@ -93,6 +99,10 @@ const std::vector<Question>& questions_about_the_schema() {
        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE far (a int) SERVER "
        "s",
        "", "data.foreign", Level::warn, "public.far"},
+      {"foreign_tables",
+       "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE TABLE tree (a int) PARTITION BY LIST (a);"
+       "CREATE FOREIGN TABLE leaf PARTITION OF tree FOR VALUES IN (1) SERVER s",
+       "", "data.foreign-partition", Level::fail, "public.leaf"},
       {"physical_ids", "CREATE TABLE refs (a int PRIMARY KEY, b regclass, c xid)", "", "data.physical-ids", Level::warn,
        "public.refs.b regclass"},
       {"generated_columns", "CREATE TABLE g (a int PRIMARY KEY, b int GENERATED ALWAYS AS (a * 2) STORED)",

@@ -347,7 +347,7 @@ TEST_F(CopyResume, WithoutAControllerTheSlotIsDroppedIfItMakesBlueKeepTooMuch) {
       EXPECT_TRUE(is_soon_without_keeper(6s));
       EXPECT_EQ(value(blue->control(), kGuards), "1");
       EXPECT_FALSE(is_snapshot_kept(blue->control(), "shop", soon()));
-      EXPECT_EQ(error_of([&] { open_under_snapshot(*blue, "copy", name, soon()); }), "copy.snapshot-lost");
+      EXPECT_EQ(error_of([&] { open_under_snapshot(*blue, "copy", name, "UTF8", soon()); }), "copy.snapshot-lost");
       run(blue->control(), "CREATE TABLE public.later (a int)");
       EXPECT_TRUE(wait_until(Deadline::after(4s), [&] { return value(blue->control(), kHeldUp) == "0"; }));
       EXPECT_TRUE(slot_state(blue->control(), kResumed, soon()).exists);
@@ -385,7 +385,7 @@ TEST(SnapshotKeeper, NeedsNoClientOnAnyMajorAndEndsWithTheSlot) {
     }
     run(blue.control(), "INSERT INTO public.t VALUES (2)");
     std::this_thread::sleep_for(2500ms);
-    auto reader = open_under_snapshot(blue, "copy", name, soon());
+    auto reader = open_under_snapshot(blue, "copy", name, "UTF8", soon());
     EXPECT_EQ(value(reader, "SELECT count(*) FROM public.t"), "1");
     EXPECT_EQ(value(blue.control(), "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.application_name = 'verdigris/shop/snapshot' AND relation = 'public.t'::regclass"), "0");
     reader.close();
@@ -393,7 +393,7 @@ TEST(SnapshotKeeper, NeedsNoClientOnAnyMajorAndEndsWithTheSlot) {
     EXPECT_TRUE(wait_until(Deadline::after(4s), [&] {
       return value(blue.control(), "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'verdigris/shop/s%'") == "0";
     }));
-    EXPECT_EQ(error_of([&] { open_under_snapshot(blue, "copy", name, soon()); }), "copy.snapshot-lost");
+    EXPECT_EQ(error_of([&] { open_under_snapshot(blue, "copy", name, "UTF8", soon()); }), "copy.snapshot-lost");
   }
 }
 
