@@ -14,11 +14,13 @@ Findings table_owners(const CheckContext& context) {
   Findings findings;
   for (Server* server : context.both()) {
     if (server->major() < 16) continue;
-    findings.push_back(warn(id,
-                            server->color() + ": owners that forced row security or revoked rights keep from their tables: " +
-                                some_of(names) + "; the apply worker acts as role \"" + server->user() + "\" on all",
-                            "Make sure that you trust all who own tables: their ALWAYS and REPLICA triggers, CHECKs and "
-                            "generated columns run with that role's rights there, as up to PostgreSQL 15."));
+    findings.push_back(fail(id,
+                            server->color() + ": owners that forced row security or revoked rights keep from their tables, "
+                                              "where the apply worker would stop: " + some_of(names),
+                            "Let the owners write there; or, if you trust all who own tables, accept apply.table-owners under "
+                            "waivers: the apply worker acts as role \"" + server->user() + "\" on all of them then, and their "
+                            "ALWAYS and REPLICA triggers, CHECKs and generated columns run with its rights, as up to "
+                            "PostgreSQL 15."));
   }
   if (findings.empty()) findings.push_back(pass(id, "up to 15 the apply worker never acts as the owner of a table"));
   return findings;

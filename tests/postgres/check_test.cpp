@@ -47,7 +47,7 @@ const std::vector<Question>& questions_about_the_way() {
       {"table_owners",
        "CREATE TABLE mine (id int PRIMARY KEY); ALTER TABLE mine OWNER TO app_owner;"
        "ALTER TABLE mine ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
-       "", "apply.table-owners", Level::warn, "public.mine"},
+       "", "apply.table-owners", Level::fail, "public.mine"},
       {"foreign_replication", "",
        "CREATE SUBSCRIPTION theirs CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false)", "target.foreign-repl",
        Level::fail, "theirs"},
