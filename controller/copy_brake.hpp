@@ -9,6 +9,7 @@
 #include "controller/playbook.hpp"
 #include "replication/copy/throttle.hpp"
 #include "replication/server.hpp"
+#include "replication/source_load.hpp"
 
 namespace verdigris {
 
@@ -25,9 +26,12 @@ class CopyBrake {
   CopyThrottle* throttle() const { return throttle_.get(); }
 
  private:
+  std::string slow_commit(Deadline deadline);
+
   Server& source_;
   LoadLimits limits_;
   std::unique_ptr<CopyThrottle> throttle_ = std::make_unique<CopyThrottle>();
+  CommitProbe probe_;
   std::string held_by_;
   std::optional<Deadline> next_look_;
 };

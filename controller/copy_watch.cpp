@@ -45,7 +45,7 @@ int CopyWatch::look(const CopyProgress& now, Deadline deadline) {
   limit_.require_kept(deadline);
   if (next_note_ && (now.under_way.empty() || !next_note_->has_passed())) return workers_;
   next_note_ = Deadline::after(kNoteEvery);
-  note_value(target_.control(), target_.deployment(), kCopyNote, note_of(now, limit_, brake_).dump(), deadline);
+  note_value(target_.control(), target_.deployment(), kCopyNote, note_of(now, limit_, brake_).dump(-1, ' ', false, Json::error_handler_t::replace), deadline);
   if (const auto workers = wanted(kWantedWorkers, deadline))
     workers_ = static_cast<int>(std::clamp<std::int64_t>(*workers, 1, kMostCopyWorkers));
   if (const auto rate = wanted(kWantedRate, deadline)) brake_.set_rate(std::max<std::int64_t>(*rate, 0));

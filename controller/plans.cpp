@@ -75,6 +75,11 @@ SetReplicaIdentity::Settings identity_of(const Deployment& d) {
           d.playbook().replication.schema == SchemaMode::present};
 }
 
+ApplyAs apply_as(const Deployment& d) {
+  const bool is_waived = std::ranges::any_of(d.playbook().waivers, [](const auto& one) { return one.id == "apply.table-owners"; });
+  return is_waived ? ApplyAs::whoever_is_needed : ApplyAs::owners_of_tables;
+}
+
 std::vector<Migration> migrations_of(const Deployment& d) {
   const auto& dir = d.playbook().migrations.dir;
   return dir ? load_migrations(*dir) : std::vector<Migration>{};
@@ -149,12 +154,12 @@ Plan preparation(Deployment& d, std::shared_ptr<ProvisionedGreen> loaded, bool d
   if (loaded)
     plan.then<LeaveLoadProfile>(blue, green, loaded, [&d](Deadline deadline) { d.reopen(deadline); },
                                 reporting_within_limit(d, blue, forward));
-  plan.then<SubscribeTarget>(blue, green, forward, d.reachable_as("blue"))
+  plan.then<SubscribeTarget>(blue, green, forward, d.reachable_as("blue"), apply_as(d))
       .then<AnalyzeTarget>(green, d.playbook().replication.copy_workers)
       .then<CatchUp>(blue, green, forward, reporting_within_limit(d, blue, forward))
       .then<InstallSourceFence>(blue, lock_timeout)
       .then<ReadyReversePath>(blue, green, stream_from(*green), d.reachable_as("green"), filter_of(d),
-                              ReadyReversePath::OnUndo::remove);
+                              ReadyReversePath::OnUndo::remove, apply_as(d));
   return plan;
 }
 
@@ -191,7 +196,7 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
   const auto to = d.endpoint(target->color());
   Plan plan;
   plan.then<ReadyReversePath>(source, target, back, d.reachable_as(target->color()), filter_of(d),
-                              ReadyReversePath::OnUndo::keep)
+                              ReadyReversePath::OnUndo::keep, apply_as(d))
       .then<StageTraffic>(d.traffic(), from, to, max_pause.value_or(d.playbook().cutover.max_pause))
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), d.facts())
       .waits_here();

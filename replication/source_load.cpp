@@ -1,6 +1,6 @@
 #include "replication/source_load.hpp"
 
-#include <chrono>
+#include "replication/poll.hpp"
 
 namespace verdigris {
 namespace {
@@ -29,13 +29,29 @@ std::string passed_limit(Connection& on, const LoadLimits& limits, Deadline dead
       return "a standby of " + on.server() + " is " + milliseconds_text(lag) + " behind, " +
              milliseconds_text(limits.standby_lag.count()) + " are allowed";
   }
-  if (limits.commit.count() == 0) return {};
-  const auto began = std::chrono::steady_clock::now();
-  on.query(empty_commit_statement(), deadline);
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-  if (took <= limits.commit) return {};
-  return "a commit on " + on.server() + " takes " + milliseconds_text(took.count()) + ", " +
-         milliseconds_text(limits.commit.count()) + " are allowed";
+  return {};
+}
+
+std::chrono::milliseconds CommitProbe::measure(const Server& on, std::chrono::milliseconds patience, Deadline deadline) {
+  using Clock = std::chrono::steady_clock;
+  try {
+    if (!began_) {
+      if (!session_ || !session_->is_open()) session_.emplace(on.open("commit", deadline));
+      began_ = Clock::now();
+      session_->send(empty_commit_statement(), deadline);
+    }
+    const bool is_over = wait_until(Deadline::after(patience).or_earlier(deadline), [&] { return session_->has_answer(); });
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - *began_);
+    if (is_over) {
+      session_->receive(deadline);
+      began_.reset();
+    }
+    return took;
+  } catch (...) {
+    session_.reset();
+    began_.reset();
+    throw;
+  }
 }
 
 }  // namespace verdigris

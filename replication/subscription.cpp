@@ -145,7 +145,7 @@ Sql creating_statement(const Stream& stream, const Conninfo& publisher, int rece
 }
 
 void create_subscription(Server& receiver, const Stream& stream, const Conninfo& publisher, int publisher_major,
-                         bool origin_none, Deadline deadline) {
+                         bool origin_none, ApplyAs apply_as, Deadline deadline) {
   Connection& on = receiver.control();
   if (subscription_state(on, stream, deadline).exists) return;
   Transaction transaction(on, deadline);
@@ -154,7 +154,14 @@ void create_subscription(Server& receiver, const Stream& stream, const Conninfo&
                     {std::to_string(deadline.remaining().count() + 1)});
   transaction.execute(creating_statement(stream, publisher, on.major(), publisher_major, origin_none));
   require_complete(on, stream, deadline);
-  if (on.major() >= 16 && has_closed_table(on, stream, deadline)) transaction.execute(owning_statement(stream));
+  if (on.major() >= 16 && has_closed_table(on, stream, deadline)) {
+    if (apply_as == ApplyAs::owners_of_tables)
+      throw Refused("apply.table-owners",
+                    on.server() + ": the owner of a table may not write to it any more, so the apply worker would stop there",
+                    "See verdigris check, which names it; accept apply.table-owners under waivers only if you trust all who "
+                    "own tables.");
+    transaction.execute(owning_statement(stream));
+  }
   transaction.commit();
 }
 

@@ -42,12 +42,15 @@ SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadl
 // forced on them, or rights were revoked. From 16 on an apply worker acts as the owner of each table, and stops there.
 std::vector<QualifiedName> closed_to_their_owners(Connection& on, Deadline deadline);
 
+// Whether an apply worker of 16 and later may act as the subscription's owner, and run what owners of tables have written.
+enum class ApplyAs { owners_of_tables, whoever_is_needed };
+
 // Changes nothing if it exists. If one of its tables is closed to its owner, the apply worker acts as the subscription's
-// for all of them, as it always does up to 15. publisher is the connection as the receiver's server reaches it. Throws ServerError if
+// for all of them, as it always does up to 15, if that is allowed; else Refused("apply.table-owners"). publisher is the connection as the receiver's server reaches it. Throws ServerError if
 // that server cannot be reached from there or a published table is missing here, Error("subscription.incomplete") if a
 // table is not in state r; then there is no subscription.
 void create_subscription(Server& receiver, const Stream& stream, const Conninfo& publisher, int publisher_major,
-                         bool origin_none, Deadline deadline);
+                         bool origin_none, ApplyAs apply_as, Deadline deadline);
 
 // Throws Error("subscription.incomplete") naming what differs: a published table that the subscription does not hold is
 // skipped without a word.

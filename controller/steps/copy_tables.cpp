@@ -10,6 +10,7 @@
 #include "replication/copy/snapshot.hpp"
 #include "replication/origin.hpp"
 #include "replication/slot.hpp"
+#include "replication/subscription.hpp"
 #include "replication/source_load.hpp"
 #include "replication/unvalidated_checks.hpp"
 
@@ -58,10 +59,18 @@ void CopyTables::require_empty_target(Deadline deadline) {
 Readiness CopyTables::check(Deadline deadline) {
   Connection& target = target_->control();
   const bool is_known = has_control_schema(target, deadline);
-  if (is_known && saved_value(target, target_->deployment(), kCopyDone, deadline)) {
-    if (slot_state(source_->control(), stream_, deadline).is_usable()) return Done{};
-    return Blocked{"replication slot " + stream_.name + " of the finished copy is gone or lost on " + source_->color(),
-                   "Run abandon, then prepare again."};
+  const auto done = is_known ? saved_value(target, target_->deployment(), kCopyDone, deadline) : std::nullopt;
+  if (done) {
+    const auto slot = slot_state(source_->control(), stream_, deadline);
+    const std::string name = "replication slot " + stream_.name;
+    if (!slot.is_usable())
+      return Blocked{name + " of the finished copy is gone or lost on " + source_->color(), "Run abandon, then prepare again."};
+    // What lies between them would be missing. Once there is a subscription it is read, and moves on.
+    const std::string here = "\"" + slot.confirmed_flush.text() + "\"";
+    if (!subscription_brief(target, stream_, deadline).exists && here != *done)
+      return Blocked{name + " on " + source_->color() + " stands at " + here + ", and the finished copy is of " + *done,
+                     "It was made anew or read by somebody: run abandon, then prepare again."};
+    return Done{};
   }
   require_own_slot(source_->control(), stream_, deadline);
   if (!is_known || !saved_value(target, target_->deployment(), kCopyStarted, deadline)) require_empty_target(deadline);
@@ -81,9 +90,12 @@ PlannedActs CopyTables::statements(Deadline deadline) {
     out.push_back(saving(*target_, check.key(), check.saved));
     out.push_back({there, check.dropping().text()});
   }
-  const std::string copiers = "verdigris/" + target_->deployment() + "/copy", keepers = "verdigris/" + target_->deployment() + "/snapshot",
+  const std::string copiers = "verdigris/" + target_->deployment() + "/copy", locks = "verdigris/" + target_->deployment() + "/keeper",
+                    keepers = "verdigris/" + target_->deployment() + "/kept",
                     watchers = "verdigris/" + target_->deployment() + "/slot";
   out.push_back({there, ending_copiers_statement().text(), {copiers}});
+  out.push_back({here, ending_copiers_statement().text(), {copiers}});
+  out.push_back({here, ending_copiers_statement().text(), {locks}});
   out.push_back({there, claiming_statement().text(), {target_->deployment()}});
   out.push_back({there, forgetting_copy_statement().text(), {target_->deployment()}});
   out.push_back({here, ending_keepers_statement().text(), {keepers, watchers, "<those that stay>"}});
@@ -158,6 +170,7 @@ void CopyTables::undo(Deadline deadline) {
   if (is_known) forget_value(target, target_->deployment(), kCopyDone, deadline);
   if (is_known) put_back_unvalidated_checks(target, target_->deployment(), deadline);
   if (is_known) forget_copy(target, target_->deployment(), deadline);
+  end_readers(source_->control(), source_->deployment(), deadline);
   end_snapshot_keepers(source_->control(), source_->deployment(), nullptr, deadline);
   drop_slot(source_->control(), stream_, deadline);
   if (!is_known || !drop_target_ || !saved_value(target, target_->deployment(), kCopyStarted, deadline)) return;

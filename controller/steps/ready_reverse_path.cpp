@@ -166,7 +166,7 @@ std::string ReadyReversePath::apply(Deadline deadline) {
   }
   ensure_slot(target, back_, deadline);
   if (!is_subscription_right(deadline)) drop_subscription(source_->control(), back_, deadline);
-  create_subscription(*source_, back_, publisher_, target_->major(), true, deadline);
+  create_subscription(*source_, back_, publisher_, target_->major(), true, apply_as_, deadline);
   require_all_tables(source_->control(), back_, published_leaves(target, back_, deadline), deadline);
   return std::to_string(tables.size()) + " tables on the way back, subscription on " + source_->color() + " ready";
 }

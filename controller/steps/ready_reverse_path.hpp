@@ -7,6 +7,7 @@
 #include "replication/publication.hpp"
 #include "replication/server.hpp"
 #include "replication/stream.hpp"
+#include "replication/subscription.hpp"
 
 namespace verdigris {
 
@@ -15,13 +16,14 @@ class ReadyReversePath final : public Step {
   enum class OnUndo { keep, remove };  // an attempt that is undone keeps the way back for the next one
   // publisher: the target as the source's server reaches it.
   ReadyReversePath(Source source, Target target, Stream back, Conninfo publisher, TableSelection filter,
-                   OnUndo on_undo = OnUndo::remove)
+                   OnUndo on_undo = OnUndo::remove, ApplyAs apply_as = ApplyAs::owners_of_tables)
       : source_(source),
         target_(target),
         back_(std::move(back)),
         publisher_(std::move(publisher)),
         filter_(std::move(filter)),
-        on_undo_(on_undo) {}
+        on_undo_(on_undo),
+        apply_as_(apply_as) {}
   std::string_view name() const override { return "ready_reverse_path"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -46,6 +48,7 @@ class ReadyReversePath final : public Step {
   Conninfo publisher_;
   TableSelection filter_;
   OnUndo on_undo_;
+  ApplyAs apply_as_;
 };
 
 }  // namespace verdigris

@@ -35,7 +35,7 @@ PlannedActs SubscribeTarget::statements(Deadline deadline) {
 std::string SubscribeTarget::apply(Deadline deadline) {
   require_own_slot(source_->control(), stream_, deadline);
   // Forward, rows that the source itself received from elsewhere must travel: no origin filter (pitfalls section 0, 6).
-  create_subscription(*target_, stream_, publisher_, source_->major(), false, deadline);
+  create_subscription(*target_, stream_, publisher_, source_->major(), false, apply_as_, deadline);
   require_all_tables(target_->control(), stream_, published_leaves(source_->control(), stream_, deadline), deadline);
   keep_lock_timeout_from_apply(target_->control(), deadline);
   flush_each_commit(target_->control(), stream_, false, deadline);

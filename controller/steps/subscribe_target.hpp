@@ -4,14 +4,16 @@
 #include "controller/step.hpp"
 #include "replication/server.hpp"
 #include "replication/stream.hpp"
+#include "replication/subscription.hpp"
 
 namespace verdigris {
 
 class SubscribeTarget final : public Step {
  public:
   // publisher: the source as the target's server reaches it.
-  SubscribeTarget(Source source, Target target, Stream stream, Conninfo publisher)
-      : source_(source), target_(target), stream_(std::move(stream)), publisher_(std::move(publisher)) {}
+  SubscribeTarget(Source source, Target target, Stream stream, Conninfo publisher,
+                  ApplyAs apply_as = ApplyAs::owners_of_tables)
+      : source_(source), target_(target), stream_(std::move(stream)), publisher_(std::move(publisher)), apply_as_(apply_as) {}
   std::string_view name() const override { return "subscribe_target"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -24,6 +26,7 @@ class SubscribeTarget final : public Step {
   Target target_;
   Stream stream_;
   Conninfo publisher_;
+  ApplyAs apply_as_;
 };
 
 }  // namespace verdigris

@@ -67,7 +67,7 @@ CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream,
   const bool is_changed = storage_digest(source.control(), ground.names, deadline) != ground.record.storage;
   if (is_changed && !is_mutant("copy_storage_not_compared")) throw table_changed(source);
   durable_wal_position(target.control(), deadline);
-  end_snapshot_keepers(source.control(), source.deployment(), nullptr, deadline);
+  end_keeper(source.control(), source.deployment(), deadline);
   return {ground.record.consistent_point, copied.tables, copied.rows, copied.bytes, ground.account};
 }
 

@@ -5,6 +5,7 @@
 
 #include "replication/copy/snapshot.hpp"
 #include "replication/identity.hpp"
+#include "replication/schema.hpp"
 #include "replication/slot.hpp"
 #include "replication/test_switches.hpp"
 
@@ -19,6 +20,7 @@ class Beginning {
   CopyGround ground() {
     CopyGround ground;
     ground.run = claim_copy(target_.control(), target_.deployment(), deadline_);
+    end_readers(source_.control(), source_.deployment(), deadline_);
     const auto found = saved_copy(target_.control(), target_.deployment(), deadline_);
     std::string why;
     if (found) {
@@ -101,9 +103,15 @@ class Beginning {
     lock_tables(*ground.locks, ground.names, deadline_);
   }
 
+  std::optional<Connection> guard(const CopyGround& ground) {
+    return guard_slot(source_, stream_, ground.record.consistent_point, settings_.keeping, deadline_);
+  }
+
   // A new one each time, with the terms of this run; the earlier one is ended when the record names the new one.
   void keep(CopyGround& ground) {
-    ground.keeper.emplace(keep_snapshot(source_, stream_, ground.snapshot, ground.record.consistent_point, settings_.keeping, deadline_));
+    if (!ground.guard) ground.guard = guard(ground);
+    ground.keeper.emplace(keep_snapshot(source_, stream_, ground.snapshot, ground.record.consistent_point, settings_.keeping,
+                                        std::move(ground.guard), deadline_));
     ground.record.snapshot = ground.keeper->snapshot;
     save_copy(target_.control(), target_.deployment(), ground.record, deadline_);
     end_snapshot_keepers(source_.control(), source_.deployment(), &*ground.keeper, deadline_);
@@ -122,8 +130,20 @@ class Beginning {
            std::to_string(all_bytes >> 20) + " MiB";
   }
 
+  // Before anything is thrown away: a table that has come to the source since would stop this copy, and each after it.
+  void require_same_tables() {
+    const auto missing = missing_tables(source_.control(), target_.control(), settings_.filter, deadline_);
+    if (missing.empty()) return;
+    throw Refused("schema.changed",
+                  source_.color() + "'s schema has changed since it was restored on " + target_.color() + ": " +
+                      std::to_string(missing.size()) + " tables or columns are not there, the first is " + missing.front(),
+                  "Run abandon --drop-green, then prepare again; or make them on " + target_.color() + " as they are on " +
+                      source_.color() + ".");
+  }
+
   // Nothing of an earlier run counts from the first statement on, and that is known before its rows go.
   void begin_anew(CopyGround& ground) {
+    require_same_tables();
     forget_copy(target_.control(), target_.deployment(), deadline_);
     ground.run = claim_copy(target_.control(), target_.deployment(), deadline_);
     end_snapshot_keepers(source_.control(), source_.deployment(), nullptr, deadline_);
@@ -136,6 +156,7 @@ class Beginning {
                      .target = target.system_identifier, .source_started_at = source.started_at, .storage = digest(ground)};
     SlotSnapshot slot = create_slot_with_snapshot(source_, stream_, deadline_);
     ground.record.consistent_point = slot.consistent_point;
+    ground.guard = guard(ground);
     stand_on(ground, slot.name);
     slot.session.close();
     if (digest(ground) != ground.record.storage) throw table_changed(source_);

@@ -23,6 +23,7 @@ struct CopyGround {
   std::string snapshot;
   std::string encoding;  // in which the rows travel: as the target stores them, so that at most one side converts
   std::optional<SnapshotKeeper> keeper;
+  std::optional<Connection> guard;  // from when there is a slot until the keeper has it
   std::string account;  // "went on: 37 of 40 tables were there", "begun anew: ..."; empty for a first run
 };
 

@@ -15,6 +15,7 @@ std::string key_of(const CopyItem& item) {
 }
 
 std::string application_of_copiers(const std::string& deployment) { return "verdigris/" + deployment + "/copy"; }
+std::string application_of_locks(const std::string& deployment) { return "verdigris/" + deployment + "/keeper"; }
 
 // One that hangs in a dead network would hold its locks for hours.
 void end_copiers(Connection& target, const std::string& deployment, Deadline deadline) {
@@ -66,6 +67,12 @@ Sql forgetting_copy_statement() {
 std::string claim_copy(Connection& target, const std::string& deployment, Deadline deadline) {
   end_copiers(target, deployment, deadline);
   return target.query(claiming_statement(), {deployment}, deadline).one_row(1).text(0);
+}
+
+void end_readers(Connection& source, const std::string& deployment, Deadline deadline) {
+  const auto soon = Deadline::after(kTimeToEnd).or_earlier(deadline);
+  for (const auto& application : {application_of_copiers(deployment), application_of_locks(deployment)})
+    wait_until(soon, [&] { return source.query(ending_copiers_statement(), {application}, soon).rows(1).empty(); });
 }
 
 void save_copy(Connection& target, const std::string& deployment, const CopyRecord& record, Deadline deadline) {

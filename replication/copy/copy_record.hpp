@@ -28,6 +28,8 @@ struct CopiedItem {
 // From its return on nobody but this run notes what is done, and so nobody else's rows are committed: sessions of an
 // earlier run are ended, and what one of them may still begin finds that its run is over.
 std::string claim_copy(Connection& target, const std::string& deployment, Deadline deadline);
+// Sessions of an earlier run on the source: one that hangs, or whose controller is stopped, holds locks on all tables.
+void end_readers(Connection& source, const std::string& deployment, Deadline deadline);
 void save_copy(Connection& target, const std::string& deployment, const CopyRecord& record, Deadline deadline);
 std::optional<CopyRecord> saved_copy(Connection& target, const std::string& deployment, Deadline deadline);
 // In the transaction of the rows. Throws Error("copy.other-run"): roll back.

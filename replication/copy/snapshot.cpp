@@ -11,6 +11,8 @@
 namespace verdigris {
 namespace {
 
+constexpr std::chrono::milliseconds kLongestPause{5'000};  // between two tries for a lock
+
 std::optional<SlotSnapshot> try_create(Server& source, const Stream& stream, Deadline deadline) {
   Connection session = source.open_replication(deadline);
   try {
@@ -38,7 +40,7 @@ Sql locking_statement(const std::vector<QualifiedName>& tables) {
 }
 
 SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Deadline deadline) {
-  for (std::chrono::milliseconds pause{100};; pause = std::min(pause * 2, std::chrono::milliseconds{5000})) {
+  for (std::chrono::milliseconds pause{100};; pause = std::min(pause * 2, kLongestPause)) {
     if (auto created = try_create(source, stream, deadline)) return std::move(*created);
     if (deadline.remaining() <= pause)
       throw Error("slot.blockers",
@@ -81,7 +83,7 @@ Connection open_under_snapshot(const Server& source, const std::string& role, co
 void lock_tables(Connection& under_snapshot, const std::vector<QualifiedName>& tables, Deadline deadline) {
   if (tables.empty()) return;
   // A savepoint, so that a lock not obtained costs neither the transaction nor the snapshot.
-  for (std::chrono::milliseconds pause{100};; pause *= 2) {
+  for (std::chrono::milliseconds pause{100};; pause = std::min(pause * 2, kLongestPause)) {
     under_snapshot.execute(Sql("SAVEPOINT locks"), deadline);
     try {
       under_snapshot.execute(locking_statement(tables), deadline);
@@ -102,7 +104,9 @@ std::string storage_digest(Connection& on, const std::vector<QualifiedName>& tab
     names.push_back(table.name().raw());
   }
   const Result answer = on.query(Sql(R"(
-    SELECT md5(coalesce(string_agg(concat_ws(':', c.oid, pg_relation_filenode(c.oid)), ',' ORDER BY c.oid), ''))
+    SELECT md5(coalesce(string_agg(concat_ws(':', n.nspname, c.relname, c.oid, pg_relation_filenode(c.oid), (
+             SELECT md5(string_agg(concat_ws(':', a.attnum, a.attname, a.atttypid, a.atttypmod), ',' ORDER BY a.attnum))
+             FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)), ',' ORDER BY c.oid), ''))
     FROM unnest($1::text[], $2::text[]) AS wanted(schemaname, tablename)
     JOIN pg_namespace n ON n.nspname = wanted.schemaname
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.tablename)"),

@@ -33,7 +33,8 @@ void lock_tables(Connection& under_snapshot, const std::vector<QualifiedName>& t
 Sql snapshot_slot_statement(const Stream& stream);
 Sql locking_statement(const std::vector<QualifiedName>& tables);
 
-// Changes when one of the tables is truncated or rewritten.
+// Changes when one of the tables is truncated, rewritten, renamed, or gets other columns: what was read of it by then may
+// not be what is read later under the same name.
 std::string storage_digest(Connection& on, const std::vector<QualifiedName>& tables, Deadline deadline);
 
 }  // namespace verdigris

@@ -6,7 +6,7 @@
 namespace verdigris {
 namespace {
 
-constexpr const char* kKeeper = "snapshot";
+constexpr const char* kKeeper = "kept";
 constexpr const char* kWatcher = "slot";
 constexpr std::chrono::milliseconds kTimeToBegin{30'000};
 constexpr std::int64_t kForEver = 2'000'000'000;  // seconds
@@ -99,15 +99,24 @@ Sql ending_keepers_statement() {
 }
 
 SnapshotKeeper keep_snapshot(Server& source, const Stream& stream, const std::string& snapshot, Lsn unread,
-                             const KeepingTerms& terms, Deadline deadline) {
+                             const KeepingTerms& terms, std::optional<Connection> guard, Deadline deadline) {
   Connection session = open_under_snapshot(source, kKeeper, snapshot, "SQL_ASCII", deadline);
   const auto name = session.query(Sql("SELECT pg_export_snapshot()"), deadline).one_row(1).text(0);
   leave_at_work(source, session, keeping_statement(source.deployment(), stream, unread.text(), terms), deadline);
-  SnapshotKeeper keeper{name, std::move(session), std::nullopt};
-  if (terms.most_wal_bytes == 0) return keeper;
-  keeper.guard.emplace(source.open(kWatcher, deadline));
-  leave_at_work(source, *keeper.guard, guarding_statement(source.deployment(), stream, unread.text(), terms), deadline);
-  return keeper;
+  return {name, std::move(session), std::move(guard)};
+}
+
+std::optional<Connection> guard_slot(Server& source, const Stream& stream, Lsn unread, const KeepingTerms& terms,
+                                     Deadline deadline) {
+  if (terms.most_wal_bytes == 0) return std::nullopt;
+  Connection session = source.open(kWatcher, deadline);
+  leave_at_work(source, session, guarding_statement(source.deployment(), stream, unread.text(), terms), deadline);
+  return session;
+}
+
+void end_keeper(Connection& on, const std::string& deployment, Deadline deadline) {
+  const auto keeper = application_of(deployment, kKeeper);
+  on.query(ending_keepers_statement(), {keeper, keeper, "{}"}, deadline);
 }
 
 void end_snapshot_keepers(Connection& on, const std::string& deployment, const SnapshotKeeper* but, Deadline deadline) {

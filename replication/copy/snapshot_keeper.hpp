@@ -29,7 +29,12 @@ struct SnapshotKeeper {
 
 // Returns when it is at work. unread: where the slot stands as long as nobody has read it. Importing `snapshot` must still be possible.
 SnapshotKeeper keep_snapshot(Server& source, const Stream& stream, const std::string& snapshot, Lsn unread,
-                             const KeepingTerms& terms, Deadline deadline);
+                             const KeepingTerms& terms, std::optional<Connection> guard, Deadline deadline);
+// At work, from when there is a slot; nothing if there is no limit.
+std::optional<Connection> guard_slot(Server& source, const Stream& stream, Lsn unread, const KeepingTerms& terms,
+                                     Deadline deadline);
+// The copy is over: the guard stays until somebody reads the slot, and ends itself then.
+void end_keeper(Connection& on, const std::string& deployment, Deadline deadline);
 // Ends those of the deployment and their guards, but for this one. Idempotent.
 void end_snapshot_keepers(Connection& on, const std::string& deployment, const SnapshotKeeper* but, Deadline deadline);
 bool is_snapshot_kept(Connection& on, const std::string& deployment, Deadline deadline);

@@ -33,7 +33,7 @@ class ApplyWatching : public testing::TestWithParam<std::pair<int, int>> {
     for (Server* server : {&blue, &*green}) run(server->control(), "CREATE TABLE public.t (id int PRIMARY KEY)");
     ensure_publication(blue.control(), kStream, publishable(user_tables(blue.control(), soon())), soon());
     ensure_slot(blue.control(), kStream, soon());
-    create_subscription(*green, kStream, pair->blue().conninfo("verdigris_repl", "shop"), blue.major(), false, soon());
+    create_subscription(*green, kStream, pair->blue().conninfo("verdigris_repl", "shop"), blue.major(), false, ApplyAs::owners_of_tables, soon());
     enable_subscription(green->control(), kStream, soon());
   }
 

@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kSmallOnes = 40;
-constexpr const char* kKeepers = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'verdigris/shop/snapshot'";
+constexpr const char* kKeepers = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'verdigris/shop/kept'";
 
 bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -158,7 +158,7 @@ TEST_F(CopyKills, AtRandomPlacesAndRepeatedItEndsWithBothSidesEqual) {
     in_the_copy += has_come() ? 1 : 0;
     if (whom == 6 || whom == 7) {  // the network, to either side; the keeper stays or goes with it
       auto blue = admin(blue_alone());
-      end_sessions(blue, whom == 6 ? "%/snapshot" : "");
+      end_sessions(blue, whom == 6 ? "%/kept" : "");
     } else if (whom == 8) {
       blue_alone().stop_immediate();
       blue_alone().start();

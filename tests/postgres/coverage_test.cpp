@@ -32,7 +32,7 @@ class Coverage : public ::testing::Test {
         "CREATE UNLOGGED TABLE public.cache (id int)");
     ensure_publication(source_->control(), stream_, publishable(user_tables(source_->control(), soon())), soon());
     ensure_slot(source_->control(), stream_, soon());
-    create_subscription(*target_, stream_, pair_->blue().conninfo("verdigris_repl", "shop"), 15, false, soon());
+    create_subscription(*target_, stream_, pair_->blue().conninfo("verdigris_repl", "shop"), 15, false, ApplyAs::owners_of_tables, soon());
   }
   void TearDown() override {
     if (!target_) return;

@@ -46,7 +46,7 @@ class LiveParity : public ::testing::TestWithParam<std::pair<int, int>> {
     const Stream stream = Stream::forward("shop");
     ensure_publication(source_->control(), stream, publishable(user_tables(source_->control(), soon())), soon());
     ensure_slot(source_->control(), stream, soon());
-    create_subscription(*target_, stream, pair_->blue().conninfo("verdigris_repl", "shop"), source_->major(), false,
+    create_subscription(*target_, stream, pair_->blue().conninfo("verdigris_repl", "shop"), source_->major(), false, ApplyAs::owners_of_tables,
                         soon());
     enable_subscription(target_->control(), stream, soon());
     run(*blue_,

@@ -29,7 +29,7 @@ struct Sides {
     run(source(), sql);
     run(target(), sql);
   }
-  void subscribe() { create_subscription(green, kStream, to_blue(), blue.major(), false, soon()); }
+  void subscribe() { create_subscription(green, kStream, to_blue(), blue.major(), false, ApplyAs::owners_of_tables, soon()); }
 
   Pair& pair;
   Server blue;

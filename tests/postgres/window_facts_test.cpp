@@ -89,7 +89,7 @@ class OriginOnce : public WindowFacts {
     on_both("CREATE TABLE public.log (line text); ALTER TABLE public.log REPLICA IDENTITY FULL");
     ensure_publication(green(), kBack, publishable(user_tables(green(), soon())), soon());
     ensure_slot(green(), kBack, soon());
-    create_subscription(*blue_, kBack, reachable(pair_->green()), 17, false, soon());
+    create_subscription(*blue_, kBack, reachable(pair_->green()), 17, false, ApplyAs::owners_of_tables, soon());
     run(green(), "SELECT pg_copy_logical_replication_slot('verdigris_shop_rev', 'kept')");
     facts_.line = durable_wal_position(green(), soon());
   }
@@ -151,7 +151,7 @@ TEST_F(WindowFacts, TheOwnerOfASubscriptionMustBeLetInBehindTheConnectionFence) 
   on_both("CREATE TABLE public.t (id int PRIMARY KEY)");
   ensure_publication(blue(), kForward, publishable(user_tables(blue(), soon())), soon());
   ensure_slot(blue(), kForward, soon());
-  create_subscription(*green_, kForward, reachable(pair_->blue()), 17, false, soon());
+  create_subscription(*green_, kForward, reachable(pair_->blue()), 17, false, ApplyAs::owners_of_tables, soon());
   // Ours belongs to the role that we connect as, which is kept.
   Playbook playbook;
   playbook.name = "shop";
