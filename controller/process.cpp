@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -148,9 +149,11 @@ class Pipes {
     std::array<pollfd, 3> ends{{{in_.get(), POLLOUT, 0}, {out_.get(), POLLIN, 0}, {err_.get(), POLLIN, 0}}};
     if (::poll(ends.data(), ends.size(), static_cast<int>(kPollInterval.count())) <= 0) return;
     if (ends[0].revents != 0) write_some();
-    if (ends[1].revents != 0) read_some(out_, result.output, most_output_);
-    if (ends[2].revents != 0) read_some(err_, result.errors, kErrorsLimit);
+    if (ends[1].revents != 0) read_some(out_, result.output);
+    if (ends[2].revents != 0) read_some(err_, result.errors);
     say_lines(false);
+    keep_end(result.output, most_output_);
+    said_ -= std::min(said_, keep_end(result.errors, kErrorsLimit));
   }
 
   // Whole lines; the rest too, if nothing comes any more.
@@ -174,13 +177,18 @@ class Pipes {
     if (is_gone || written_ == input_.size()) in_.close();
   }
 
-  static void read_some(OwnedDescriptor& from, std::string& into, std::size_t limit) {
+  static void read_some(OwnedDescriptor& from, std::string& into) {
     std::array<char, 65536> buffer{};
     const ssize_t count = ::read(from.get(), buffer.data(), buffer.size());
     if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) from.close();
-    if (count <= 0) return;
-    const auto room = limit - std::min(limit, into.size());
-    into.append(buffer.data(), std::min(room, static_cast<std::size_t>(count)));
+    if (count > 0) into.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+
+  // Answers and reasons are last lines. Returns how much of its begin is gone.
+  static std::size_t keep_end(std::string& text, std::size_t limit) {
+    const auto beyond = text.size() - std::min(text.size(), limit);
+    text.erase(0, beyond);
+    return beyond;
   }
 
   std::string input_;

@@ -146,7 +146,8 @@ int run_abandon(const Invocation& given, Output& output) {
   ConsoleObserver observer(output);
   const Plan plan = abandon_plan(d, invocation.drop_green);
   make_runner(d, plan, invocation, observer).take_back();
-  if (d.playbook().provision.is_physical()) PhysicalGreen::drop_base_slot(d.blue(), Deadline::after(milliseconds(60'000)));
+  // Whatever the playbook says by now: it keeps blue's log without a limit.
+  if (!d.blue().is_given_up()) PhysicalGreen::drop_base_slot(d.blue(), Deadline::after(milliseconds(60'000)));
   const bool is_ours = is_made_here(d, made, deadline);
   if (is_ours && invocation.drop_green) made->intend_drop();
   std::string left;

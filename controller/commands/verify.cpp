@@ -12,6 +12,7 @@
 #include "healthcheck/parity/parity.hpp"
 #include "replication/full_verification.hpp"
 #include "replication/left_out.hpp"
+#include "replication/publication.hpp"
 
 namespace verdigris {
 namespace {
@@ -141,12 +142,30 @@ void print(const ParityReport& report, const Findings& gaps, const std::string& 
                               report.differences.size()));
 }
 
+// What follows blue and was not compared: the playbook may select fewer tables by now than are published. Names for people.
+std::string published_but_not_compared(Deployment& d, const ParityReport& report, Deadline deadline) {
+  std::string missing;
+  const auto published = published_leaves(d.blue().control(), Stream::forward(d.name()), deadline);
+  for (const auto& name : published) {
+    const bool is_ours = name.schema().raw() == "verdigris";
+    const bool is_compared =
+        std::ranges::any_of(report.tables, [&](const TableVerdict& one) { return one.table == name; });
+    if (!is_ours && !is_compared) missing += (missing.empty() ? "" : ", ") + name.display();
+  }
+  return published.empty() ? "all, since blue publishes nothing" : missing;
+}
+
 // What counts for a switch: row for row, and all of it.
-void note_if_full(Deployment& d, const Invocation& invocation, CompareMode mode, Lsn position, Deadline deadline) {
+void note_if_full(Deployment& d, const Invocation& invocation, CompareMode mode, const ParityReport& report, Output& output,
+                  Deadline deadline) {
   if (mode != CompareMode::full || !invocation.tables.empty()) return;
   if (!lacks_full_verification(d.green().control(), d.name(), deadline)) return;
+  if (const auto missing = published_but_not_compared(d, report, deadline); !missing.empty())
+    return output.warning(
+        "not noted as the comparison that a switch demands: tables that follow blue were not compared: " + missing,
+        "Let replication.include and exclude be as prepare had them, then run verdigris verify --mode full.");
   auto session = d.green().open("verify", deadline);
-  note_full_verification(session, d.name(), position, deadline);
+  note_full_verification(session, d.name(), report.position, deadline);
 }
 
 }  // namespace
@@ -170,7 +189,7 @@ int run_verify(const Invocation& invocation, Output& output) {
   output.document(to_json(report, gaps, standing.serves));
   print(report, gaps, standing.serves, mode, output);
   const bool is_equal = report.is_equal() && is_without_failure(gaps);
-  if (is_equal) note_if_full(d, invocation, mode, report.position, deadline);
+  if (is_equal) note_if_full(d, invocation, mode, report, output, deadline);
   return is_equal ? kDone : kDiffers;
 }
 

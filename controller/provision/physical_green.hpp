@@ -22,15 +22,20 @@ class PhysicalGreen final : public ProvisionedGreen {
 
  private:
   void make(Server& blue, Deadline deadline);
+  void copy_files(Server& blue, const SourceFacts& facts);
+  void give_up_slots(Server& blue) const;
   void require_copyable(Server& blue, Deadline deadline) const;
   void publish(Server& blue, Deadline deadline) const;
   Lsn begin_stream(Server& blue, Deadline deadline) const;
   void write_recovery(const std::filesystem::path& made, const SourceFacts& facts, Lsn start) const;
-  Connection wait_promoted() const;
+  Connection wait_promoted(Server& blue, Lsn end) const;
+  void say_how_far(Server& blue, Lsn end) const;
   std::optional<Connection> promoted() const;
   Connection session(const std::string& dbname, Deadline deadline) const;
   void require_exact_end(Connection& green, Lsn start, Deadline deadline) const;
   void make_own(Connection& green, Server& blue, Lsn start, Deadline deadline) const;
+  void close_to_writers(Connection& green, Deadline deadline) const;
+  void remove_keys_of_blue(const std::filesystem::path& made) const;
   void roll_back_prepared(Connection& green, Deadline deadline) const;
 
   const Playbook& playbook_;

@@ -224,9 +224,12 @@ void ServerDirectory::write_marker(const GreenMarker& marker) const {
 
 void ServerDirectory::remove_marker() const { remove(kMarkerFile); }
 
-void ServerDirectory::remove(const std::string& name) const {
-  if (::unlink((path_ / name).c_str()) != 0 && errno != ENOENT) fail_about(path_ / name, "cannot remove");
-  sync_path(path_);
+void ServerDirectory::remove(const std::string& name) const { remove(path_, name); }
+
+void ServerDirectory::remove(const fs::path& directory, const std::string& name) const {
+  const fs::path file = directory / name;
+  if (::unlink(file.c_str()) != 0 && errno != ENOENT) fail_about(file, "cannot remove");
+  sync_path(directory);
 }
 
 void ServerDirectory::replace(const std::string& name, const std::string& by) const {

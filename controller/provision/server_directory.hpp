@@ -49,6 +49,7 @@ class ServerDirectory {
   void write_marker(const GreenMarker& marker) const;
   void remove_marker() const;  // from then on it is not ours
   void remove(const std::string& name) const;
+  void remove(const std::filesystem::path& directory, const std::string& name) const;  // nothing if it is not there
   // `by` takes the place of `name`; nothing if it has done so already.
   void replace(const std::string& name, const std::string& by) const;
   // "<pid> <second of its start>" of the postmaster.pid that is there; empty if there is none.

@@ -73,7 +73,7 @@ ServerPrograms::ServerPrograms(std::filesystem::path bindir, ServerUser user, To
 // HOME is not theirs, nor is what libpq is told by our environment: a subscription would log in with it until a service
 // manager starts the server without.
 ToolResult ServerPrograms::run(const std::string& program, const std::vector<std::string>& arguments,
-                               Deadline deadline) const {
+                               Deadline deadline, int death_signal) const {
   std::vector<std::string> argv{"/usr/bin/env", "--chdir=/"};
   for (const char* name : {"PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE", "PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT",
                            "PGSSLKEY", "PGCONNECT_TIMEOUT", "TMPDIR", "XDG_RUNTIME_DIR"})
@@ -81,7 +81,9 @@ ToolResult ServerPrograms::run(const std::string& program, const std::vector<std
   argv.push_back((bindir_ / program).string());
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   try {
-    return run_({user_.argv(argv, SIGKILL), {{"HOME", "/"}}, {}}, deadline);
+    ToolRun what{user_.argv(argv, SIGKILL), {{"HOME", "/"}}, {}};
+    what.death_signal = death_signal;
+    return run_(what, deadline);
   } catch (const DeadlinePassed&) {
     std::string text = (bindir_ / program).string();
     for (const auto& argument : arguments) text += " " + argument;
@@ -123,7 +125,10 @@ void ServerPrograms::base_backup(const std::filesystem::path& data, const Connin
   if (!std::filesystem::exists(bindir_ / "pg_basebackup", ignored))
     throw Refused("provision.program", bindir_.string() + " lacks pg_basebackup",
                   "Set provision.bindir to an installation with the client programs, or write green: initdb.");
-  const auto result = run("pg_basebackup", {"-D", data.string(), "-d", source.text(), "-S", slot, "-X", "stream", "-c", "fast", "-w"}, deadline);
+  // Left alone it would go on for hours, hold the slot, and meet the backup of the next run.
+  const auto result = run("pg_basebackup",
+                          {"-D", data.string(), "-d", source.text(), "-S", slot, "-X", "stream", "-c", "fast", "-w"},
+                          deadline, SIGKILL);
   if (result.exit_code == 0) return;
   throw Error("provision.backup", "pg_basebackup of blue failed in " + data.string() + ": " + said_by(result),
               "As the server's user it logs in with replication.conninfo.to_blue: blue's pg_hba.conf needs a line for "

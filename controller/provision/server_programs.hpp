@@ -37,7 +37,9 @@ class ServerPrograms {
   ControlData control_data(const std::filesystem::path& data, Deadline deadline) const;
 
  private:
-  ToolResult run(const std::string& program, const std::vector<std::string>& arguments, Deadline deadline) const;
+  // death_signal: sent when we end; 0: what was started outlives us. As root it never does (see argv() of ServerUser).
+  ToolResult run(const std::string& program, const std::vector<std::string>& arguments, Deadline deadline,
+                 int death_signal = 0) const;
 
   std::filesystem::path bindir_;
   ServerUser user_;

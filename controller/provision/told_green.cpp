@@ -38,6 +38,17 @@ std::string last_line_of(const std::string& output) {
   return last.empty() ? last : last.substr(begin, end - begin + 1);
 }
 
+// A password that is not escaped breaks a URI in other places: a piece of it becomes the host, the port or the database,
+// which are shown and noted. None of the three is quoted here, nor is any other value.
+void require_no_pieces_of_a_password(const Conninfo& told) {
+  for (const char* key : {"host", "hostaddr", "port", "dbname"})
+    if (told.value(key).find('@') != std::string::npos)
+      throw unusable_answer("its " + std::string(key) +
+                            " has an @ in it, which a password that is not escaped (%40) leaves there");
+  if (told.value("port").find_first_not_of("0123456789") != std::string::npos)
+    throw unusable_answer("its port is not a number, which a password that is not escaped (%2F) may be the cause of");
+}
+
 Conninfo completed(const Conninfo& written, const Conninfo& told) {
   Conninfo result = written;
   for (const auto& [key, value] : told.values())
@@ -83,11 +94,14 @@ void note_told_green(Connection& blue, const std::string& deployment, const Told
 Conninfo conninfo_printed(const std::string& output, bool& had_secret) {
   const auto line = last_line_of(output);
   if (line.empty()) throw unusable_answer("it printed nothing");
+  Conninfo told;
   try {
-    return Conninfo::parse_without_secrets(line, had_secret);
+    told = Conninfo::parse_without_secrets(line, had_secret);
   } catch (const Error& error) {
     throw unusable_answer(error.what());
   }
+  require_no_pieces_of_a_password(told);
+  return told;
 }
 
 void lead_to_told_green(Playbook& playbook, const Conninfo& told) {
@@ -104,7 +118,8 @@ void require_same_place(const Playbook& playbook, const Conninfo& told) {
     const auto written = playbook.green.value(key), printed = told.value(key);
     if (written.empty() || printed.empty() || written == printed) continue;
     throw Refused("provision.elsewhere",
-                  "provision.argv made a green with " + std::string(key) + " " + printed + ", and clusters.green says " + written,
+                  "provision.argv made a green with another " + std::string(key) +
+                      " than clusters.green says, which is " + written,
                   "Leave it out of clusters.green, or let the program make the green that is named there.");
   }
 }

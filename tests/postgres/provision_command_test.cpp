@@ -185,6 +185,9 @@ TEST(ProvisionCommand, WhatTheProgramDoesWrongIsSaidWithoutWhatItPrinted) {
   EXPECT_EQ(made("true"), "provision.command-answer");
   EXPECT_EQ(made("echo 'password=geheim'\"'\""), "provision.command-answer");
   EXPECT_EQ(made("echo 'postgresql://u:geheim@h/d?pool=1'"), "provision.command-answer");
+  EXPECT_EQ(made("echo 'postgresql://u:p@geheim@db2/shop'"), "provision.command-answer");
+  EXPECT_EQ(made("echo 'postgresql://u:geheim/p@db2/shop'"), "provision.command-answer");
+  EXPECT_EQ(made("echo 'host=/tmp port=geheim dbname=shop user=u'"), "provision.command-answer");
   EXPECT_EQ(made("echo 'host=/tmp port=1'"), "provision.command-answer");
   EXPECT_EQ(made("echo 'host=/tmp dbname=shop user=u options=-cfsync=off'"), "provision.command-answer");
   EXPECT_EQ(made("sleep 60"), "provision.command-timeout");

@@ -37,8 +37,11 @@ class Writers {
     run(blue, "SET synchronous_commit = off");  // blue is not killed here
     for (int i = 1; !is_over_; ++i) {
       const auto id = std::to_string(1'000'000 * (number + 1) + i);
-      run(blue, "INSERT INTO public.items VALUES (" + id + ", 'w', 1)" +
-                    (number == 0 ? "" : "; INSERT INTO public.orders (item, at) VALUES (" + id + ", now())"));
+      if (number == 0 && i % 2 == 0)
+        run(blue, "INSERT INTO public.visits VALUES (" + id + ")");
+      else
+        run(blue, "INSERT INTO public.items VALUES (" + id + ", 'w', 1)" +
+                      (number == 0 ? "" : "; INSERT INTO public.orders (item, at) VALUES (" + id + ", now())"));
       ++acknowledged_;
       std::this_thread::sleep_for(kBetweenWrites);
     }
@@ -56,6 +59,8 @@ class Physical : public testing::Test {
     world_ = std::make_unique<MadeGreen>(15);
     world_->change("green: initdb", "green: physical");
     world_->change(", load_profile: full", "");
+    auto blue = admin(blue_alone());
+    run(blue, "CREATE TABLE public.visits (item int)");
   }
   void TearDown() override {
     world_.reset();
@@ -80,6 +85,9 @@ class Physical : public testing::Test {
     EXPECT_TRUE(world_->follows());
     EXPECT_EQ(world_->difference(), "");
     EXPECT_EQ(of_green("SELECT count(*) FROM public.orders"), of_green("SELECT count(DISTINCT id) FROM public.orders"));
+    // Without a key nothing but this would tell of a row that came twice.
+    EXPECT_EQ(of_green("SELECT count(*) FROM public.visits"), of_blue("SELECT count(*) FROM public.visits"));
+    EXPECT_EQ(of_green("SELECT count(*) FROM public.visits"), of_green("SELECT count(DISTINCT item) FROM public.visits"));
   }
 
   void expect_led_to_only_if_compared();
@@ -159,6 +167,11 @@ TEST_F(Physical, WhatACopyCannotBeIsRefused) {
   auto blue = admin(blue_alone());
   run(blue, "ALTER SUBSCRIPTION other SET (slot_name = NONE)");
   run(blue, "DROP SUBSCRIPTION other");
+  run(blue, "ALTER ROLE verdigris_repl NOREPLICATION");
+  const auto failed = world_->command({"prepare", "--yes"});
+  run(blue, "ALTER ROLE verdigris_repl REPLICATION");
+  EXPECT_EQ(error_id(failed), "provision.backup") << failed.json;
+  EXPECT_EQ(of_blue("SELECT count(*) FROM pg_replication_slots"), "0") << "it keeps blue's log for no copy";
   EXPECT_EQ(prepare_until("provision:begun"), kKilled);
   EXPECT_EQ(of_blue("SELECT count(*) FROM pg_replication_slots"), "1");
   EXPECT_EQ(world_->command({"abandon", "--confirm", "shop"}).exit_code, 0);
