@@ -16,7 +16,7 @@ struct ToolRun {
   std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> environment;  // added to a clean one; secrets travel as PGPASSFILE
   std::string input;                                             // standard input, may be empty
-  std::size_t most_output = std::string::npos;                   // what goes beyond it is read and dropped
+  std::size_t most_output = std::string::npos;                   // of what goes beyond it the end is kept
   std::chrono::milliseconds grace{2'000};  // from TERM, sent at the deadline, to KILL
   std::function<void(const std::string&)> say = {};  // each line of its standard error, as it comes
   int death_signal = 0;  // sent by the kernel when whoever runs it ends; 0: it outlives us
