@@ -128,7 +128,9 @@ TEST_F(CopyKills, KilledBehindTheFirstRowsItGoesOnWithTheRest) {
 
 TEST_F(CopyKills, AtRandomPlacesAndRepeatedItEndsWithBothSidesEqual) {
   const char* given = std::getenv("VERDIGRIS_SEED");
-  const unsigned seed = given != nullptr ? static_cast<unsigned>(std::stoul(given)) : std::random_device{}();
+  // The few of a normal run are the same each time; what is rare is looked for by the many.
+  const unsigned rolled = is_thorough() ? std::random_device{}() : 1;
+  const unsigned seed = given != nullptr ? static_cast<unsigned>(std::stoul(given)) : rolled;
   std::cout << "VERDIGRIS_SEED=" << seed << std::endl;
   std::mt19937 random(seed);
   const auto upto = [&](int most) { return static_cast<int>(std::uniform_int_distribution<>(0, most)(random)); };
