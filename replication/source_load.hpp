@@ -1,4 +1,5 @@
-// Whether a server has more to do than its operator wants it to have beside a copy. Stateless.
+// Whether a server has more to do than its operator wants it to have beside a copy. One thread on the session it
+// gives.
 #pragma once
 
 #include <chrono>

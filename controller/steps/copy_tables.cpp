@@ -21,12 +21,13 @@ constexpr const char* kCopyStarted = "copy:started";  // the tables were empty; 
 constexpr const char* kCopyDone = "copy:done";
 
 // Behind a failure, which is what is told. What is done stays noted.
-void end_watch(CopyWatch& watch, Server& target, const CopySettings& settings) noexcept {
+void end_watch(CopyWatch& watch, Server& source, Server& target, const Stream& stream, const CopySettings& settings) noexcept {
   try {
     const auto deadline = Deadline::after(std::chrono::seconds(5));
     watch.forget(deadline);
     const auto items = copied_items(target.control(), target.deployment(), deadline);
-    if (items.value_or(0) > 0 && settings.say)
+    if (items.value_or(0) == 0 || !settings.say) return;
+    if (slot_state(source.control(), stream, deadline).is_usable())
       settings.say(std::to_string(*items) + " tables or parts are on " + target.color() +
                    " and stay there: the next prepare goes on with the rest where it can, if it comes within " +
                    std::to_string(settings.keeping.alone.count() / 60) + " min");
@@ -149,7 +150,7 @@ std::string CopyTables::apply(Deadline deadline) {
   try {
     totals = copy_all_tables(*source_, *target_, stream_, settings, deadline);
   } catch (...) {
-    end_watch(watch, *target_, settings);
+    end_watch(watch, *source_, *target_, stream_, settings);
     throw;
   }
   watch.forget(deadline);

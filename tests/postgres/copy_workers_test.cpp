@@ -257,6 +257,21 @@ TEST_F(CopyWorkersTest, BlueIsNotMadeToKeepMoreWalThanThePlaybookAllows) {
   EXPECT_FALSE(slot_state(blue->control(), kCopyStream, soon()).exists);
 }
 
+// What was committed between where the copy is of and where a slot made anew begins would be on neither.
+TEST_F(CopyWorkersTest, AFinishedCopyIsOfItsOwnSlotOnly) {
+  on_both("CREATE TABLE public.t (a int)");
+  publish();
+  CopyTables step(Source(*blue), Target(*green), kCopyStream, CopySettings{}, 0, CopyPace{}, true, nullptr);
+  step.apply(Deadline::after(1min));
+  EXPECT_TRUE(std::holds_alternative<Done>(step.check(soon())));
+  drop_slot(blue->control(), kCopyStream, soon());
+  run(blue->control(), "INSERT INTO public.t VALUES (1)");
+  ensure_slot(blue->control(), kCopyStream, soon());
+  const auto readiness = step.check(soon());
+  ASSERT_TRUE(std::holds_alternative<Blocked>(readiness));
+  EXPECT_NE(std::get<Blocked>(readiness).why.find("and the finished copy is of"), std::string::npos);
+}
+
 TEST_F(CopyWorkersTest, ARateIsKeptByAllStreamsTogether) {
   std::string tables;
   for (int i = 0; i < 4; ++i) tables += "CREATE TABLE public.s" + std::to_string(i) + " (a int, b text);";
