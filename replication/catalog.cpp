@@ -8,12 +8,13 @@ namespace {
 
 // One row per column; a table without columns has one row with NULLs. The identity in force is the primary key only if
 // it is immediate: a deferrable one identifies nothing (pitfalls X5).
-Result read_tables(Connection& on, Deadline deadline) {
+Result read_tables(Connection& on, TableSizes sizes, Deadline deadline) {
+  const Sql bytes = sizes == TableSizes::read ? Sql("coalesce(pg_table_size(c.oid), 0)") : Sql("0::int8");
   return on.query(Sql(R"(
     WITH tables AS MATERIALIZED (
       SELECT c.oid, n.nspname, c.relname, c.relkind = 'p' AS is_partitioned, c.relispartition,
              c.relpersistence = 'u' AS is_unlogged, c.relreplident,
-             CASE WHEN c.relkind = 'r' THEN coalesce(pg_table_size(c.oid), 0) ELSE 0 END AS bytes,
+             CASE WHEN c.relkind = 'r' THEN {} ELSE 0 END AS bytes,
              CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid END AS root,
              EXISTS (SELECT FROM pg_depend d
                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
@@ -33,7 +34,8 @@ Result read_tables(Connection& on, Deadline deadline) {
     LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_index i ON i.indrelid = t.oid AND i.indisvalid AND i.indimmediate
       AND CASE t.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
-    ORDER BY t.nspname, t.relname, a.attnum)"),
+    ORDER BY t.nspname, t.relname, a.attnum)",
+                      bytes),
                   deadline);
 }
 
@@ -62,8 +64,8 @@ Column column_of(const Row& row) {
 
 }  // namespace
 
-std::vector<Table> user_tables(Connection& on, Deadline deadline) {
-  const Result answer = read_tables(on, deadline);
+std::vector<Table> user_tables(Connection& on, Deadline deadline, TableSizes sizes) {
+  const Result answer = read_tables(on, sizes, deadline);
   std::vector<Table> tables;
   std::vector<std::pair<std::int64_t, Identifier>> key;  // of the table under way, by position in the index
   const auto finish_key = [&] {

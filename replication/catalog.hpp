@@ -34,14 +34,17 @@ struct Table {
   bool is_unlogged = false;
   bool is_extension_owned = false;
   char replica_identity = 'd';  // d(efault), n(othing), f(ull), i(ndex)
-  std::int64_t bytes = 0;       // with TOAST, without indexes; 0 for relkind p
+  std::int64_t bytes = 0;       // with TOAST, without indexes; 0 for relkind p, and if left out
   std::vector<Column> columns = {};
   std::vector<Identifier> key =
       {};  // columns of the identity in force, in its order; empty if there is none or it is FULL
 };
 
+// Their sizes take most of the time where there are thousands.
+enum class TableSizes { left_out, read };
+
 // Every user table (relkind r and p, not temporary, not in pg_*, information_schema or verdigris), ordered by name.
-std::vector<Table> user_tables(Connection& on, Deadline deadline);
+std::vector<Table> user_tables(Connection& on, Deadline deadline, TableSizes sizes = TableSizes::left_out);
 
 struct Sequence {
   QualifiedName name;

@@ -1,5 +1,8 @@
 #include "replication/fence.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "replication/lock_retry.hpp"
 #include "replication/test_switches.hpp"
 
@@ -145,12 +148,20 @@ std::vector<QualifiedName> tables_without_fence(Connection& on, Deadline deadlin
   return out;
 }
 
-void install_fence_triggers(Connection& on, milliseconds lock_timeout, Deadline deadline) {
-  for (const auto& table : tables_without_fence(on, deadline))
-    with_lock_retries(on, "the fence trigger of " + table.display(), lock_timeout, deadline, [&](Transaction& transaction) {
-      transaction.execute(Sql("SET LOCAL client_min_messages = warning"));
-      for (const auto& statement : trigger_statements(Sql("{}", table))) transaction.execute(statement);
-    });
+void install_fence_triggers(Connection& on, FenceBy by, milliseconds lock_timeout, Deadline deadline) {
+  constexpr std::size_t kTogether = 100;
+  const auto tables = tables_without_fence(on, deadline);
+  const std::size_t step = by == FenceBy::hundreds ? kTogether : 1;
+  for (std::size_t at = 0; at < tables.size(); at += step) {
+    const auto end = std::min(at + step, tables.size());
+    std::vector<Sql> statements{Sql("SET LOCAL client_min_messages = warning")};
+    // The last one's commit waits for the disk, and for all before it.
+    if (end < tables.size()) statements.push_back(Sql("SET LOCAL synchronous_commit = off"));
+    for (auto i = at; i < end; ++i) std::ranges::move(trigger_statements(Sql("{}", tables[i])), std::back_inserter(statements));
+    const auto more = end - at > 1 ? " and of tables behind it" : "";
+    with_lock_retries(on, "the fence trigger of " + tables[at].display() + more, lock_timeout, deadline,
+                      [&](Transaction& transaction) { transaction.execute(Sql::joined(statements, "; ")); });
+  }
 }
 
 std::vector<Sql> trigger_statements(const Sql& table) {

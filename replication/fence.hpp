@@ -34,9 +34,11 @@ void install_marker_fence(Transaction& transaction);
 
 // Tables without our enabled trigger that calls verdigris.fence() for all four events.
 std::vector<QualifiedName> tables_without_fence(Connection& on, Deadline deadline);
-// Creates the missing triggers, each in its own transaction under lock_timeout, tried again until the deadline: a VACUUM
-// or an index build in the way costs time, never a queue of writers.
-void install_fence_triggers(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline);
+// Creates the missing triggers under lock_timeout, tried again until the deadline: a VACUUM or an index build in the way
+// costs time, never a queue of writers. Where clients write each table has its own transaction, and its locks end before
+// that is on disk; where nobody does, many go together. On disk are all of them when it returns.
+enum class FenceBy { table, hundreds };
+void install_fence_triggers(Connection& on, FenceBy by, std::chrono::milliseconds lock_timeout, Deadline deadline);
 void remove_fence_triggers(Connection& on, std::chrono::milliseconds lock_timeout, Deadline deadline);
 
 // Every table with it, but for partitions that have it from their root.

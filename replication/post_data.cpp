@@ -1,5 +1,7 @@
 #include "replication/post_data.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
@@ -36,72 +38,6 @@ struct TocLine {
 
   std::string kind, next;
 };
-
-// Reads SQL as pg_dump writes it with --quote-all-identifiers.
-class QuotedSql {
- public:
-  explicit QuotedSql(std::string_view text) : rest_(text) {}
-  bool skip(std::string_view word) {
-    if (!rest_.starts_with(word)) return false;
-    rest_.remove_prefix(word.size());
-    return true;
-  }
-  void skip_blanks() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \n"), rest_.size())); }
-  std::optional<std::string> identifier() {
-    if (!skip("\"")) return std::nullopt;
-    std::string name;
-    while (!rest_.empty()) {
-      const char c = rest_[0];
-      rest_.remove_prefix(1);
-      if (c != '"') {
-        name += c;
-      } else if (!skip("\"")) {
-        return name;
-      } else {
-        name += '"';
-      }
-    }
-    return std::nullopt;
-  }
-  std::optional<QualifiedName> qualified() {
-    auto schema = identifier();
-    if (!schema || !skip(".")) return std::nullopt;
-    auto name = identifier();
-    if (!name) return std::nullopt;
-    return QualifiedName(std::move(*schema), std::move(*name));
-  }
-
- private:
-  std::string_view rest_;
-};
-
-// CREATE [UNIQUE] INDEX "name" ON [ONLY] "schema"."table" USING ...
-bool read_index(QuotedSql sql, IndexBuild& build) {
-  if (!sql.skip("CREATE ")) return false;
-  sql.skip("UNIQUE ");
-  if (!sql.skip("INDEX ")) return false;
-  const auto name = sql.identifier();
-  if (!name || !sql.skip(" ON ")) return false;
-  sql.skip("ONLY ");
-  build.table = sql.qualified();
-  build.name = *name;
-  return build.table.has_value();
-}
-
-// ALTER TABLE [ONLY] "schema"."table" ADD CONSTRAINT "name" ...
-bool read_constraint(QuotedSql sql, IndexBuild& build) {
-  if (!sql.skip("ALTER TABLE ")) return false;
-  sql.skip("ONLY ");
-  const auto table = sql.qualified();
-  sql.skip_blanks();
-  if (!table || !sql.skip("ADD CONSTRAINT ")) return false;
-  const auto name = sql.identifier();
-  if (!name) return false;
-  build.table = table;
-  build.name = *name;
-  build.is_constraint = true;
-  return true;
-}
 
 std::string with_statement(const Error& error, const std::string& statement) {
   return std::string(error.what()) + "; the statement was: " + statement.substr(0, kMostOfStatement);
@@ -230,7 +166,7 @@ class Builders {
     // As many builds as cores are under way: workers for each would only be in each other's way.
     const std::string text = (task.is_alone ? "RESET max_parallel_maintenance_workers;\n"
                                             : "SET max_parallel_maintenance_workers = 0;\n") +
-                             task.build->text;
+                             fmt::format("SET maintenance_work_mem = '{}MB';\n", build_memory_mb(*task.build)) + task.build->text;
     for (int tries = 1;; ++tries) {
       try {
         session.query(Sql::written_by_operator(text), deadline_);
@@ -268,6 +204,7 @@ Connection open_restoring(const Server& target, const std::string& encoding, Dea
                                 {"lock_timeout", "10s"},
                                 {"check_function_bodies", "off"},
                                 {"xmloption", "content"},
+                                {"synchronous_commit", "off"},  // what is noted behind them is on disk, and with it they
                                 {"client_min_messages", "warning"}}};
   auto session = Connection::open(target.conninfo().with("client_encoding", encoding), options, deadline);
   session.execute(Sql(R"(
@@ -279,12 +216,10 @@ Connection open_restoring(const Server& target, const std::string& encoding, Dea
 
 void largest_first(Connection& target, std::vector<IndexBuild>& builds, Deadline deadline) {
   std::map<QualifiedName, std::int64_t> bytes;
-  for (const auto& table : user_tables(target, deadline)) bytes[table.name] = table.bytes;
-  const auto size_of = [&](const IndexBuild& build) {
-    const auto found = build.table ? bytes.find(*build.table) : bytes.end();
-    return found == bytes.end() ? 0 : found->second;
-  };
-  std::ranges::stable_sort(builds, [&](const auto& a, const auto& b) { return size_of(a) > size_of(b); });
+  for (const auto& table : user_tables(target, deadline, TableSizes::read)) bytes[table.name] = table.bytes;
+  for (auto& build : builds)
+    if (build.table) build.table_bytes = bytes[*build.table];
+  std::ranges::stable_sort(builds, std::ranges::greater{}, &IndexBuild::table_bytes);
 }
 
 // Whatever state they are in: valid or not, attached or not. In the encoding of the session.
@@ -348,15 +283,6 @@ std::vector<std::string> split_script(const std::string& script, std::size_t cou
     statement.erase(statement.find_last_not_of('\n') + 1);
   }
   return statements;
-}
-
-IndexBuild read_build(const std::string& statement) {
-  IndexBuild build;
-  build.text = statement;
-  if (!read_index(QuotedSql(statement), build) && !read_constraint(QuotedSql(statement), build)) return build;
-  // Behind the first statement come ALTER TABLE ... CLUSTER ON, REPLICA IDENTITY: a lock that others' builds exclude.
-  build.is_exclusive = build.is_constraint || statement.find(";\n") != std::string::npos;
-  return build;
 }
 
 void build_indexes(Server& target, std::vector<IndexBuild> builds, const std::string& encoding, int workers,

@@ -8,19 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "replication/index_build.hpp"
 #include "replication/server.hpp"
 #include "replication/tool_runner.hpp"
 
 namespace verdigris {
-
-// One entry of the script with all that belongs to it (CLUSTER ON, REPLICA IDENTITY).
-struct IndexBuild {
-  std::optional<QualifiedName> table;
-  std::string name;                    // of the index or the constraint
-  bool is_constraint = false;
-  bool is_exclusive = false;  // nobody else can work at its table meanwhile
-  std::string text;
-};
 
 // The contents list of the section in two: what can be built side by side, and the rest. A view or function that needs
 // a key comes between; what follows one is of the rest, too.
@@ -33,8 +25,6 @@ PostDataToc split_toc(const std::string& toc);
 // A script of pg_restore as the statements of its entries. If they are not `count` (an expression may look like
 // pg_restore's comments), one: the whole.
 std::vector<std::string> split_script(const std::string& script, std::size_t count);
-IndexBuild read_build(const std::string& statement);  // without a table if it is of another form
-
 // Builds what the target lacks, the largest table first; each in a transaction of its own, begun anew when a lock
 // cannot be had. Throws Error("schema.restore") with the statement of the first that failed, after the others have
 // ended. encoding: of the statements.

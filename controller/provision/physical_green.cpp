@@ -352,7 +352,7 @@ void PhysicalGreen::close_to_writers(Connection& green, Deadline deadline) const
     close_access(transaction, deployment_, {superuser_, replication_});
     transaction.commit();
   }
-  install_fence_triggers(green, playbook_.fence.lock_timeout, deadline);
+  install_fence_triggers(green, FenceBy::hundreds, playbook_.fence.lock_timeout, deadline);
 }
 
 // Token, journal, markers and publication came along. With blue's journal it would be believed to be blue.

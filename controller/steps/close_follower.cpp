@@ -40,7 +40,7 @@ std::string CloseFollower::apply(Deadline deadline) {
     close_access(transaction, target_->deployment(), keep_);
     transaction.commit();
   }
-  install_fence_triggers(on, lock_timeout_, deadline);
+  install_fence_triggers(on, FenceBy::hundreds, lock_timeout_, deadline);
   return target_->color() + ": connections and every table closed";
 }
 

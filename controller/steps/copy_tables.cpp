@@ -81,7 +81,7 @@ Readiness CopyTables::check(Deadline deadline) {
 // By name, since which is the largest may change until then; all are on the target by then, as the source has them.
 PlannedActs CopyTables::statements(Deadline deadline) {
   const std::string here = source_->color(), there = target_->color();
-  const auto tables = user_tables(source_->control(), deadline);
+  const auto tables = user_tables(source_->control(), deadline, TableSizes::read);
   auto items = copy_plan(tables, settings_.filter);
   mark_referenced(items, target_->control(), deadline);
   choose_formats(items, source_->control(), target_->control(), deadline);

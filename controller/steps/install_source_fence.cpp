@@ -35,7 +35,7 @@ std::string InstallSourceFence::apply(Deadline deadline) {
     transaction.commit();
   }
   const auto missing = tables_without_fence(on, deadline).size();
-  install_fence_triggers(on, lock_timeout_, deadline);
+  install_fence_triggers(on, FenceBy::table, lock_timeout_, deadline);
   return std::to_string(missing) + " tables of " + source_->color() + " got the open fence";
 }
 

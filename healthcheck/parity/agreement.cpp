@@ -117,7 +117,7 @@ void compare_sequences(const SideCatalog& source, const SideCatalog& target, std
 }  // namespace
 
 SideCatalog read_catalog(Connection& on, const std::string& color, Deadline deadline) {
-  return {color, user_tables(on, deadline), user_sequences(on, deadline)};
+  return {color, user_tables(on, deadline, TableSizes::read), user_sequences(on, deadline)};
 }
 
 Agreement agree(const SideCatalog& source, const SideCatalog& target, const HashAgreement& hashes,

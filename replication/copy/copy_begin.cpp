@@ -36,7 +36,7 @@ class Beginning {
 
  private:
   void plan(CopyGround& ground) {
-    ground.items = copy_plan(user_tables(source_.control(), deadline_), settings_.filter);
+    ground.items = copy_plan(user_tables(source_.control(), deadline_, TableSizes::read), settings_.filter);
     mark_referenced(ground.items, target_.control(), deadline_);
     choose_formats(ground.items, source_.control(), target_.control(), deadline_);
     for (const auto& item : ground.items) ground.names.push_back(item.table);

@@ -288,7 +288,7 @@ TEST_F(CopyResume, PartsOfATableStayAndAreNotCutAnew) {
   const auto parts = saved_copy(green->control(), "shop", soon())->parts;
   ASSERT_GE(parts.at(QualifiedName("public", "large")).size(), 2U);
   run(blue->control(), "INSERT INTO public.large SELECT i, repeat('z', 200) FROM generate_series(1, 100000) AS i");  // other sizes
-  auto items = with_splits(copy_plan(user_tables(blue->control(), soon()), {}), parts);
+  auto items = with_splits(copy_plan(user_tables(blue->control(), soon(), TableSizes::read), {}), parts);
   EXPECT_EQ(splits_of(items), parts);
   run(green->control(), "DROP FUNCTION public.slowly() CASCADE");
   const auto account = go_on();
@@ -299,7 +299,7 @@ TEST_F(CopyResume, PartsOfATableStayAndAreNotCutAnew) {
 
 TEST_F(CopyResume, RowsAreThereIfAndOnlyIfThatIsNoted) {
   auto copy_without_note = [&] {
-    auto items = copy_plan(user_tables(blue->control(), soon()), {});
+    auto items = copy_plan(user_tables(blue->control(), soon(), TableSizes::read), {});
     const CopySessions sessions{[&] { return blue->open("copy", soon()); },
                                 [&] { return green->open("copy", soon(), false, {{"client_min_messages", "error"}}); },
                                 [](Connection&, const auto&) { throw Error("test", "killed"); }};
@@ -315,7 +315,7 @@ TEST_F(CopyResume, RowsAreThereIfAndOnlyIfThatIsNoted) {
 
 // One that hung meanwhile, and whose sessions are not known any more.
 TEST_F(CopyResume, AnEarlierRunCommitsNothingOnceAnotherHasClaimedTheCopy) {
-  const auto items = copy_plan(user_tables(blue->control(), soon()), {});
+  const auto items = copy_plan(user_tables(blue->control(), soon(), TableSizes::read), {});
   const auto earlier = claim_copy(green->control(), "shop", soon());
   auto zombie = green->open("other", soon());
   {

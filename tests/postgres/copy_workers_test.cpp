@@ -126,7 +126,7 @@ TEST_F(CopyWorkersTest, BinaryIsForTypesThatAreAlikeEverywhere) {
     CREATE TABLE public.b_generated (a int, b public.pair GENERATED ALWAYS AS (NULL::public.pair) STORED))");
   run(green->control(), "CREATE TABLE public.t_other (a int, b timestamptz); CREATE TABLE public.b_arrays (b text[], a int[], "
                         "d tsvector, c daterange)");
-  auto items = copy_plan(user_tables(blue->control(), soon()), {});
+  auto items = copy_plan(user_tables(blue->control(), soon(), TableSizes::read), {});
   choose_formats(items, blue->control(), green->control(), soon());
   EXPECT_EQ(items.size(), 12u);
   for (const auto& item : items)
@@ -176,7 +176,7 @@ TEST_F(CopyWorkersTest, StreamsThatCannotBeginLeaveTheOthersAtWork) {
     on_both("CREATE TABLE " + table + " (a int, b text)");
     run(blue->control(), "INSERT INTO " + table + " SELECT g, repeat('y', 150) FROM generate_series(1, 30000) AS g");
   }
-  items = copy_plan(user_tables(blue->control(), soon()), {});
+  items = copy_plan(user_tables(blue->control(), soon(), TableSizes::read), {});
   std::atomic<int> opened = 0, refused = 0;
   const CopySessions sessions{[&] { return blue->open("copy", soon()); },
                               [&] {

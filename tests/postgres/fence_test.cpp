@@ -41,7 +41,7 @@ class Fence : public ::testing::TestWithParam<int> {
       set_fence(transaction, FenceState::open);
       transaction.commit();
     }
-    install_fence_triggers(*on_, 200ms, soon());
+    install_fence_triggers(*on_, FenceBy::table, 200ms, soon());
   }
   std::string refusal_of(Connection& session, const std::string& sql) {
     try {
@@ -103,11 +103,11 @@ TEST_P(Fence, MissingOnAKindOfTableItIsOpenThere) {
     remove_fence_triggers(*on_, 200ms, soon());
     {
       const test::Mutant mutant(name);
-      install_fence_triggers(*on_, 200ms, soon());
+      install_fence_triggers(*on_, FenceBy::table, 200ms, soon());
       EXPECT_TRUE(close_fence(*on_, 500ms, soon()).without_trigger.empty()) << "nobody would notice";
     }
     EXPECT_EQ(refusal_of(writer, write), "") << "survived: " << name;
-    install_fence_triggers(*on_, 200ms, soon());
+    install_fence_triggers(*on_, FenceBy::table, 200ms, soon());
     EXPECT_EQ(refusal_of(writer, write), "25006") << name;
   }
 }

@@ -102,7 +102,7 @@ TEST(ProvisionSettings, LoadProfileIsThatOfThePlaybookAndFitsTheMachine) {
   for (const char* line : {"wal_level = minimal\n", "max_wal_senders = 0\n", "archive_mode = off\n", "fsync = off\n",
                            "full_page_writes = off\n", "synchronous_commit = off\n", "wal_skip_threshold = 0\n",
                            "checkpoint_timeout = 1d\n", "autovacuum = off\n", "jit = off\n",
-                           "max_wal_size = '10240MB'\n", "shared_buffers = '4096MB'\n", "summarize_wal = off\n"})
+                           "max_wal_size = '10240MB'\n", "shared_buffers = '128MB'\n", "summarize_wal = off\n"})
     EXPECT_TRUE(has(full, line)) << line << full;
   const auto kept = load_settings(LoadProfile::keep_fsync, 15, machine);
   EXPECT_FALSE(has(kept, "fsync")) << kept;
