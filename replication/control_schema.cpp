@@ -98,7 +98,7 @@ std::vector<Sql> installing_statements() {
   std::vector<Sql> all{tables_statement(), identity_statement()};
   for (auto& one : access_function_statements()) all.push_back(std::move(one));
   all.push_back(marker_fence_statement(FenceState::open));
-  all.push_back(marker_trigger_statement());
+  all.push_back(marker_trigger_statement({"verdigris", "marker"}));
   return all;
 }
 
