@@ -91,7 +91,8 @@ void read_group(Mapping& replication, const YamlNode& list, ReplicationSettings&
   if (list.items.empty()) faults.add(list.place, "value", "a list of \"replication.groups\" names no table");
 }
 
-void read_groups(Mapping& replication, ReplicationSettings& settings) {
+// is_physical: its one slot is made along with the copy of the files.
+void read_groups(Mapping& replication, ReplicationSettings& settings, bool is_physical) {
   constexpr std::size_t kMostGroups = 8;
   const YamlNode* node = replication.find("groups");
   if (node == nullptr) return;
@@ -106,6 +107,8 @@ void read_groups(Mapping& replication, ReplicationSettings& settings) {
     else
       read_group(replication, list, settings);
   }
+  if (is_physical)
+    replication.faults().add(node->place, "value", "lists in \"replication.groups\" mean nothing with green: physical");
   if (settings.groups.size() >= kMostGroups)
     replication.faults().add(node->place, "range", fmt::format("\"replication.groups\" may be {} lists at the most", kMostGroups - 1));
 }
@@ -144,7 +147,7 @@ void read_replication(Mapping& root, Playbook& playbook) {
   replication->refuse_unsupported({"password_in_catalog"});
   read_replication_conninfo(*replication, playbook);
   read_tables(*replication, settings);
-  read_groups(*replication, settings);
+  read_groups(*replication, settings, playbook.provision.is_physical());
   read_copy(*replication, settings);
   read_choice(*replication, "identity", {"auto", "refuse"},
               [&](std::size_t i) { settings.identity = i == 0 ? IdentityMode::automatic : IdentityMode::refuse; });

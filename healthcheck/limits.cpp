@@ -53,10 +53,8 @@ class SideLimits {
 void check_side(Server& server, const CheckContext& context, Findings& findings) {
   // A second slot and sender while one stream replaces another after a rollback; senders also make the slots. Each group
   // of tables has streams of its own.
-  const std::int64_t slots = 2 * context.settings.groups;
-  const std::int64_t senders = 2 * context.settings.groups + 1;
-  const std::int64_t origins = 2 * context.settings.groups;
-  const std::int64_t apply_workers = 2 * context.settings.groups;
+  const std::int64_t slots = 2 * streams_each_way(context);
+  const std::int64_t senders = slots + 1, origins = slots, apply_workers = slots;
   constexpr std::int64_t kControlSessions = 12;
   const Usage usage = usage_of(server, context.deadline);
   SideLimits side(server, findings);

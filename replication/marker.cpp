@@ -46,6 +46,17 @@ Sql marker_with_sequences_statement() {
              sequences_as_json());
 }
 
+Sql sequence_seen_statement(int groups) {
+  std::vector<Sql> tables;
+  for (const auto& stream : Streams({""}, groups)) tables.push_back(Sql("SELECT id, side, at, sequences FROM {}", stream.marker()));
+  const Sql all = groups == 1 ? Sql("verdigris.marker") : Sql("({})", Sql::joined(tables, " UNION ALL "));
+  return Sql(R"(CREATE OR REPLACE VIEW verdigris.sequence_seen AS
+      SELECT DISTINCT ON (m.side, s.key) m.side, s.key AS name, s.value::int8 AS last_value, m.at
+      FROM {} m CROSS JOIN LATERAL pg_catalog.jsonb_each_text(m.sequences) AS s
+      ORDER BY m.side, s.key, m.id DESC)",
+             all);
+}
+
 namespace {
 
 // $1 is the marker's id.

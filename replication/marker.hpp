@@ -23,6 +23,8 @@ std::int64_t write_marker_with_sequences(Connection& on, const std::string& side
 // What these send; $1 is the id, $2 the kind, $3 the side.
 Sql marker_statement();
 Sql marker_with_sequences_statement();
+// The view of the newest positions of each side, by whichever stream they came.
+Sql sequence_seen_statement(int groups);
 // By each of these streams; one question.
 bool marker_arrived(Connection& on, const Streams& streams, std::int64_t id, Deadline deadline);
 // Polls each millisecond; throws DeadlinePassed naming the marker.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "replication/fence.hpp"
+#include "replication/marker.hpp"
 
 namespace verdigris {
 namespace {
@@ -12,7 +13,7 @@ constexpr int kMostGroupsEver = 64;  // far above what a playbook may ask for
 Sql group_table_statement(const QualifiedName& table) {
   return Sql(R"(
     CREATE TABLE IF NOT EXISTS {} (
-      id bigint PRIMARY KEY, kind text NOT NULL, side text NOT NULL, at timestamptz NOT NULL)
+      id bigint PRIMARY KEY, kind text NOT NULL, side text NOT NULL, at timestamptz NOT NULL, sequences jsonb)
     WITH (autovacuum_enabled = off))",
              table);
 }
@@ -21,7 +22,7 @@ Sql group_table_statement(const QualifiedName& table) {
 Sql group_body(int groups) {
   std::vector<Sql> inserts;
   for (int number = 2; number <= groups; ++number)
-    inserts.push_back(Sql("\n  INSERT INTO {} (id, kind, side, at) VALUES (NEW.id, NEW.kind, NEW.side, NEW.at);",
+    inserts.push_back(Sql("\n  INSERT INTO {} (id, kind, side, at, sequences) VALUES (NEW.id, NEW.kind, NEW.side, NEW.at, NEW.sequences);",
                           Stream{"", number}.marker()));
   return Sql(" BEGIN /* verdigris: groups */{}\n  RETURN NULL;\nEND ", Sql::joined(inserts, ""));
 }
@@ -74,14 +75,18 @@ void install_marker_groups(Connection& on, int groups, Deadline deadline) {
   }
   transaction.execute(group_function_statement(groups));
   if (!has_trigger(on, Stream{""}.marker(), "verdigris_marker_groups", deadline)) transaction.execute(group_trigger_statement());
+  transaction.execute(sequence_seen_statement(groups));
   transaction.commit();
 }
 
 bool has_marker_groups(Connection& on, int groups, Deadline deadline) {
   if (groups < 2) return true;
   const Result answer = on.query(Sql(R"(
-    SELECT EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure('verdigris.marker_groups()') AND prosrc = $1))"),
-                                 {group_body(groups).text()}, deadline);
+    SELECT EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure('verdigris.marker_groups()') AND prosrc = $1)
+       AND EXISTS (SELECT FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+                   WHERE d.classid = 'pg_rewrite'::regclass AND r.ev_class = to_regclass('verdigris.sequence_seen')
+                     AND d.refobjid = to_regclass($2)))"),
+                                 {group_body(groups).text(), Stream{"", groups}.marker().sql()}, deadline);
   if (!answer.one_row(1).boolean(0) || !has_trigger(on, Stream{""}.marker(), "verdigris_marker_groups", deadline)) return false;
   for (int number = 2; number <= groups; ++number)
     if (!has_trigger(on, Stream{"", number}.marker(), "verdigris_marker_fence", deadline)) return false;
@@ -111,13 +116,15 @@ std::vector<Sql> marker_group_statements(int groups) {
   }
   all.push_back(group_function_statement(groups));
   all.push_back(group_trigger_statement());
+  all.push_back(sequence_seen_statement(groups));
   return all;
 }
 
 Sql marker_groups_removing_statement(int groups) {
   std::vector<Sql> tables;
   for (int number = 2; number <= groups; ++number) tables.push_back(Sql("{}", Stream{"", number}.marker()));
-  return Sql("DROP FUNCTION IF EXISTS verdigris.marker_groups() CASCADE; DROP TABLE IF EXISTS {}", Sql::joined(tables, ", "));
+  return Sql("DROP FUNCTION IF EXISTS verdigris.marker_groups() CASCADE; {}; DROP TABLE IF EXISTS {}",
+             sequence_seen_statement(1), Sql::joined(tables, ", "));
 }
 
 }  // namespace verdigris
