@@ -63,7 +63,7 @@ void write_text(const fs::path& file, const std::string& text) {
 
 // What stays over the plans: two servers with data on blue, a pooler, a playbook.
 struct World {
-  explicit World(bool is_grouped) : is_grouped(is_grouped), pooler(pair.pooler("a")) {
+  explicit World(bool in_groups) : is_grouped(in_groups), pooler(pair.pooler("a")) {
     auto blue = admin(pair.blue());
     create_varied_schema(blue);
     run(blue, R"(INSERT INTO public.orders (note, total) SELECT 'n', i FROM generate_series(1, 40) AS i;
