@@ -5,6 +5,7 @@
 #include "healthcheck/questions.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/copy/snapshot.hpp"
+#include "replication/copy/snapshot_keeper.hpp"
 #include "replication/marker.hpp"
 #include "replication/origin.hpp"
 #include "replication/poll.hpp"
@@ -17,6 +18,8 @@
 
 namespace verdigris::test {
 namespace {
+
+using namespace std::chrono_literals;
 
 const Streams kTwo(Stream::forward("shop"), 2);
 
@@ -204,6 +207,18 @@ TEST_P(StreamGroups, LimitsAreThoseOfAllGroups) {
   ASSERT_EQ(findings.size(), 1u);
   EXPECT_EQ(findings.front().id, "repl.fk-groups");
   EXPECT_NE(findings.front().text.find("public.e and public.d, which foreign key e_d_fkey"), std::string::npos);
+}
+
+// Blue's disk comes first: no slot of any group is left to fill it while no controller lives.
+TEST_P(StreamGroups, TheGuardOfTheFirstSlotDropsThoseOfAll) {
+  const auto slot = create_slot_with_snapshot(*blue, kTwo.first(), soon());
+  copy_slot(source(), kTwo.first(), kTwo[1], soon());
+  const auto guard = guard_slot(*blue, kTwo, slot.consistent_point, {600s, 1}, soon());
+  ASSERT_TRUE(guard);
+  write_both(1);
+  EXPECT_TRUE(wait_until(soon(), [&] {
+    return value(source(), "SELECT count(*) FROM pg_replication_slots WHERE database = 'shop'") == "0";
+  }));
 }
 
 INSTANTIATE_TEST_SUITE_P(Majors, StreamGroups,
