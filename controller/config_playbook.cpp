@@ -66,6 +66,53 @@ void read_tables(Mapping& replication, ReplicationSettings& settings) {
   tables->close();
 }
 
+// "schema.table", as it is: what is tied to what is known only of tables.
+void check_table(const std::string& name) {
+  check_pattern(name);
+  if (name.find_first_of("*?") != std::string::npos)
+    throw misuse("value", fmt::format("\"{}\" is not one table of the form schema.table", name));
+}
+
+void read_group(Mapping& replication, const YamlNode& list, ReplicationSettings& settings) {
+  auto& faults = replication.faults();
+  auto& group = settings.groups.emplace_back();
+  for (const YamlNode& node : list.items) {
+    if (node.is_secret) continue;
+    if (node.kind != YamlNode::Kind::scalar) {
+      faults.add(node.place, "type", "\"replication.groups[][]\" must be a table");
+      continue;
+    }
+    if (!attempt(faults, node, [&] { check_table(node.text); })) continue;
+    for (const auto& other : settings.groups)
+      if (std::ranges::find(other, node.text) != other.end())
+        faults.add(node.place, "value", fmt::format("\"{}\" stands in \"replication.groups\" twice", node.text));
+    group.push_back(node.text);
+  }
+  if (list.items.empty()) faults.add(list.place, "value", "a list of \"replication.groups\" names no table");
+}
+
+// is_physical: its one slot is made along with the copy of the files.
+void read_groups(Mapping& replication, ReplicationSettings& settings, bool is_physical) {
+  constexpr std::size_t kMostGroups = 8;
+  const YamlNode* node = replication.find("groups");
+  if (node == nullptr) return;
+  if (node->kind != YamlNode::Kind::sequence) {
+    replication.scalar("groups", [](const YamlNode& word) { parse_choice(word.text, {"auto"}); });
+    return;
+  }
+  for (const YamlNode& list : replication.sequence("groups")) {
+    if (list.is_secret) continue;
+    if (list.kind != YamlNode::Kind::sequence)
+      replication.faults().add(list.place, "type", "\"replication.groups[]\" must be a list of tables");
+    else
+      read_group(replication, list, settings);
+  }
+  if (is_physical)
+    replication.faults().add(node->place, "value", "lists in \"replication.groups\" mean nothing with green: physical");
+  if (settings.groups.size() >= kMostGroups)
+    replication.faults().add(node->place, "range", fmt::format("\"replication.groups\" may be {} lists at the most", kMostGroups - 1));
+}
+
 void read_copy(Mapping& replication, ReplicationSettings& settings) {
   auto copy = replication.mapping("copy");
   if (!copy) return;
@@ -97,9 +144,10 @@ void read_replication(Mapping& root, Playbook& playbook) {
   auto replication = root.mapping("replication");
   if (!replication) return;
   ReplicationSettings& settings = playbook.replication;
-  replication->refuse_unsupported({"password_in_catalog", "groups"});
+  replication->refuse_unsupported({"password_in_catalog"});
   read_replication_conninfo(*replication, playbook);
   read_tables(*replication, settings);
+  read_groups(*replication, settings, playbook.provision.is_physical());
   read_copy(*replication, settings);
   read_choice(*replication, "identity", {"auto", "refuse"},
               [&](std::size_t i) { settings.identity = i == 0 ? IdentityMode::automatic : IdentityMode::refuse; });

@@ -18,7 +18,7 @@
 namespace verdigris {
 
 struct WatchedApply {
-  unsigned subscription;  // oid
+  std::vector<AppliedStream> streams;
   ApplyWatch watch;
 };
 

@@ -1,10 +1,14 @@
 #include "controller/deployment.hpp"
 
+#include <algorithm>
+#include <exception>
+
 #include "controller/lease.hpp"
 #include "controller/process.hpp"
 #include "controller/provision/told_green.hpp"
 #include "controller/traffic_factory.hpp"
 #include "replication/control_schema.hpp"
+#include "replication/stream_groups.hpp"
 #include "replication/test_switches.hpp"
 
 namespace verdigris {
@@ -223,6 +227,28 @@ Traffic& Deployment::reads_traffic() { return make_once(reads_traffic_, playbook
 Endpoint Deployment::endpoint(const std::string& color) {
   auto& server = side(color);
   return {server.host(), server.port(), server.dbname(), color};
+}
+
+// Either side shows it while there is anything; after a crash one of them may not answer.
+int Deployment::groups(Deadline deadline) {
+  int most = 1;
+  bool is_known = false;
+  std::exception_ptr error;
+  for (auto* server : {&blue_, &green_}) {
+    if (server->is_given_up() || !server->is_connected()) continue;
+    try {
+      most = std::max(most, groups_on(server->control(), name(), Deadline::after(kPing).or_earlier(deadline)));
+      is_known = true;
+    } catch (const Error&) {
+      error = std::current_exception();
+    }
+  }
+  if (!is_known && error) std::rethrow_exception(error);
+  return most;
+}
+
+Streams Deployment::streams_leaving(const std::string& color, Deadline deadline) {
+  return {Stream::leaving(color, name()), groups(deadline)};
 }
 
 const Conninfo& Deployment::reachable_as(const std::string& color) const {

@@ -14,6 +14,7 @@
 #include "controller/traffic.hpp"
 #include "replication/server.hpp"
 #include "replication/side.hpp"
+#include "replication/stream.hpp"
 #include "replication/tool_runner.hpp"
 
 namespace verdigris {
@@ -54,6 +55,9 @@ class Deployment {
   Source source_of(const std::string& color) { return Source(side(color)); }
   Target target_of(const std::string& source_color) { return Target(side(other_side(source_color))); }
   Endpoint endpoint(const std::string& color);
+  // All streams that lead from a side, as many as the catalogs of the servers that answer show; one if there is none.
+  Streams streams_leaving(const std::string& color, Deadline deadline);
+  int groups(Deadline deadline);
   // As the other server reaches this one.
   const Conninfo& reachable_as(const std::string& color) const;
   // Roles that must connect to a side although it is closed.

@@ -11,12 +11,15 @@
 namespace verdigris {
 namespace {
 
-std::optional<std::int64_t> bytes_behind(Server& green, Server& blue, const Stream& back, Deadline deadline) {
+std::optional<std::int64_t> bytes_behind(Server& green, Server& blue, const Streams& back, Deadline deadline) {
   if (green.is_given_up()) return std::nullopt;
-  const auto state = subscription_brief(blue.control(), back, deadline);
-  std::optional<Lsn> applied;
-  if (state.exists) applied = origin_progress(blue.control(), state.oid, deadline);
-  if (!applied) return std::nullopt;
+  std::optional<Lsn> applied;  // by all
+  for (const auto& state : subscription_briefs(blue.control(), back, deadline)) {
+    std::optional<Lsn> progress;
+    if (state.exists) progress = origin_progress(blue.control(), state.oid, deadline);
+    if (!progress) return std::nullopt;
+    if (!applied || *progress < *applied) applied = progress;
+  }
   const auto end = wal_insert_position(green.control(), deadline);
   return end > *applied ? (end - *applied).count : 0;
 }
@@ -43,15 +46,19 @@ std::optional<std::string> last_switch_decided(const std::vector<Record>& record
   return at;
 }
 
-Loss measure_loss(Server& green, Server& blue, const Stream& back, const std::optional<std::string>& decided_at, Deadline deadline) {
+Loss measure_loss(Server& green, Server& blue, const Streams& back, const std::optional<std::string>& decided_at, Deadline deadline) {
   Loss loss;
-  const auto answer = blue.control().query(Sql(R"(
-    SELECT at::text, extract(epoch FROM clock_timestamp() - at)::float8 FROM verdigris.marker
-    WHERE side = 'green' ORDER BY id DESC LIMIT 1)"),
-                                           deadline);
-  if (const auto row = answer.at_most_one_row(2)) {
-    loss.marker_at = row->text(0);
-    loss.seconds = row->real(1);
+  for (const auto& stream : back) {
+    const auto answer = blue.control().query(Sql(R"(
+      SELECT at::text, extract(epoch FROM clock_timestamp() - at)::float8 FROM {}
+      WHERE side = 'green' ORDER BY id DESC LIMIT 1)",
+                                                 stream.marker()),
+                                             deadline);
+    const auto row = answer.at_most_one_row(2);
+    if (row && loss.seconds && row->real(1) <= *loss.seconds) continue;  // what one stream lacks counts
+    loss.marker_at = row ? std::optional(row->text(0)) : std::nullopt;
+    loss.seconds = row ? std::optional(row->real(1)) : std::nullopt;
+    if (!row) break;
   }
   if (decided_at) {
     const auto age = blue.control()

@@ -25,7 +25,7 @@ struct Loss {
 std::optional<std::string> last_switch_decided(const std::vector<Record>& records);
 
 // decided_at: last_switch_decided(). Before it green took no write of a client.
-Loss measure_loss(Server& green, Server& blue, const Stream& back, const std::optional<std::string>& decided_at, Deadline deadline);
+Loss measure_loss(Server& green, Server& blue, const Streams& back, const std::optional<std::string>& decided_at, Deadline deadline);
 
 // By the measure that was given: one that is unknown is accepted by no number. Throws Refused "force.loss" with both.
 void require_accepted(const Loss& loss, const AcceptedLoss& accepted);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "controller/pgbouncer_console.hpp"
+#include "controller/prepared_groups.hpp"
 #include "controller/provision/provisioned_green.hpp"
 #include "healthcheck/checks.hpp"
 #include "healthcheck/questions.hpp"
@@ -76,6 +77,7 @@ CheckSettings check_settings(Deployment& d) {
   settings.dumps_schema = playbook.replication.schema == SchemaMode::dump;
   settings.needs_reverse = playbook.replication.reverse == ReverseMode::required;
   settings.copy_workers = playbook.replication.copy_workers;
+  settings.groups = wanted_groups(d);
   settings.max_slot_wal_bytes = playbook.replication.max_slot_wal_bytes;
   settings.to_blue = playbook.replication.to_blue;
   settings.to_green = playbook.replication.to_green;

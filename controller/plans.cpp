@@ -9,6 +9,7 @@
 #include "controller/guardrails.hpp"
 #include "controller/migration/files.hpp"
 #include "controller/provision/provisioned_green.hpp"
+#include "controller/prepared_groups.hpp"
 #include "controller/slot_wal_limit.hpp"
 #include "controller/steps/analyze_target.hpp"
 #include "controller/steps/ask_gates.hpp"
@@ -96,9 +97,9 @@ std::shared_ptr<ProvisionedGreen> loaded_green(const Deployment& d) {
 }
 
 // Whoever reports is at work, and the source keeps WAL meanwhile. What was ready before is not given up for it.
-ProgressCallback reporting_within_limit(Deployment& d, const Source& source, const Stream& stream) {
+ProgressCallback reporting_within_limit(Deployment& d, const Source& source, const Streams& streams) {
   if (d.standing().phase == Phase::ready) return d.progress();
-  auto limit = std::make_shared<SlotWalLimit>(*source, stream, d.playbook().replication.max_slot_wal_bytes);
+  auto limit = std::make_shared<SlotWalLimit>(*source, streams, d.playbook().replication.max_slot_wal_bytes);
   return [limit, progress = d.progress()](const std::string& text) {
     limit->require_kept(Deadline::after(kWalAnswer));
     if (progress) progress(text);
@@ -115,11 +116,13 @@ std::vector<GateSettings> gates_of(const Deployment& d, const Server& source) {
   return gates;
 }
 
-Stream stream_from(const Server& server) { return Stream::leaving(server.color(), server.deployment()); }
+Streams streams_from(Deployment& d, const Server& server) {
+  return d.streams_leaving(server.color(), Deadline::after(kWalAnswer));
+}
 
 void add_gate(GateWatch& watch, Deployment& d, Source source, Target target, const GateSettings& gate) {
   if (const auto* lag = std::get_if<LagGate>(&gate)) {
-    watch.add(std::make_unique<LagProbe>(source, target, stream_from(*source), *lag), {lag->wait});
+    watch.add(std::make_unique<LagProbe>(source, target, streams_from(d, *source), *lag), {lag->wait});
   } else if (const auto* transactions = std::get_if<LongTransactionsGate>(&gate)) {
     watch.add(std::make_unique<LongTransactionsProbe>(source, *transactions), {transactions->wait});
     if (transactions->action == TransactionPolicy::terminate)
@@ -133,10 +136,10 @@ void add_gate(GateWatch& watch, Deployment& d, Source source, Target target, con
 }
 
 // From an empty green to one that follows, migrated and closed, with the way back laid.
-Plan preparation(Deployment& d, std::shared_ptr<ProvisionedGreen> loaded, bool drop_green) {
+Plan preparation(Deployment& d, std::shared_ptr<ProvisionedGreen> loaded, bool drop_green, int groups) {
   const Source blue = d.source_of("blue");
   const Target green = d.target_of("blue");
-  const Stream forward = stream_from(*blue);
+  const Streams forward(Stream::forward(d.name()), groups), back(Stream::reverse(d.name()), groups);
   const auto lock_timeout = d.playbook().fence.lock_timeout;
   const auto schema = schema_of(d, drop_green);  // one for both: they use one dump
   Plan plan;
@@ -144,7 +147,7 @@ Plan preparation(Deployment& d, std::shared_ptr<ProvisionedGreen> loaded, bool d
   plan.then<SetReplicaIdentity>(blue, green, identity_of(d))
       .then<CopyRoles>(blue, green, our_roles(d))
       .then<RestoreSchema>(blue, green, schema)
-      .then<PublishSource>(blue, forward, filter_of(d))
+      .then<PublishSource>(blue, forward, filter_of(d), wanted_groups(d))
       .then<CopyTables>(blue, green, forward, CopySettings{filter_of(d), d.playbook().replication.copy_workers},
                         d.playbook().replication.max_slot_wal_bytes, d.playbook().replication.copy_pace, drop_green,
                         d.progress())
@@ -158,18 +161,22 @@ Plan preparation(Deployment& d, std::shared_ptr<ProvisionedGreen> loaded, bool d
       .then<AnalyzeTarget>(green, d.playbook().replication.copy_workers)
       .then<CatchUp>(blue, green, forward, reporting_within_limit(d, blue, forward))
       .then<InstallSourceFence>(blue, lock_timeout)
-      .then<ReadyReversePath>(blue, green, stream_from(*green), d.reachable_as("green"), filter_of(d),
+      .then<ReadyReversePath>(blue, green, back, d.reachable_as("green"), filter_of(d),
                               ReadyReversePath::OnUndo::remove, apply_as(d));
   return plan;
 }
 
 }  // namespace
 
-Plan prepare_plan(Deployment& d, bool drop_green) { return preparation(d, loaded_green(d), drop_green); }
+Plan prepare_plan(Deployment& d, bool drop_green) {
+  return preparation(d, loaded_green(d), drop_green, groups_to_prepare(d, Deadline::after(kWalAnswer)));
+}
 
 // There is no list of its own: what prepare made is undone by the steps that made it. The notes that green is loaded go
 // with the schema they are in.
-Plan abandon_plan(Deployment& d, bool drop_green) { return preparation(d, nullptr, drop_green); }
+Plan abandon_plan(Deployment& d, bool drop_green) {
+  return preparation(d, nullptr, drop_green, d.groups(Deadline::after(kWalAnswer)));
+}
 
 std::shared_ptr<GateWatch> crossing_gates(Deployment& d, Source source, Target target, GateWatch::Say say) {
   auto watch = std::make_shared<GateWatch>(std::move(say));
@@ -179,7 +186,7 @@ std::shared_ptr<GateWatch> crossing_gates(Deployment& d, Source source, Target t
       std::make_unique<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), *facts);
   watch->add(std::make_unique<StepProbe>(std::move(facts), std::move(warm_up)), {.is_told_only = true});
   facts = std::make_unique<CutoverFacts>();
-  auto last_look = std::make_unique<AskGuardrails>(source, target, stream_from(*source), crossing_settings(d),
+  auto last_look = std::make_unique<AskGuardrails>(source, target, streams_from(d, *source), crossing_settings(d),
                                                    kQuietPatience, bypass_of(d), *facts);
   watch->add(std::make_unique<StepProbe>(std::move(facts), std::move(last_look)), {.is_told_only = true});
   return watch;
@@ -189,8 +196,8 @@ std::shared_ptr<GateWatch> crossing_gates(Deployment& d, Source source, Target t
 Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std::chrono::milliseconds> max_pause,
                   std::shared_ptr<GateWatch> watch) {
   if (!watch) watch = crossing_gates(d, source, target);
-  const Stream there = stream_from(*source);
-  const Stream back = stream_from(*target);
+  const Streams there = streams_from(d, *source);
+  const Streams back(Stream::leaving(target->color(), d.name()), there.groups());
   const auto readers = d.standing().are_reads_ahead ? ProveParity::Readers::on_target : ProveParity::Readers::elsewhere;
   const auto from = d.endpoint(source->color());
   const auto to = d.endpoint(target->color());
@@ -230,7 +237,7 @@ Plan reads_plan(Deployment& d, const std::string& to, ReadsStart start) {
   const bool leads_ahead = to == green->color();
   Plan plan;
   if (start == ReadsStart::fresh) plan.then<StageTraffic>(d.reads_traffic(), d.endpoint(other_side(to)), d.endpoint(to), kNoPause);
-  if (leads_ahead) plan.then<MeasureLag>(blue, green, stream_from(*blue)).then<OpenToReaders>(green, d.roles_to_keep("green"));
+  if (leads_ahead) plan.then<MeasureLag>(blue, green, streams_from(d, *blue)).then<OpenToReaders>(green, d.roles_to_keep("green"));
   plan.then<MoveTraffic>(d.reads_traffic(), d.endpoint(to)).then<LetReadersLeave>(d.reads_traffic(), other_side(to), d.endpoint(to));
   if (!leads_ahead && !green->is_given_up()) plan.then<CloseToReaders>(green, d.roles_to_keep("green"));
   return plan;
@@ -239,7 +246,7 @@ Plan reads_plan(Deployment& d, const std::string& to, ReadsStart start) {
 Plan emergency_plan(Deployment& d, const AcceptedLoss& accepted) {
   const Source green = d.source_of("green");
   const Target blue = d.target_of("green");
-  const Stream back = stream_from(*green);
+  const Streams back = streams_from(d, *green);
   const auto over = crossing_beneath(d.standing()).empty() ? HoldTraffic::Over::nothing : HoldTraffic::Over::crossing;
   Plan plan;
   plan.window_opens()
@@ -253,7 +260,7 @@ Plan emergency_plan(Deployment& d, const AcceptedLoss& accepted) {
       .window_closes()
       .then<DropStream>(*green, *blue, back, DropStream::Publication::keep)
       // There only if a crossing was not complete: its slot would keep blue's WAL for a green that never asks for it.
-      .then<DropStream>(*blue, *green, stream_from(*blue), DropStream::Publication::keep);
+      .then<DropStream>(*blue, *green, streams_from(d, *blue), DropStream::Publication::keep);
   return plan;
 }
 
@@ -261,8 +268,8 @@ Plan emergency_plan(Deployment& d, const AcceptedLoss& accepted) {
 Plan finish_plan(Deployment& d, Source serving, Target follower, FinishOptions options) {
   const auto lock_timeout = d.playbook().fence.lock_timeout;
   Plan plan;
-  plan.then<DropStream>(*serving, *follower, stream_from(*serving), DropStream::Publication::drop)
-      .then<DropStream>(*follower, *serving, stream_from(*follower), DropStream::Publication::drop)
+  plan.then<DropStream>(*serving, *follower, streams_from(d, *serving), DropStream::Publication::drop)
+      .then<DropStream>(*follower, *serving, streams_from(d, *follower), DropStream::Publication::drop)
       .then<RestoreReplicaIdentity>(*serving)
       .then<OpenForGood>(*serving, lock_timeout);
   if (follower->is_given_up()) return plan;

@@ -1,4 +1,4 @@
-// How much WAL a server may keep for our slot: replication.max_slot_wal of the playbook. Beyond it the slot goes, and with
+// How much WAL a server may keep for our slots, the most that one of them makes it keep: replication.max_slot_wal of the playbook. Beyond it the slot goes, and with
 // it the copy, because the disk of the database that serves comes first.
 #pragma once
 
@@ -13,10 +13,10 @@ namespace verdigris {
 class SlotWalLimit {
  public:
   // 0: no limit of ours.
-  SlotWalLimit(Server& publisher, Stream stream, std::int64_t most_bytes)
-      : publisher_(publisher), stream_(std::move(stream)), most_bytes_(most_bytes) {}
+  SlotWalLimit(Server& publisher, Streams streams, std::int64_t most_bytes)
+      : publisher_(publisher), streams_(std::move(streams)), most_bytes_(most_bytes) {}
 
-  // Looks at most every two seconds. If it is more, and not less than at the last look, drops the slot, whoever reads it, and throws Error("slot.wal-limit").
+  // Looks at most every two seconds. If it is more, and not less than at the last look, drops the slots, whoever reads them, and throws Error("slot.wal-limit").
   // One that was there and is gone or lost is an Error("slot.gone"): whatever is done for it is in vain.
   void require_kept(Deadline deadline);
   // As of the last look, bytes; 0 before it.
@@ -25,7 +25,7 @@ class SlotWalLimit {
 
  private:
   Server& publisher_;
-  Stream stream_;
+  Streams streams_;
   std::int64_t most_bytes_;
   std::int64_t kept_ = 0;
   bool was_there_ = false;

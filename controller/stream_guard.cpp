@@ -27,7 +27,9 @@ std::string fault_of(Server& publisher, Server& subscriber, const Stream& stream
 void require_following(Deployment& d, const std::string& source, Deadline deadline) {
   auto& publisher = d.side(source);
   auto& subscriber = *d.target_of(source);
-  const auto fault = fault_of(publisher, subscriber, Stream::leaving(source, d.name()), deadline);
+  std::string fault;
+  for (const auto& stream : d.streams_leaving(source, deadline))
+    if (fault.empty()) fault = fault_of(publisher, subscriber, stream, deadline);
   if (fault.empty()) return;
   const bool is_back = source == "green";
   throw Refused("stream.lost", (is_back ? "there is no way back: " : "green does not follow blue: ") + fault,

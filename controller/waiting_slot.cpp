@@ -1,5 +1,7 @@
 #include "controller/waiting_slot.hpp"
 
+#include <algorithm>
+
 #include "replication/fence.hpp"
 #include "replication/origin.hpp"
 #include "replication/slot.hpp"
@@ -16,23 +18,25 @@ Sql checkpoint_statement() { return Sql("CHECKPOINT"); }
 // opening it would throw client commits away without a word. The checkpoint is first: decoding can begin anew only at
 // what it writes, and that must lie before the position.
 void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline deadline) {
-  const auto back = Stream::leaving(other_side(source), d.name());
+  const auto back = d.streams_leaving(other_side(source), deadline);
   auto& target = d.target_of(source)->control();
   if (is_mutant("waiting_slot_not_advanced")) return;
-  if (!slot_state(target, back, deadline).is_usable()) return;  // the plan will make it anew
+  if (!std::ranges::all_of(slot_states(target, back, deadline), &SlotState::is_usable)) return;  // the plan will make it anew
   target.execute(checkpoint_statement(), deadline);
   const auto position = wal_insert_position(target, deadline);
   const auto state = fence_state(target, deadline);
   const bool is_closed = state == FenceState::closed || state == FenceState::following;
   if (!is_closed && !is_mutant("waiting_slot_advanced_anyway")) return;
-  advance_slot(target, back, position, deadline);
+  for (const auto& stream : back) advance_slot(target, stream, position, deadline);
 }
 
 PlannedActs waiting_slot_statements(Deployment& d, const std::string& source, Deadline deadline) {
   const std::string on = other_side(source);
-  const auto back = Stream::leaving(on, d.name());
-  if (!slot_state(d.side(on).control(), back, deadline).is_usable()) return {};
-  return {{on, checkpoint_statement().text()}, {on, advance_slot_statement().text(), {back.name, "<end of its log>"}}};
+  const auto back = d.streams_leaving(on, deadline);
+  if (!std::ranges::all_of(slot_states(d.side(on).control(), back, deadline), &SlotState::is_usable)) return {};
+  PlannedActs out{{on, checkpoint_statement().text()}};
+  for (const auto& stream : back) out.push_back({on, advance_slot_statement().text(), {stream.name, "<end of its log>"}});
+  return out;
 }
 
 }  // namespace verdigris

@@ -12,6 +12,7 @@
 #include "replication/conninfo.hpp"
 #include "replication/deadline.hpp"
 #include "replication/server.hpp"
+#include "replication/table_groups.hpp"
 #include "replication/table_selection.hpp"
 
 namespace verdigris {
@@ -46,6 +47,7 @@ struct CheckSettings {
   bool dumps_schema = true;      // replication.schema: dump
   bool needs_reverse = true;     // replication.reverse: required
   int copy_workers = 2;
+  GroupsWanted groups = {};     // replication.groups, and what the machines can bear
   std::int64_t max_slot_wal_bytes = 0;
   std::optional<Conninfo> to_blue = {}, to_green = {};  // as the servers reach each other
   std::optional<DumpTool> pg_dump = {};                 // as the controller found it

@@ -72,6 +72,7 @@ const std::vector<Check>& all_checks() {
       // What else replicates
       {"foreign replication", foreign_replication},
       {"foreign slots", foreign_slots},
+      {"groups of tables", table_groups},
       {"synchronous standby names", sync_standby},
       {"missing standbys", missing_standbys},
       {"physical standbys", physical_standbys},

@@ -11,11 +11,6 @@ namespace {
 
 using Names = std::set<QualifiedName>;
 
-const QualifiedName& marker() {
-  static const QualifiedName kMarker("verdigris", "marker");
-  return kMarker;
-}
-
 // Leaves of partition trees and plain tables, as they appear on the wire.
 Names wanted(const std::vector<Table>& tables, const TableSelection& filter) {
   Names names;
@@ -52,25 +47,34 @@ void name_what_cannot_replicate(Connection& source, Deadline deadline, Findings&
 
 }  // namespace
 
-Findings coverage(Connection& source, Connection& target, const Stream& stream, Deadline deadline,
+Findings coverage(Connection& source, Connection& target, const Streams& streams, Deadline deadline,
                   const TableSelection& filter) {
   Findings findings;
   const Names ours = wanted(user_tables(source, deadline), filter);
   const Names theirs = wanted(user_tables(target, deadline), filter);
-  const auto leaves = published_leaves(source, stream, deadline);
-  const Names published(leaves.begin(), leaves.end());
-  const SubscriptionState state = subscription_state(target, stream, deadline);
-  const Names subscribed(state.tables.begin(), state.tables.end());
   const std::string again = "Run verdigris abandon, then verdigris prepare: tables are taken in at the beginning only.";
-
+  Names published;
+  std::vector<std::string> twice, not_ready;
+  Findings of_streams;
+  for (const auto& stream : streams) {
+    const auto leaves = published_leaves(source, stream, deadline);
+    for (const auto& name : leaves)
+      if (!published.insert(name).second) twice.push_back(name.display());
+    const SubscriptionState state = subscription_state(target, stream, deadline);
+    const Names of_stream(leaves.begin(), leaves.end()), subscribed(state.tables.begin(), state.tables.end());
+    require_all({stream.marker()}, of_stream, "data.unpublished", source.server() + ": not published: ", again, of_streams);
+    require_all(of_stream, subscribed, "data.unsubscribed",
+                target.server() + ": published tables are not in the subscription: ", again, of_streams);
+    not_ready.insert(not_ready.end(), state.not_ready.begin(), state.not_ready.end());
+  }
   require_all(ours, published, "data.unpublished", source.server() + ": tables are not published: ", again, findings);
-  require_all({marker()}, published, "data.unpublished", source.server() + ": not published: ", again, findings);
-  require_all(published, subscribed, "data.unsubscribed",
-              target.server() + ": published tables are not in the subscription: ", again, findings);
+  findings.insert(findings.end(), of_streams.begin(), of_streams.end());
+  if (!twice.empty())
+    findings.push_back(fail("data.published-twice", source.server() + ": tables are in two groups: " + some_of(twice), again));
   require_all(ours, theirs, "schema.missing-table", target.server() + ": tables are missing: ", again, findings);
-  if (!state.not_ready.empty())
+  if (!not_ready.empty())
     findings.push_back(fail("data.unsubscribed",
-                            target.server() + ": tables are not ready: " + some_of(state.not_ready),
+                            target.server() + ": tables are not ready: " + some_of(not_ready),
                             "Wait until they are, or look into that server's log."));
   name_what_cannot_replicate(source, deadline, findings);
   return findings;

@@ -16,17 +16,17 @@ std::vector<std::string> other_deployments(Server& server, const std::string& ou
   return names;
 }
 
-// Objects with the names of this deployment's streams. Slots of a server are those of all its databases.
+// Objects with the names of this deployment's streams, of any group. Slots of a server are those of all its databases.
 std::vector<std::string> objects_with_our_names(Server& server, const std::string& deployment, Deadline deadline) {
   const Result answer = server.control().query(
       Sql(R"(
-      SELECT 'slot "' || slot_name || '"' FROM pg_replication_slots WHERE slot_name::text = ANY ($1)
+      SELECT 'slot "' || slot_name || '"' FROM pg_replication_slots WHERE slot_name::text ~ $1
       UNION ALL
-      SELECT 'publication "' || pubname || '"' FROM pg_publication WHERE pubname::text = ANY ($1)
+      SELECT 'publication "' || pubname || '"' FROM pg_publication WHERE pubname::text ~ $1
       UNION ALL
       SELECT 'subscription "' || subname || '"' FROM pg_subscription
-      WHERE subname::text = ANY ($1) AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()))"),
-      {text_array({Stream::forward(deployment).name, Stream::reverse(deployment).name})}, deadline);
+      WHERE subname::text ~ $1 AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()))"),
+      {"^(" + Stream::forward(deployment).name + "|" + Stream::reverse(deployment).name + ")(_g[0-9]+)?$"}, deadline);
   std::vector<std::string> names;
   for (const Row& row : answer.rows(1)) names.push_back(row.text(0));
   return names;

@@ -51,23 +51,22 @@ class SideLimits {
 };
 
 void check_side(Server& server, const CheckContext& context, Findings& findings) {
-  // A second slot and sender while one stream replaces another after a rollback; senders also make the slots.
-  constexpr std::int64_t kSlots = 2;
-  constexpr std::int64_t kSenders = 3;
-  constexpr std::int64_t kOrigins = 2;
-  constexpr std::int64_t kApplyWorkers = 2;
+  // A second slot and sender while one stream replaces another after a rollback; senders also make the slots. Each group
+  // of tables has streams of its own.
+  const std::int64_t slots = 2 * streams_each_way(context);
+  const std::int64_t senders = slots + 1, origins = slots, apply_workers = slots;
   constexpr std::int64_t kControlSessions = 12;
   const Usage usage = usage_of(server, context.deadline);
   SideLimits side(server, findings);
-  side.require("limits.slots", "max_replication_slots", usage.slots, kSlots, usage.max_slots);
+  side.require("limits.slots", "max_replication_slots", usage.slots, slots, usage.max_slots);
   const bool is_loading = &server == &context.target && context.settings.is_target_loading;
-  if (!is_loading) side.require("limits.senders", "max_wal_senders", usage.senders, kSenders, usage.max_senders);
+  if (!is_loading) side.require("limits.senders", "max_wal_senders", usage.senders, senders, usage.max_senders);
   side.require("limits.origins", server.major() >= 18 ? "max_active_replication_origins" : "max_replication_slots",
-               usage.origins, context.is_prepared ? 0 : kOrigins, usage.max_origins);
-  side.require("limits.workers", "max_logical_replication_workers", usage.subscriptions, kApplyWorkers,
+               usage.origins, context.is_prepared ? 0 : origins, usage.max_origins);
+  side.require("limits.workers", "max_logical_replication_workers", usage.subscriptions, apply_workers,
                usage.max_logical_workers);
   // The launcher is one of them.
-  side.require("limits.workers", "max_worker_processes", usage.subscriptions, kApplyWorkers + 1, usage.max_processes);
+  side.require("limits.workers", "max_worker_processes", usage.subscriptions, apply_workers + 1, usage.max_processes);
   side.require("limits.connections", "max_connections (without the reserved)", usage.sessions,
                kControlSessions + 2 * context.settings.copy_workers, usage.max_sessions);
 }

@@ -25,6 +25,7 @@ Findings table_owners(const CheckContext& context);    // apply.table-owners
 Findings foreign_replication(const CheckContext& context);  // target.foreign-repl, repl.inbound
 Findings inbound_replication(const CheckContext& context);  // repl.inbound
 Findings foreign_slots(const CheckContext& context);        // slot.foreign
+Findings table_groups(const CheckContext& context);         // repl.groups, repl.fk-groups
 Findings sync_standby(const CheckContext& context);         // slot.sync-standby
 Findings missing_standbys(const CheckContext& context);     // slot.sync-missing
 Findings physical_standbys(const CheckContext& context);    // fence.standbys, fence.standby-slots
@@ -53,5 +54,8 @@ Findings foreign_tables(const CheckContext& context);     // data.foreign, data.
 Findings physical_ids(const CheckContext& context);       // data.physical-ids
 Findings generated_columns(const CheckContext& context);  // data.generated
 Findings sequence_headroom(const CheckContext& context);  // data.sequence-headroom
+
+// What others rest on: the groups of table_groups().
+int streams_each_way(const CheckContext& context);
 
 }  // namespace verdigris::questions

@@ -2,6 +2,7 @@
 
 #include "replication/access.hpp"
 #include "replication/fence.hpp"
+#include "replication/marker.hpp"
 
 namespace verdigris {
 namespace {
@@ -18,13 +19,11 @@ Sql tables_statement() {
     CREATE TABLE IF NOT EXISTS verdigris.marker (
       id bigint PRIMARY KEY, kind text NOT NULL, side text NOT NULL,
       at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), sequences jsonb) WITH (autovacuum_enabled = off);
-    CREATE OR REPLACE VIEW verdigris.sequence_seen AS
-      SELECT DISTINCT ON (m.side, s.key) m.side, s.key AS name, s.value::int8 AS last_value, m.at
-      FROM verdigris.marker m CROSS JOIN LATERAL pg_catalog.jsonb_each_text(m.sequences) AS s
-      ORDER BY m.side, s.key, m.id DESC;
+    {};
     CREATE TABLE IF NOT EXISTS verdigris.saved (
       deployment text NOT NULL, key text NOT NULL, value jsonb NOT NULL, PRIMARY KEY (deployment, key));
-  )");
+  )",
+             sequence_seen_statement(1));
 }
 
 Sql identity_statement() {
@@ -98,7 +97,7 @@ std::vector<Sql> installing_statements() {
   std::vector<Sql> all{tables_statement(), identity_statement()};
   for (auto& one : access_function_statements()) all.push_back(std::move(one));
   all.push_back(marker_fence_statement(FenceState::open));
-  all.push_back(marker_trigger_statement());
+  all.push_back(marker_trigger_statement({"verdigris", "marker"}));
   return all;
 }
 

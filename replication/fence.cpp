@@ -131,13 +131,14 @@ void install_marker_fence(Transaction& transaction) {
   const auto there = on.query(Sql(R"(
     SELECT count(*) FROM pg_trigger WHERE tgrelid = 'verdigris.marker'::regclass AND tgname = 'verdigris_marker_fence')"),
                               transaction.deadline());
-  if (there.one_row(1).integer(0) == 0) transaction.execute(marker_trigger_statement());
+  if (there.one_row(1).integer(0) == 0) transaction.execute(marker_trigger_statement({"verdigris", "marker"}));
 }
 
-Sql marker_trigger_statement() {
+Sql marker_trigger_statement(const QualifiedName& marker) {
   return Sql(R"(
-    CREATE TRIGGER verdigris_marker_fence BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON verdigris.marker
-    FOR EACH STATEMENT EXECUTE FUNCTION verdigris.marker_fence())");
+    CREATE TRIGGER verdigris_marker_fence BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {}
+    FOR EACH STATEMENT EXECUTE FUNCTION verdigris.marker_fence())",
+             marker);
 }
 
 std::vector<QualifiedName> tables_without_fence(Connection& on, Deadline deadline) {

@@ -46,7 +46,7 @@ std::vector<QualifiedName> tables_with_fence(Connection& on, Deadline deadline);
 // What these send, for one table.
 std::vector<Sql> trigger_statements(const Sql& table);
 Sql trigger_removing_statement(const Sql& table);
-Sql marker_trigger_statement();
+Sql marker_trigger_statement(const QualifiedName& marker);  // each marker table has it
 
 // The same as text, for a transaction in one round trip. open or closed only.
 Sql fence_statement(FenceState state);

@@ -46,14 +46,32 @@ Sql marker_with_sequences_statement() {
              sequences_as_json());
 }
 
-bool marker_arrived(Connection& on, std::int64_t id, Deadline deadline) {
-  return on.query(Sql("SELECT EXISTS (SELECT FROM verdigris.marker WHERE id = $1)"), {std::to_string(id)}, deadline)
-      .one_row(1)
-      .boolean(0);
+Sql sequence_seen_statement(int groups) {
+  std::vector<Sql> tables;
+  for (const auto& stream : Streams({""}, groups)) tables.push_back(Sql("SELECT id, side, at, sequences FROM {}", stream.marker()));
+  const Sql all = groups == 1 ? Sql("verdigris.marker") : Sql("({})", Sql::joined(tables, " UNION ALL "));
+  return Sql(R"(CREATE OR REPLACE VIEW verdigris.sequence_seen AS
+      SELECT DISTINCT ON (m.side, s.key) m.side, s.key AS name, s.value::int8 AS last_value, m.at
+      FROM {} m CROSS JOIN LATERAL pg_catalog.jsonb_each_text(m.sequences) AS s
+      ORDER BY m.side, s.key, m.id DESC)",
+             all);
 }
 
-void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline) {
-  while (!marker_arrived(on, id, deadline)) {
+namespace {
+
+// $1 is the marker's id.
+Sql row_is_there(const QualifiedName& marker) { return Sql("EXISTS (SELECT FROM {} WHERE id = $1)", marker); }
+
+}  // namespace
+
+bool marker_arrived(Connection& on, const Streams& streams, std::int64_t id, Deadline deadline) {
+  std::vector<Sql> rows;
+  for (const auto& stream : streams) rows.push_back(row_is_there(stream.marker()));
+  return on.query(Sql("SELECT {}", Sql::joined(rows, " AND ")), {std::to_string(id)}, deadline).one_row(1).boolean(0);
+}
+
+void wait_for_marker(Connection& on, const Streams& streams, std::int64_t id, Deadline deadline) {
+  while (!marker_arrived(on, streams, id, deadline)) {
     if (deadline.has_passed())
       throw DeadlinePassed(on.server() + ": marker " + std::to_string(id) + " did not arrive in time",
                            "Look for errors of the apply worker in that server's log.");
@@ -85,15 +103,26 @@ FinalMarker write_final_marker(Connection& on, const std::string& side, const st
   return {id, row.lsn(0), row.boolean(1)};
 }
 
-std::optional<Lsn> progress_past_marker(Connection& on, std::int64_t id, unsigned subscription_oid, Deadline deadline) {
-  // Not asked before the row is there: asking flushes.
-  return on
-      .query_prepared(Sql(R"(
-        SELECT CASE WHEN EXISTS (SELECT FROM verdigris.marker WHERE id = $1)
-                    THEN pg_replication_origin_progress($2, true) END)"),
-                      {std::to_string(id), origin_name(subscription_oid)}, deadline)
-      .one_row(1)
-      .lsn_or_null(0);
+std::optional<Lsn> progress_past_marker(Connection& on, std::int64_t id, const std::vector<AppliedStream>& streams,
+                                        Deadline deadline) {
+  std::vector<Sql> rows, positions;
+  Params params{std::to_string(id)};
+  for (const auto& one : streams) {
+    rows.push_back(row_is_there(one.stream.marker()));
+    params.push_back(origin_name(one.subscription));
+    positions.push_back(Sql("pg_replication_origin_progress(${}, true)", Number(static_cast<std::int64_t>(params.size()))));
+  }
+  // Not asked before the rows are there: asking flushes. No least(): it passes over one that has no progress.
+  const Result answer = on.query_prepared(Sql("SELECT unnest(CASE WHEN {} THEN ARRAY[{}] END)",
+                                              Sql::joined(rows, " AND "), Sql::joined(positions, ", ")),
+                                          params, deadline);
+  std::optional<Lsn> last;
+  for (const Row& row : answer.rows(1)) {
+    const auto position = row.lsn_or_null(0);
+    if (!position) return std::nullopt;
+    if (!last || *position < *last) last = position;
+  }
+  return last;
 }
 
 }  // namespace verdigris

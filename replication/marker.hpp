@@ -1,11 +1,14 @@
 // The barrier row: applied on the target means that every earlier commit of the source is applied. Rows live in
-// verdigris.marker, published both ways. Ids are unique over both sides and over time.
+// verdigris.marker, published both ways. Ids are unique over both sides and over time. With several streams each has a
+// marker table, written along with the first (stream_groups.hpp): it is there when it is there by all of them.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "replication/connection.hpp"
+#include "replication/stream.hpp"
 
 namespace verdigris {
 
@@ -20,9 +23,12 @@ std::int64_t write_marker_with_sequences(Connection& on, const std::string& side
 // What these send; $1 is the id, $2 the kind, $3 the side.
 Sql marker_statement();
 Sql marker_with_sequences_statement();
-bool marker_arrived(Connection& on, std::int64_t id, Deadline deadline);
+// The view of the newest positions of each side, by whichever stream they came.
+Sql sequence_seen_statement(int groups);
+// By each of these streams; one question.
+bool marker_arrived(Connection& on, const Streams& streams, std::int64_t id, Deadline deadline);
 // Polls each millisecond; throws DeadlinePassed naming the marker.
-void wait_for_marker(Connection& on, std::int64_t id, Deadline deadline);
+void wait_for_marker(Connection& on, const Streams& streams, std::int64_t id, Deadline deadline);
 
 struct FinalMarker {
   std::int64_t id;
@@ -34,7 +40,14 @@ struct FinalMarker {
 // committed transaction. id: a Number as SQL.
 Sql final_marker_statement(const Sql& id, const std::string& side, const std::string& deployment);
 FinalMarker write_final_marker(Connection& on, const std::string& side, const std::string& deployment, Deadline deadline);
-// How far the subscription has applied and flushed here; nothing before the marker's row is there.
-std::optional<Lsn> progress_past_marker(Connection& on, std::int64_t id, unsigned subscription_oid, Deadline deadline);
+
+struct AppliedStream {
+  Stream stream;
+  unsigned subscription;  // oid, here
+};
+// How far all of these have applied and flushed here, the last of them; nothing before the marker's row is there by each.
+// One question.
+std::optional<Lsn> progress_past_marker(Connection& on, std::int64_t id, const std::vector<AppliedStream>& streams,
+                                        Deadline deadline);
 
 }  // namespace verdigris

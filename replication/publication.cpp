@@ -7,11 +7,6 @@
 namespace verdigris {
 namespace {
 
-const QualifiedName& marker_table() {
-  static const QualifiedName name("verdigris", "marker");
-  return name;
-}
-
 struct Publication {
   bool is_ours_in_form;   // a table list, neither FOR ALL TABLES nor of schemas
   bool has_our_settings;  // all four actions, leaf by leaf
@@ -65,9 +60,10 @@ Sql table_list(const std::vector<PublishedTable>& tables) {
   return Sql::joined(items, ", ");
 }
 
-std::vector<PublishedTable> with_marker(std::vector<PublishedTable> tables) {
-  if (std::none_of(tables.begin(), tables.end(), [](const auto& table) { return table.name == marker_table(); }))
-    tables.push_back({marker_table()});
+std::vector<PublishedTable> with_marker(const Stream& stream, std::vector<PublishedTable> tables) {
+  const auto marker = stream.marker();
+  if (std::none_of(tables.begin(), tables.end(), [&](const auto& table) { return table.name == marker; }))
+    tables.push_back({marker});
   std::sort(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return tables;
 }
@@ -107,7 +103,7 @@ std::vector<PublishedTable> publishable(const std::vector<Table>& tables, const 
 
 std::vector<Sql> publishing_statements(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables,
                                        Deadline deadline) {
-  const auto wanted = with_marker(tables);
+  const auto wanted = with_marker(stream, tables);
   require_column_lists(on, wanted);
   const auto found = read_publication(on, stream, deadline);
   if (found && !found->is_ours_in_form)
@@ -137,13 +133,37 @@ void ensure_publication(Connection& on, const Stream& stream, const std::vector<
   });
 }
 
+void ensure_publications(Connection& on, const Streams& streams, const GroupedTables& tables, Deadline deadline) {
+  if (!streams.is_grouped()) return ensure_publication(on, streams.first(), tables.front(), deadline);
+  std::vector<Sql> statements;
+  for (std::size_t i = 0; i < streams.size(); ++i)
+    for (auto& one : publishing_statements(on, streams[i], tables[i], deadline)) statements.push_back(std::move(one));
+  if (statements.empty()) return;
+  with_lock_retries(on, "publications " + streams.names(), kLockTimeout, deadline, [&](Transaction& transaction) {
+    for (const auto& statement : statements) transaction.execute(statement);
+  });
+}
+
+bool are_published(Connection& on, const Streams& streams, const GroupedTables& tables, Deadline deadline) {
+  for (std::size_t i = 0; i < streams.size(); ++i)
+    if (!is_published(on, streams[i], tables[i], deadline)) return false;
+  return true;
+}
+
 bool is_published(Connection& on, const Stream& stream, const std::vector<PublishedTable>& tables, Deadline deadline) {
   const auto found = read_publication(on, stream, deadline);
-  return found && found->is_ours_in_form && found->has_our_settings && is_same(found->tables, with_marker(tables));
+  return found && found->is_ours_in_form && found->has_our_settings && is_same(found->tables, with_marker(stream, tables));
 }
 
 void drop_publication(Connection& on, const Stream& stream, Deadline deadline) {
   on.execute(unpublishing_statement(stream), deadline);
+}
+
+void drop_publications(Connection& on, const Streams& streams, Deadline deadline) {
+  if (!streams.is_grouped()) return drop_publication(on, streams.first(), deadline);
+  Transaction transaction(on, deadline);
+  for (const auto& stream : streams) transaction.execute(unpublishing_statement(stream));
+  transaction.commit();
 }
 
 Sql unpublishing_statement(const Stream& stream) { return Sql("DROP PUBLICATION IF EXISTS {}", stream.identifier()); }
@@ -153,7 +173,7 @@ std::optional<std::vector<PublishedTable>> published_tables(Connection& on, cons
       on.query(Sql("SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = $1)"), {stream.name}, deadline);
   if (!answer.one_row(1).boolean(0)) return std::nullopt;
   auto tables = read_tables(on, stream, deadline);
-  std::erase_if(tables, [](const auto& table) { return table.name == marker_table(); });
+  std::erase_if(tables, [marker = stream.marker()](const auto& table) { return table.name == marker; });
   return tables;
 }
 
@@ -164,6 +184,14 @@ std::vector<QualifiedName> published_leaves(Connection& on, const Stream& stream
   std::vector<QualifiedName> names;
   for (const Row& row : answer.rows(2)) names.emplace_back(row.text(0), row.text(1));
   return names;
+}
+
+std::vector<QualifiedName> published_leaves(Connection& on, const Streams& streams, Deadline deadline) {
+  std::vector<QualifiedName> all;
+  for (const auto& stream : streams)
+    for (auto& name : published_leaves(on, stream, deadline)) all.push_back(std::move(name));
+  std::ranges::sort(all);
+  return all;
 }
 
 }  // namespace verdigris

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "replication/lock_retry.hpp"
+#include "replication/origin.hpp"
 #include "replication/poll.hpp"
 
 namespace verdigris {
@@ -29,28 +30,42 @@ bool create_once(Connection& on, const Stream& stream, Deadline deadline) {
 
 }  // namespace
 
-void send_slot_state(Connection& on, const Stream& stream, Deadline deadline) {
+void send_slot_states(Connection& on, const Streams& streams, Deadline deadline) {
   on.send_prepared(Sql(R"(
-    SELECT active, coalesce(active_pid, 0), restart_lsn, confirmed_flush_lsn, coalesce(wal_status, 'lost')
-    FROM pg_replication_slots WHERE slot_name = $1)"),
-                   {stream.name}, deadline);
+    SELECT slot_name, active, coalesce(active_pid, 0), restart_lsn, confirmed_flush_lsn, coalesce(wal_status, 'lost')
+    FROM pg_replication_slots WHERE slot_name = ANY ($1::text[]))"),
+                   {text_array(streams.name_list())}, deadline);
 }
 
-SlotState receive_slot_state(Connection& on, Deadline deadline) {
+std::vector<SlotState> receive_slot_states(Connection& on, const Streams& streams, Deadline deadline) {
   const Result answer = on.receive(deadline);
-  const auto row = answer.at_most_one_row(5);
-  if (!row) return {};
-  return {.exists = true,
-          .is_active = row->boolean(0),
-          .active_pid = static_cast<int>(row->integer(1)),
-          .restart = row->lsn_or_null(2).value_or(Lsn{}),
-          .confirmed_flush = row->lsn_or_null(3).value_or(Lsn{}),
-          .wal_status = row->text(4)};
+  std::vector<SlotState> states(streams.size());
+  for (const Row& row : answer.rows(6))
+    for (std::size_t i = 0; i < streams.size(); ++i)
+      if (row.text(0) == streams[i].name)
+        states[i] = {.exists = true,
+                     .is_active = row.boolean(1),
+                     .active_pid = static_cast<int>(row.integer(2)),
+                     .restart = row.lsn_or_null(3).value_or(Lsn{}),
+                     .confirmed_flush = row.lsn_or_null(4).value_or(Lsn{}),
+                     .wal_status = row.text(5)};
+  return states;
+}
+
+std::vector<SlotState> slot_states(Connection& on, const Streams& streams, Deadline deadline) {
+  send_slot_states(on, streams, deadline);
+  return receive_slot_states(on, streams, deadline);
 }
 
 SlotState slot_state(Connection& on, const Stream& stream, Deadline deadline) {
-  send_slot_state(on, stream, deadline);
-  return receive_slot_state(on, deadline);
+  return slot_states(on, stream, deadline).front();
+}
+
+Bytes unread_by(Connection& on, const Streams& streams, Deadline deadline) {
+  std::optional<Lsn> least;
+  for (const auto& slot : slot_states(on, streams, deadline))
+    if (!least || slot.confirmed_flush < *least) least = slot.confirmed_flush;
+  return wal_insert_position(on, deadline) - *least;
 }
 
 void require_own_slot(Connection& on, const Stream& stream, Deadline deadline) {
@@ -88,6 +103,21 @@ void ensure_slot(Connection& on, const Stream& stream, Deadline deadline) {
   }
 }
 
+void copy_slot(Connection& on, const Stream& first, const Stream& other, Deadline deadline) {
+  on.query(copy_slot_statement(), {first.name, other.name}, deadline);
+  const auto states = slot_states(on, first, deadline);
+  const auto copied = slot_state(on, other, deadline);
+  if (copied.is_usable() && copied.confirmed_flush == states.front().confirmed_flush) return;
+  throw Error("slot.copied-elsewhere",
+              on.server() + ": replication slot " + other.name + " begins at " + copied.confirmed_flush.text() + ", and " +
+                  first.name + " at " + states.front().confirmed_flush.text(),
+              "Look who reads from them; then repeat the command: the copy begins anew.");
+}
+
+void drop_slots(Connection& on, const Streams& streams, Deadline deadline, SlotReader reader) {
+  for (const auto& stream : streams) drop_slot(on, stream, deadline, reader);
+}
+
 void drop_slot(Connection& on, const Stream& stream, Deadline deadline, SlotReader reader) {
   require_own_slot(on, stream, deadline);
   SlotState state;
@@ -115,6 +145,7 @@ void drop_slot(Connection& on, const Stream& stream, Deadline deadline, SlotRead
 }
 
 Sql create_slot_statement() { return Sql("SELECT pg_create_logical_replication_slot($1, 'pgoutput')"); }
+Sql copy_slot_statement() { return Sql("SELECT pg_copy_logical_replication_slot($1, $2)"); }
 Sql advance_slot_statement() { return Sql("SELECT pg_replication_slot_advance($1, $2)"); }
 Sql end_reader_statement() {
   return Sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL");

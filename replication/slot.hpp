@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "replication/connection.hpp"
 #include "replication/stream.hpp"
@@ -22,9 +23,12 @@ struct SlotState {
 };
 
 SlotState slot_state(Connection& on, const Stream& stream, Deadline deadline);
-// Its halves, to ask another server meanwhile.
-void send_slot_state(Connection& on, const Stream& stream, Deadline deadline);
-SlotState receive_slot_state(Connection& on, Deadline deadline);
+// Of each stream, in its order, by one question; its halves, to ask another server meanwhile.
+std::vector<SlotState> slot_states(Connection& on, const Streams& streams, Deadline deadline);
+void send_slot_states(Connection& on, const Streams& streams, Deadline deadline);
+std::vector<SlotState> receive_slot_states(Connection& on, const Streams& streams, Deadline deadline);
+// What of the log the one that is furthest behind has not confirmed.
+Bytes unread_by(Connection& on, const Streams& streams, Deadline deadline);
 
 // Throws Refused "slot.foreign" if the name is taken by a slot that is not ours; nothing if there is none. Our reader
 // is known by its application_name, which is the stream's.
@@ -35,13 +39,20 @@ void require_own_slot(Connection& on, const Stream& stream, Deadline deadline);
 // invalidated one.
 void ensure_slot(Connection& on, const Stream& stream, Deadline deadline);
 
+// Makes a slot that begins where `first` does, which nobody has read from yet: restart and confirmed position are copied.
+// Not on the session that exported the snapshot. Whether it is a failover slot is not copied.
+void copy_slot(Connection& on, const Stream& first, const Stream& other, Deadline deadline);
+
 // Idempotent. Waits until nobody reads it; throws Error("slot.active") naming the reader at the deadline. A reader that
 // nobody can tell to leave any more is ended.
 enum class SlotReader { leaves_by_itself, is_ended };
 void drop_slot(Connection& on, const Stream& stream, Deadline deadline, SlotReader reader = SlotReader::leaves_by_itself);
+void drop_slots(Connection& on, const Streams& streams, Deadline deadline,
+                SlotReader reader = SlotReader::leaves_by_itself);
 
 // What these send; $1 is the slot's name.
 Sql create_slot_statement();
+Sql copy_slot_statement();  // $2 is the other's
 Sql drop_slot_statement();
 Sql end_reader_statement();
 Sql advance_slot_statement();  // $2 is the position

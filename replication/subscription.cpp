@@ -116,23 +116,30 @@ SubscriptionState subscription_state(Connection& on, const Stream& stream, Deadl
   return state;
 }
 
-SubscriptionBrief subscription_brief(Connection& on, const Stream& stream, Deadline deadline) {
+std::vector<SubscriptionBrief> subscription_briefs(Connection& on, const Streams& streams, Deadline deadline) {
   const Result answer = on.query_prepared(Sql(R"(
-    SELECT s.oid, s.subenabled,
+    SELECT s.subname, s.oid, s.subenabled,
            (SELECT min(w.pid) FROM pg_stat_subscription w
             WHERE w.subid = s.oid AND w.relid IS NULL AND to_jsonb(w) ->> 'leader_pid' IS NULL),
            NOT EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srsubstate <> 'r')
     FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
-    WHERE s.subname = $1 AND d.datname = current_database())"),
-                                 {stream.name}, deadline);
-  const auto row = answer.at_most_one_row(4);
-  if (!row) return {};
-  SubscriptionBrief brief{.exists = true,
-                          .is_enabled = row->boolean(1),
-                          .oid = static_cast<unsigned>(row->integer(0)),
-                          .is_ready = row->boolean(3)};
-  if (!row->is_null(2)) brief.worker_pid = static_cast<int>(row->integer(2));
-  return brief;
+    WHERE s.subname = ANY ($1::text[]) AND d.datname = current_database())"),
+                                          {text_array(streams.name_list())}, deadline);
+  std::vector<SubscriptionBrief> briefs(streams.size());
+  for (const Row& row : answer.rows(5))
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+      if (row.text(0) != streams[i].name) continue;
+      briefs[i] = {.exists = true,
+                   .is_enabled = row.boolean(2),
+                   .oid = static_cast<unsigned>(row.integer(1)),
+                   .is_ready = row.boolean(4)};
+      if (!row.is_null(3)) briefs[i].worker_pid = static_cast<int>(row.integer(3));
+    }
+  return briefs;
+}
+
+SubscriptionBrief subscription_brief(Connection& on, const Stream& stream, Deadline deadline) {
+  return subscription_briefs(on, stream, deadline).front();
 }
 
 Sql creating_statement(const Stream& stream, const Conninfo& publisher, int receiver_major, int publisher_major,
@@ -243,6 +250,14 @@ void disable_subscription(Connection& on, const Stream& stream, Deadline deadlin
     throw Error("subscription.worker",
                 on.server() + ": worker " + (pids.empty() ? "" : pids.back() + " ") + "of subscription " + stream.name + " does not end",
                 "Look at the server's log and end the worker with pg_terminate_backend.");
+}
+
+void disable_subscriptions(Connection& on, const Streams& streams, Deadline deadline) {
+  for (const auto& stream : streams) disable_subscription(on, stream, deadline);
+}
+
+void drop_subscriptions(Connection& on, const Streams& streams, Deadline deadline) {
+  for (const auto& stream : streams) drop_subscription(on, stream, deadline);
 }
 
 void drop_subscription(Connection& on, const Stream& stream, Deadline deadline) {

@@ -21,7 +21,7 @@ struct SubscriptionState {
   std::optional<int> worker_pid = {};
   std::int64_t apply_errors = 0;            // counted from 15 on, else 0
   std::vector<std::string> not_ready = {};  // tables in another state than r
-  std::vector<QualifiedName> tables = {};   // leaves in place of partition trees, ordered, with verdigris.marker
+  std::vector<QualifiedName> tables = {};   // leaves in place of partition trees, ordered, with the marker
 };
 
 // Without the lists, in one round trip whatever the number of tables.
@@ -33,6 +33,8 @@ struct SubscriptionBrief {
   bool is_ready = false;  // every table in state r
 };
 SubscriptionBrief subscription_brief(Connection& on, const Stream& stream, Deadline deadline);
+// Of each stream, in its order, by one question.
+std::vector<SubscriptionBrief> subscription_briefs(Connection& on, const Streams& streams, Deadline deadline);
 // How often its apply worker failed; counted from 15 on, else 0.
 std::int64_t apply_errors(Connection& on, unsigned subscription_oid, Deadline deadline);
 
@@ -68,8 +70,10 @@ void flush_each_commit(Connection& on, const Stream& stream, bool is_flushed, De
 void enable_subscription(Connection& on, const Stream& stream, Deadline deadline);
 // Returns when no worker of it is left; DISABLE alone returns before (170 ms is usual). Nothing if there is none.
 void disable_subscription(Connection& on, const Stream& stream, Deadline deadline);
+void disable_subscriptions(Connection& on, const Streams& streams, Deadline deadline);
 // Disables it, takes its slot's name away and drops it: the slot on the other server is never touched. Idempotent.
 void drop_subscription(Connection& on, const Stream& stream, Deadline deadline);
+void drop_subscriptions(Connection& on, const Streams& streams, Deadline deadline);
 
 // What these send.
 Sql creating_statement(const Stream& stream, const Conninfo& publisher, int receiver_major, int publisher_major,

@@ -83,8 +83,8 @@ bool was_green_there(Deployment& d) {
 bool is_reverse_enabled(Deployment& d, Deadline deadline) {
   const auto standing = d.standing();
   if (is_emergency(standing)) return standing.open->first_record.value("reverse_enabled", true);
-  const auto state = subscription_brief(d.blue().control(), Stream::reverse(d.name()), deadline);
-  return state.exists && state.is_enabled;
+  const auto states = subscription_briefs(d.blue().control(), d.streams_leaving("green", deadline), deadline);
+  return std::ranges::all_of(states, [](const auto& one) { return one.exists && one.is_enabled; });
 }
 
 int print_steps(const Plan& plan, const Loss& loss, Output& output) {
@@ -148,7 +148,7 @@ int run_forced_rollback(const Invocation& invocation, Output& output) {
   d.require_known_server(d.blue(), deadline);
   give_up_if_unknown(d, invocation.dry_run, deadline, output);
   require_lost_in_crossing(d);
-  const auto loss = measure_loss(d.green(), d.blue(), Stream::reverse(d.name()), last_switch_decided(d.journal().records()), deadline);
+  const auto loss = measure_loss(d.green(), d.blue(), d.streams_leaving("green", deadline), last_switch_decided(d.journal().records()), deadline);
   output.result("What blue has not received: " + loss.text());
   const Plan plan = emergency_plan(d, invocation.accept_loss);
   if (invocation.dry_run) return print_steps(plan, loss, output);

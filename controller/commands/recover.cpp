@@ -132,7 +132,7 @@ int settle_without_plan(Deployment& d, const Invocation& invocation, Deadline de
   if (standing.is_left_behind && !invocation.dry_run)
     throw NeedsHuman("green.came-back", "green came back after the forced rollback (its journal ends in an earlier epoch); it was open and is closed now",
                      "What it took alone is on green only: look at it there. Then run: verdigris abandon --drop-green, which also removes slot and publication " +
-                         Stream::reverse(d.name()).name + " from it");
+                         d.streams_leaving("green", deadline).names() + " from it");
   output.document({{"result", invocation.dry_run ? "planned" : "done"}, {"dry_run", invocation.dry_run}, {"verdict", "close"}, {"phase", to_text(standing.phase)}, {"serves", standing.serves}, {"closed", *closed}});
   output.result(text + "; " + *closed +
                 (invocation.dry_run ? " is open and would be closed." : " was open and is closed again."));

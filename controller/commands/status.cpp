@@ -19,6 +19,7 @@
 #include "replication/copy/copy_record.hpp"
 #include "replication/copy/snapshot_keeper.hpp"
 #include "replication/fence.hpp"
+#include "replication/publication.hpp"
 #include "replication/slot.hpp"
 #include "replication/subscription.hpp"
 
@@ -45,6 +46,46 @@ StreamHealth health_of(Server& publisher, Server& subscriber, const Stream& stre
   health.is_running = subscription.is_enabled && subscription.worker_pid.has_value();
   health.text = health.is_running ? "following" : subscription.is_enabled ? "enabled, no worker" : "ready, disabled";
   return health;
+}
+
+// The first that is not well stands for all, else the first; the lag is the largest, if all are known.
+StreamHealth health_of(Server& publisher, Server& subscriber, const Streams& streams, Deadline deadline) {
+  StreamHealth worst = health_of(publisher, subscriber, streams.first(), deadline);
+  for (const auto& stream : streams) {
+    if (stream.group == 1) continue;
+    const auto other = health_of(publisher, subscriber, stream, deadline);
+    if (worst.is_running && !other.is_running) {
+      worst.is_running = false;
+      worst.text = stream.name + ": " + other.text;
+    }
+    const bool is_known = worst.lag_bytes && other.lag_bytes;
+    worst.lag_bytes = is_known ? std::optional(std::max(*worst.lag_bytes, *other.lag_bytes)) : std::nullopt;
+  }
+  return worst;
+}
+
+Json groups_json(Deployment& d, const std::string& color, Deadline deadline) {
+  Json list = Json::array();
+  const auto streams = d.streams_leaving(color, deadline);
+  if (!streams.is_grouped() || !d.side(color).is_connected()) return nullptr;
+  auto& subscriber = d.side(other_side(color));
+  for (const auto& stream : streams) {
+    const auto health = health_of(d.side(color), subscriber, stream, deadline);
+    Json tables = Json::array();
+    for (const auto& table : published_tables(d.side(color).control(), stream, deadline).value_or(std::vector<PublishedTable>{}))
+      tables.push_back(table.name.display());
+    list.push_back({{"stream", stream.name}, {"state", health.text},
+                    {"lag_bytes", health.lag_bytes ? Json(*health.lag_bytes) : Json(nullptr)}, {"tables", tables}});
+  }
+  return list;
+}
+
+void print_groups(const Json& groups, Output& output) {
+  if (groups.is_null()) return;
+  for (const auto& group : groups)
+    output.result(fmt::format("  {}: {}, lag {} bytes, {} tables", group["stream"].get<std::string>(),
+                              group["state"].get<std::string>(),
+                              group["lag_bytes"].is_null() ? 0 : group["lag_bytes"].get<std::int64_t>(), group["tables"].size()));
 }
 
 Json server_json(Server& server, Deadline deadline) {
@@ -206,8 +247,8 @@ int run_status(const Invocation& invocation, Output& output) {
   for (const auto& error : d.connect_what_answers(deadline, true)) output.warning(error);
   d.journal().load(deadline);
   const auto standing = d.standing();
-  const auto forward = health_of(d.blue(), d.green(), Stream::forward(d.name()), deadline);
-  const auto back = health_of(d.green(), d.blue(), Stream::reverse(d.name()), deadline);
+  const auto forward = health_of(d.blue(), d.green(), d.streams_leaving("blue", deadline), deadline);
+  const auto back = health_of(d.green(), d.blue(), d.streams_leaving("green", deadline), deadline);
   const std::string activity = activity_of(d, standing, deadline);
   const Poolers poolers = ask_poolers(d);
   auto against = obstacles(d, standing, activity, deadline);
@@ -220,11 +261,13 @@ int run_status(const Invocation& invocation, Output& output) {
   const bool can_switch = standing.phase == Phase::ready && against.empty();
   const auto also_open = open_beside(d, standing, deadline);
   const auto& active = standing.serves == "blue" ? forward : back;
+  const auto groups = groups_json(d, standing.serves, deadline);
   Json body{{"result", "ok"}, {"deployment", d.name()}, {"phase", to_text(standing.phase)}, {"activity", activity},
             {"serves", standing.serves}, {"reads", d.playbook().pooler.reads.empty() ? Json(nullptr) : Json(reads_of(standing))}, {"can_switch", can_switch},
             {"can_roll_back", standing.phase == Phase::switched && against.empty()}, {"obstacles", against},
             {"lag_bytes", active.lag_bytes ? Json(*active.lag_bytes) : Json(nullptr)},
             {"forward", forward.text}, {"reverse", back.text}, {"way_back", way_back_of(standing, back)},
+            {"groups", groups},
             {"held", to_json(hold)}, {"not_before", not_before}, {"copy", copy ? *copy : Json(nullptr)},
             {"also_open", also_open ? Json(*also_open) : Json(nullptr)},
             {"poolers", to_json(d, poolers)},
@@ -244,6 +287,7 @@ int run_status(const Invocation& invocation, Output& output) {
   }
   output.result(fmt::format("stream blue -> green: {}   green -> blue: {}   lag {} bytes", forward.text, back.text,
                             active.lag_bytes.value_or(0)));
+  print_groups(groups, output);
   if (copy) output.result((activity == "prepare" ? "copying: " : "copy: ") + copy->value("text", ""));
   print(d, poolers, output);
   if (standing.phase == Phase::ready || standing.phase == Phase::switched)

@@ -145,7 +145,7 @@ void print(const ParityReport& report, const Findings& gaps, const std::string& 
 // What follows blue and was not compared: the playbook may select fewer tables by now than are published. Names for people.
 std::string published_but_not_compared(Deployment& d, const ParityReport& report, Deadline deadline) {
   std::string missing;
-  const auto published = published_leaves(d.blue().control(), Stream::forward(d.name()), deadline);
+  const auto published = published_leaves(d.blue().control(), d.streams_leaving("blue", deadline), deadline);
   for (const auto& name : published) {
     const bool is_ours = name.schema().raw() == "verdigris";
     const bool is_compared =
@@ -181,9 +181,9 @@ int run_verify(const Invocation& invocation, Output& output) {
   require_not_loading(d, deadline);
   Server& source = d.side(standing.serves);
   Server& target = *d.target_of(standing.serves);
-  const Stream stream = Stream::leaving(standing.serves, d.name());
+  const auto streams = d.streams_leaving(standing.serves, deadline);
   const int workers = std::max(1, d.playbook().replication.copy_workers / 2);
-  const auto report = compare_live(source, target, stream, workers, kRounds, d.progress(), deadline, mode,
+  const auto report = compare_live(source, target, streams, workers, kRounds, d.progress(), deadline, mode,
                                    selection_of(d, invocation, deadline));
   const auto gaps = gaps_of(report, d, standing.serves, deadline);
   output.document(to_json(report, gaps, standing.serves));

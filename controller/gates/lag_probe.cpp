@@ -1,7 +1,8 @@
 #include "controller/gates/lag_probe.hpp"
 
+#include <algorithm>
+
 #include "controller/config_values.hpp"
-#include "replication/origin.hpp"
 #include "replication/slot.hpp"
 
 namespace verdigris {
@@ -24,13 +25,14 @@ std::string LagProbe::describe() const {
 }
 
 std::optional<GateAnswer> LagProbe::ask(Deadline deadline) {
-  const auto slot = slot_state(source_->control(), stream_, deadline);
-  const auto bytes = (wal_insert_position(source_->control(), deadline) - slot.confirmed_flush).count;
+  const auto slots = slot_states(source_->control(), streams_, deadline);
+  const auto gone = std::ranges::find(slots, false, &SlotState::exists);
+  const auto bytes = unread_by(source_->control(), streams_, deadline).count;
   const auto now = std::chrono::steady_clock::now();
-  if (!slot.exists || bytes > gate_.max_bytes) {
+  if (gone != slots.end() || bytes > gate_.max_bytes) {
     small_since_.reset();
     return GateAnswer{
-        !slot.exists ? source_->color() + ": the slot " + stream_.name + " is gone"
+        gone != slots.end() ? source_->color() + ": the slot " + streams_[static_cast<std::size_t>(gone - slots.begin())].name + " is gone"
                      : target_->color() + " is " + about(bytes) + " behind, more than " + size_text(gate_.max_bytes),
         kLagHint};
   }

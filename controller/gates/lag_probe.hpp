@@ -12,15 +12,15 @@ namespace verdigris {
 
 class LagProbe final : public Probe {
  public:
-  LagProbe(Source source, Target target, Stream stream, LagGate gate)
-      : Probe("lag"), source_(source), target_(target), stream_(std::move(stream)), gate_(gate) {}
+  LagProbe(Source source, Target target, Streams streams, LagGate gate)
+      : Probe("lag"), source_(source), target_(target), streams_(std::move(streams)), gate_(gate) {}
   std::string describe() const override;
   std::optional<GateAnswer> ask(Deadline deadline) override;
 
  private:
   Source source_;
   Target target_;
-  Stream stream_;
+  Streams streams_;
   LagGate gate_;
   std::optional<std::chrono::steady_clock::time_point> small_since_;
 };

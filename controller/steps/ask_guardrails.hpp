@@ -13,7 +13,7 @@ namespace verdigris {
 class AskGuardrails final : public Step {
  public:
   // patience: how long sessions beside the pooler may take to end, if they are waited for.
-  AskGuardrails(Source source, Target target, Stream there, CheckSettings settings, std::chrono::milliseconds patience,
+  AskGuardrails(Source source, Target target, Streams there, CheckSettings settings, std::chrono::milliseconds patience,
                 Bypass bypass, CutoverFacts& facts)
       : source_(source), target_(target), there_(std::move(there)), settings_(std::move(settings)), patience_(patience),
         bypass_(std::move(bypass)), facts_(facts) {}
@@ -31,7 +31,7 @@ class AskGuardrails final : public Step {
 
   Source source_;
   Target target_;
-  Stream there_;
+  Streams there_;
   CheckSettings settings_;  // waivers and tables; what prepare needs is left out
   std::chrono::milliseconds patience_;
   Bypass bypass_;

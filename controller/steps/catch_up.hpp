@@ -11,8 +11,8 @@ namespace verdigris {
 
 class CatchUp final : public Step {
  public:
-  CatchUp(Source source, Target target, Stream stream, ProgressCallback progress)
-      : source_(source), target_(target), stream_(std::move(stream)), progress_(std::move(progress)) {}
+  CatchUp(Source source, Target target, Streams streams, ProgressCallback progress)
+      : source_(source), target_(target), streams_(std::move(streams)), progress_(std::move(progress)) {}
   std::string_view name() const override { return "catch_up"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -20,11 +20,10 @@ class CatchUp final : public Step {
   std::string apply(Deadline deadline) override;
 
  private:
-  Bytes unread(Deadline deadline);
 
   Source source_;
   Target target_;
-  Stream stream_;
+  Streams streams_;
   ProgressCallback progress_;
 };
 

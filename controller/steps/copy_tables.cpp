@@ -21,13 +21,13 @@ constexpr const char* kCopyStarted = "copy:started";  // the tables were empty; 
 constexpr const char* kCopyDone = "copy:done";
 
 // Behind a failure, which is what is told. What is done stays noted.
-void end_watch(CopyWatch& watch, Server& source, Server& target, const Stream& stream, const CopySettings& settings) noexcept {
+void end_watch(CopyWatch& watch, Server& source, Server& target, const Streams& streams, const CopySettings& settings) noexcept {
   try {
     const auto deadline = Deadline::after(std::chrono::seconds(5));
     watch.forget(deadline);
     const auto items = copied_items(target.control(), target.deployment(), deadline);
     if (items.value_or(0) == 0 || !settings.say) return;
-    if (slot_state(source.control(), stream, deadline).is_usable())
+    if (std::ranges::all_of(slot_states(source.control(), streams, deadline), &SlotState::is_usable))
       settings.say(std::to_string(*items) + " tables or parts are on " + target.color() +
                    " and stay there: the next prepare goes on with the rest where it can, if it comes within " +
                    std::to_string(settings.keeping.alone.count() / 60) + " min");
@@ -45,7 +45,8 @@ void note_rows_there(Connection& target, const std::string& deployment, Lsn posi
 
 std::string CopyTables::describe() const {
   return "copy all rows from " + source_->color() + " to " + target_->color() + " with " +
-         std::to_string(settings_.workers) + " workers, under the snapshot of a new slot";
+         std::to_string(settings_.workers) + " workers, under the snapshot of a new slot" +
+         (streams_.is_grouped() ? " of which the other groups get copies" : "");
 }
 
 void CopyTables::require_empty_target(Deadline deadline) {
@@ -62,18 +63,20 @@ Readiness CopyTables::check(Deadline deadline) {
   const bool is_known = has_control_schema(target, deadline);
   const auto done = is_known ? saved_value(target, target_->deployment(), kCopyDone, deadline) : std::nullopt;
   if (done) {
-    const auto slot = slot_state(source_->control(), stream_, deadline);
-    const std::string name = "replication slot " + stream_.name;
-    if (!slot.is_usable())
-      return Blocked{name + " of the finished copy is gone or lost on " + source_->color(), "Run abandon, then prepare again."};
-    // What lies between them would be missing. Once there is a subscription it is read, and moves on.
-    const std::string here = "\"" + slot.confirmed_flush.text() + "\"";
-    if (!subscription_brief(target, stream_, deadline).exists && here != *done)
-      return Blocked{name + " on " + source_->color() + " stands at " + here + ", and the finished copy is of " + *done,
-                     "It was made anew or read by somebody: run abandon, then prepare again."};
+    const auto slots = slot_states(source_->control(), streams_, deadline);
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      const std::string name = "replication slot " + streams_[i].name;
+      if (!slots[i].is_usable())
+        return Blocked{name + " of the finished copy is gone or lost on " + source_->color(), "Run abandon, then prepare again."};
+      // What lies between them would be missing. Once there is a subscription it is read, and moves on.
+      const std::string here = "\"" + slots[i].confirmed_flush.text() + "\"";
+      if (!subscription_brief(target, streams_[i], deadline).exists && here != *done)
+        return Blocked{name + " on " + source_->color() + " stands at " + here + ", and the finished copy is of " + *done,
+                       "It was made anew or read by somebody: run abandon, then prepare again."};
+    }
     return Done{};
   }
-  require_own_slot(source_->control(), stream_, deadline);
+  for (const auto& stream : streams_) require_own_slot(source_->control(), stream, deadline);
   if (!is_known || !saved_value(target, target_->deployment(), kCopyStarted, deadline)) require_empty_target(deadline);
   return Ready{};
 }
@@ -100,9 +103,12 @@ PlannedActs CopyTables::statements(Deadline deadline) {
   out.push_back({there, claiming_statement().text(), {target_->deployment()}});
   out.push_back({there, forgetting_copy_statement().text(), {target_->deployment()}});
   out.push_back({here, ending_keepers_statement().text(), {keepers, watchers, "<those that stay>"}});
-  if (slot_state(source_->control(), stream_, deadline).exists) out.push_back({here, drop_slot_statement().text(), {stream_.name}});
+  for (const auto& stream : streams_)
+    if (slot_state(source_->control(), stream, deadline).exists) out.push_back({here, drop_slot_statement().text(), {stream.name}});
   if (const auto all = truncating_statement(target_->control(), settings_.filter, deadline)) out.push_back({there, all->text()});
-  out.push_back({here, snapshot_slot_statement(stream_).text()});
+  out.push_back({here, snapshot_slot_statement(streams_.first()).text()});
+  for (const auto& stream : streams_)
+    if (stream.group != 1) out.push_back({here, copy_slot_statement().text(), {streams_.first().name, stream.name}});
   std::vector<QualifiedName> names;
   for (const auto& item : items) names.push_back(item.table);
   std::ranges::sort(names);
@@ -111,9 +117,9 @@ PlannedActs CopyTables::statements(Deadline deadline) {
   if (!names.empty()) out.push_back({here, locking_statement(names).text()});
   auto terms = settings_.keeping;
   terms.most_wal_bytes = max_slot_wal_bytes_;
-  out.push_back({here, keeping_statement(source_->deployment(), stream_, "<where the slot begins>", terms).text()});
+  out.push_back({here, keeping_statement(source_->deployment(), streams_, "<where the slot begins>", terms).text()});
   if (max_slot_wal_bytes_ > 0)
-    out.push_back({here, guarding_statement(source_->deployment(), stream_, "<where the slot begins>", terms).text()});
+    out.push_back({here, guarding_statement(source_->deployment(), streams_, "<where the slot begins>", terms).text()});
   out.push_back({there, saving_copy_statement().text(), {target_->deployment(), "<what the copy stands on>"}});
   for (const auto& item : items) {
     out.push_back({here, copy_to(item).text()});
@@ -138,7 +144,7 @@ std::string CopyTables::apply(Deadline deadline) {
   Connection& target = target_->control();
   save_value(target, target_->deployment(), kCopyStarted, "true", deadline);
   set_aside_unvalidated_checks(target, target_->deployment(), deadline);
-  CopyWatch watch(*target_, {*source_, stream_, max_slot_wal_bytes_}, {*source_, pace_}, settings_.workers, progress_);
+  CopyWatch watch(*target_, {*source_, streams_, max_slot_wal_bytes_}, {*source_, pace_}, settings_.workers, progress_);
   watch.forget(deadline);  // what was asked of a run before
   watch.look_at_load(deadline);
   auto settings = settings_;
@@ -148,9 +154,9 @@ std::string CopyTables::apply(Deadline deadline) {
   settings.say = progress_;
   CopyTotals totals;
   try {
-    totals = copy_all_tables(*source_, *target_, stream_, settings, deadline);
+    totals = copy_all_tables(*source_, *target_, streams_, settings, deadline);
   } catch (...) {
-    end_watch(watch, *source_, *target_, stream_, settings);
+    end_watch(watch, *source_, *target_, streams_, settings);
     throw;
   }
   watch.forget(deadline);
@@ -161,11 +167,11 @@ std::string CopyTables::apply(Deadline deadline) {
   forget_copy(target, target_->deployment(), deadline);
   transaction.commit();
   return (totals.account.empty() ? "" : totals.account + "; ") + std::to_string(totals.tables) + " tables, " + std::to_string(totals.rows) + " rows, " +
-         std::to_string(totals.bytes >> 20) + " MiB; slot " + stream_.name + " at " + totals.consistent_point.text();
+         std::to_string(totals.bytes >> 20) + " MiB; slot" + (streams_.is_grouped() ? "s " : " ") + streams_.names() + " at " + totals.consistent_point.text();
 }
 
 void CopyTables::undo(Deadline deadline) {
-  if (target_->is_given_up()) return drop_slot(source_->control(), stream_, deadline, SlotReader::is_ended);
+  if (target_->is_given_up()) return drop_slots(source_->control(), streams_, deadline, SlotReader::is_ended);
   Connection& target = target_->control();
   const bool is_known = has_control_schema(target, deadline);
   if (is_known) forget_value(target, target_->deployment(), kCopyDone, deadline);
@@ -173,7 +179,7 @@ void CopyTables::undo(Deadline deadline) {
   if (is_known) forget_copy(target, target_->deployment(), deadline);
   end_readers(source_->control(), source_->deployment(), deadline);
   end_snapshot_keepers(source_->control(), source_->deployment(), nullptr, deadline);
-  drop_slot(source_->control(), stream_, deadline);
+  drop_slots(source_->control(), streams_, deadline);
   if (!is_known || !drop_target_ || !saved_value(target, target_->deployment(), kCopyStarted, deadline)) return;
   truncate_tables(target, settings_.filter, deadline);
   forget_value(target, target_->deployment(), kCopyStarted, deadline);

@@ -1,4 +1,4 @@
-// Slot, snapshot and all rows under it. A half-finished copy is gone on with while the source keeps its snapshot,
+// Slots, snapshot and all rows under it. A half-finished copy is gone on with while the source keeps its snapshot,
 // and starts over otherwise: slot dropped, tables emptied. Undo drops the slot and, if drop_target says so, empties what was copied.
 #pragma once
 
@@ -16,11 +16,11 @@ void note_rows_there(Connection& target, const std::string& deployment, Lsn posi
 
 class CopyTables final : public Step {
  public:
-  CopyTables(Source source, Target target, Stream stream, CopySettings settings, std::int64_t max_slot_wal_bytes,
+  CopyTables(Source source, Target target, Streams streams, CopySettings settings, std::int64_t max_slot_wal_bytes,
              CopyPace pace, bool drop_target, ProgressCallback progress)
       : source_(source),
         target_(target),
-        stream_(std::move(stream)),
+        streams_(std::move(streams)),
         settings_(std::move(settings)),
         max_slot_wal_bytes_(max_slot_wal_bytes),
         pace_(pace),
@@ -38,7 +38,7 @@ class CopyTables final : public Step {
 
   Source source_;
   Target target_;
-  Stream stream_;
+  Streams streams_;
   CopySettings settings_;
   std::int64_t max_slot_wal_bytes_;
   CopyPace pace_;

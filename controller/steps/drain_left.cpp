@@ -1,5 +1,7 @@
 #include "controller/steps/drain_left.hpp"
 
+#include <algorithm>
+
 #include "controller/forced_loss.hpp"
 #include "replication/marker.hpp"
 #include "replication/poll.hpp"
@@ -23,11 +25,14 @@ Readiness DrainLeft::check(Deadline) {
 }
 
 std::string DrainLeft::apply(Deadline deadline) {
-  const auto state = subscription_brief(blue_->control(), back_, deadline);
+  const auto states = subscription_briefs(blue_->control(), back_, deadline);
+  std::vector<AppliedStream> applied;
+  for (std::size_t i = 0; i < states.size(); ++i) applied.push_back({back_[i], states[i].oid});
+  const bool are_running = std::ranges::all_of(states, [](const auto& one) { return one.exists && one.is_enabled; });
   const auto marker = write_final_marker(green_->control(), "green", green_->deployment(), deadline);
   const Deadline until = Deadline::after(std::max(deadline.remaining() - kRest, std::chrono::milliseconds(500))).or_earlier(deadline);
-  const bool is_drained = state.exists && state.is_enabled && wait_until(until, [&] {
-    const auto progress = progress_past_marker(blue_->control(), marker.id, state.oid, deadline);
+  const bool is_drained = are_running && wait_until(until, [&] {
+    const auto progress = progress_past_marker(blue_->control(), marker.id, applied, deadline);
     return progress && *progress >= marker.position;
   });
   if (is_drained) return "everything up to " + marker.position.text() + " of green is on blue: nothing is lost";

@@ -12,7 +12,7 @@ namespace verdigris {
 class DrainLeft final : public Step {
  public:
   // decided_at: last_switch_decided().
-  DrainLeft(Source green, Target blue, Stream back, AcceptedLoss accepted, std::optional<std::string> decided_at)
+  DrainLeft(Source green, Target blue, Streams back, AcceptedLoss accepted, std::optional<std::string> decided_at)
       : green_(green), blue_(blue), back_(std::move(back)), accepted_(accepted), decided_at_(std::move(decided_at)) {}
   std::string_view name() const override { return "drain_left"; }
   std::string describe() const override;
@@ -23,7 +23,7 @@ class DrainLeft final : public Step {
  private:
   Source green_;
   Target blue_;
-  Stream back_;
+  Streams back_;
   AcceptedLoss accepted_;
   std::optional<std::string> decided_at_;
 };

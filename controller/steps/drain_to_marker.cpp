@@ -36,20 +36,22 @@ bool DrainToMarker::is_written(Deadline deadline) {
 
 Readiness DrainToMarker::check(Deadline deadline) {
   // Where standbys are waited for, too, apply() looks at them again; it writes no second marker.
-  if (promotable_.empty() && is_written(deadline) && marker_arrived(target_->control(), facts_.marker->id, deadline)) return Done{};
+  if (promotable_.empty() && is_written(deadline) && marker_arrived(target_->control(), streams_, facts_.marker->id, deadline)) return Done{};
   return Ready{};
 }
 
 // What the mutant believes instead: that whatever was sent is confirmed.
 bool DrainToMarker::is_all_confirmed(Deadline deadline) {
   const auto answer = source_->control().query(
-      Sql("SELECT bool_and(flush_lsn >= sent_lsn) IS NOT FALSE FROM pg_catalog.pg_stat_replication WHERE application_name = $1"),
-      {stream_.name}, deadline);
+      Sql("SELECT bool_and(flush_lsn >= sent_lsn) IS NOT FALSE FROM pg_catalog.pg_stat_replication WHERE application_name = ANY ($1)"),
+      {text_array(streams_.name_list())}, deadline);
   return answer.one_row(1).boolean(0);
 }
 
-bool DrainToMarker::is_drained(unsigned subscription, Deadline deadline) {
-  const auto progress = progress_past_marker(target_->control(), facts_.marker->id, subscription, deadline);
+bool DrainToMarker::is_drained(const std::vector<AppliedStream>& applied, Deadline deadline) {
+  const bool is_first_alone = is_mutant("first_group_drained_alone");
+  const auto progress = progress_past_marker(target_->control(), facts_.marker->id,
+                                             is_first_alone ? std::vector{applied.front()} : applied, deadline);
   return progress && *progress >= facts_.marker->position;
 }
 
@@ -87,12 +89,12 @@ void DrainToMarker::compare_sequences(SourceLook& look, Deadline deadline) {
 }
 
 // Meanwhile the source, which has nothing to do any more, says who is left there and how far its sequences are.
-void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline deadline) {
+void DrainToMarker::drain(const std::vector<AppliedStream>& applied, ApplyWatch& watch, Deadline deadline) {
   const bool is_believed = is_mutant("marker_not_awaited") || (is_mutant("sent_position_awaited") && is_all_confirmed(deadline));
   SourceLook look(source_, sequences_of(facts_, source_, target_).source);
   if (!is_mutant("no_fence")) look.begin(std::exchange(facts_.marker->nobody_left, false), deadline);  // once: somebody may come later
   auto next_look = Deadline::after(kWorkerLook);
-  while (!is_believed && !is_drained(subscription, deadline)) {
+  while (!is_believed && !is_drained(applied, deadline)) {
     if (deadline.has_passed())
       throw DeadlinePassed(target_->color() + ": the last marker of " + source_->color() + " was not applied in time",
                            "Look for lag, locks or errors of the apply worker on that server.");
@@ -107,13 +109,13 @@ void DrainToMarker::drain(unsigned subscription, ApplyWatch& watch, Deadline dea
 }
 
 std::string DrainToMarker::apply(Deadline deadline) {
-  auto& [subscription, watch] = watched_apply(facts_, target_, stream_, deadline);
+  auto& [applied, watch] = watched_apply(facts_, target_, streams_, deadline);
   if (is_mutant("line_before_drain")) facts_.line = wal_insert_position(target_->control(), deadline);
   // Repeated, it waits for the marker that stands: behind its closed fence there cannot be another.
   if (!is_written(deadline))
     facts_.marker = write_final_marker(source_->control(), source_->color(), source_->deployment(),
                                        bounded("endless_marker", deadline));
-  drain(subscription, watch, bounded("endless_drain", deadline));
+  drain(applied, watch, bounded("endless_drain", deadline));
   if (!is_mutant("standbys_not_awaited")) wait_for_standbys(bounded("endless_standbys", deadline));
   // Somebody was left when the look was taken: most often a server process whose pooler has closed its connection.
   if (!facts_.sequence_look && !is_mutant("no_fence"))

@@ -1,5 +1,5 @@
-// Writes the source's last marker and waits until the target has applied it: the row is visible there and the origin,
-// flushed, is at or past the position read inside the marker's transaction. Never a lag number (cutover.md 3 and 4).
+// Writes the source's last marker and waits until the target has applied it: by each stream its row is visible there and
+// the origin, flushed, is at or past the position read inside the marker's transaction. Never a lag number (cutover.md 3 and 4).
 // Standbys that may be promoted have flushed the fence by then: none can come up open.
 // Meanwhile the last foreign sessions of the source end: after it nothing there moves any more, sequences neither, and
 // both sides' sequences are read.
@@ -16,9 +16,9 @@ namespace verdigris {
 
 class DrainToMarker final : public Step {
  public:
-  DrainToMarker(Source source, Target target, Stream stream, const FenceSettings& fence, std::vector<std::string> promotable,
+  DrainToMarker(Source source, Target target, Streams streams, const FenceSettings& fence, std::vector<std::string> promotable,
                 CutoverFacts& facts)
-      : source_(source), target_(target), stream_(std::move(stream)), fence_(fence), promotable_(std::move(promotable)), facts_(facts) {}
+      : source_(source), target_(target), streams_(std::move(streams)), fence_(fence), promotable_(std::move(promotable)), facts_(facts) {}
   std::string_view name() const override { return "drain_to_marker"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -28,13 +28,13 @@ class DrainToMarker final : public Step {
  private:
   bool is_written(Deadline deadline);
   bool is_all_confirmed(Deadline deadline);
-  bool is_drained(unsigned subscription, Deadline deadline);
+  bool is_drained(const std::vector<AppliedStream>& applied, Deadline deadline);
   void compare_sequences(SourceLook& look, Deadline deadline);
-  void drain(unsigned subscription, ApplyWatch& watch, Deadline deadline);
+  void drain(const std::vector<AppliedStream>& applied, ApplyWatch& watch, Deadline deadline);
   void wait_for_standbys(Deadline deadline);
   Source source_;
   Target target_;
-  Stream stream_;
+  Streams streams_;
   FenceSettings fence_;
   std::vector<std::string> promotable_;
   CutoverFacts& facts_;

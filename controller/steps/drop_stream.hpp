@@ -1,5 +1,5 @@
-// Removes what is left of a stream that is not needed any more: subscription, then slot, and its publication if that is
-// not wanted again. On a side that was given up nothing is done.
+// Removes what is left of a direction that is not needed any more: subscriptions, then slots, and their publications if
+// those are not wanted again. On a side that was given up nothing is done.
 #pragma once
 
 #include "controller/step.hpp"
@@ -11,8 +11,8 @@ namespace verdigris {
 class DropStream final : public Step {
  public:
   enum class Publication { keep, drop };
-  DropStream(Server& publisher, Server& subscriber, Stream stream, Publication publication)
-      : publisher_(publisher), subscriber_(subscriber), stream_(std::move(stream)), publication_(publication) {}
+  DropStream(Server& publisher, Server& subscriber, Streams streams, Publication publication)
+      : publisher_(publisher), subscriber_(subscriber), streams_(std::move(streams)), publication_(publication) {}
   std::string_view name() const override { return "drop_stream"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -22,7 +22,7 @@ class DropStream final : public Step {
  private:
   Server& publisher_;
   Server& subscriber_;
-  Stream stream_;
+  Streams streams_;
   Publication publication_;
 };
 

@@ -13,20 +13,24 @@ std::string FixReverseStart::describe() const {
 }
 
 Readiness FixReverseStart::check(Deadline deadline) {
-  send_slot_state(target_->control(), back_, deadline);
+  send_slot_states(target_->control(), back_, deadline);
   PendingAnswer answer(target_->control());
-  const auto subscription = subscription_brief(source_->control(), back_, deadline);
-  const auto slot = receive_slot_state(answer.take(), deadline);
-  if (!slot.is_usable())
-    return Blocked{target_->color() + ": slot " + back_.name + (slot.exists ? " is lost" : " does not exist") +
-                       ", so there would be no way back",
-                   "Start again: the first step lays it anew."};
-  if (!subscription.exists || !subscription.is_ready)
-    return Blocked{source_->color() + ": subscription " + back_.name + " is missing or not all of its tables are ready",
-                   "Start again: the first step lays it anew."};
-  if (subscription.is_enabled || subscription.worker_pid)
-    return Blocked{source_->color() + ": subscription " + back_.name + " is enabled before the line",
-                   "Look who enabled it, disable it, and start again."};
+  const auto subscriptions = subscription_briefs(source_->control(), back_, deadline);
+  const auto slots = receive_slot_states(answer.take(), back_, deadline);
+  for (std::size_t i = 0; i < back_.size(); ++i) {
+    const auto& slot = slots[i];
+    const auto& subscription = subscriptions[i];
+    if (!slot.is_usable())
+      return Blocked{target_->color() + ": slot " + back_[i].name + (slot.exists ? " is lost" : " does not exist") +
+                         ", so there would be no way back",
+                     "Start again: the first step lays it anew."};
+    if (!subscription.exists || !subscription.is_ready)
+      return Blocked{source_->color() + ": subscription " + back_[i].name + " is missing or not all of its tables are ready",
+                     "Start again: the first step lays it anew."};
+    if (subscription.is_enabled || subscription.worker_pid)
+      return Blocked{source_->color() + ": subscription " + back_[i].name + " is enabled before the line",
+                     "Look who enabled it, disable it, and start again."};
+  }
   return Ready{};
 }
 

@@ -11,7 +11,7 @@ namespace verdigris {
 
 class FixReverseStart final : public Step {
  public:
-  FixReverseStart(Source source, Target target, Stream back, CutoverFacts& facts)
+  FixReverseStart(Source source, Target target, Streams back, CutoverFacts& facts)
       : source_(source), target_(target), back_(std::move(back)), facts_(facts) {}
   std::string_view name() const override { return "fix_reverse_start"; }
   std::string describe() const override;
@@ -23,7 +23,7 @@ class FixReverseStart final : public Step {
  private:
   Source source_;
   Target target_;
-  Stream back_;
+  Streams back_;
   CutoverFacts& facts_;
 };
 

@@ -2,7 +2,6 @@
 
 #include "replication/apply_watch.hpp"
 #include "replication/marker.hpp"
-#include "replication/origin.hpp"
 #include "replication/slot.hpp"
 #include "replication/subscription.hpp"
 
@@ -22,16 +21,13 @@ std::string MeasureLag::describe() const {
   return "see that " + target_->color() + " holds what " + source_->color() + " writes within " + std::to_string(kBound.count()) + " ms";
 }
 
-Bytes MeasureLag::unread(Deadline deadline) {
-  const Lsn read = slot_state(source_->control(), stream_, deadline).confirmed_flush;
-  return wal_insert_position(source_->control(), deadline) - read;
-}
-
 Readiness MeasureLag::check(Deadline deadline) {
-  const auto state = subscription_brief(target_->control(), stream_, deadline);
-  if (!state.is_enabled || !state.is_ready)
-    return Blocked{target_->color() + ": subscription " + stream_.name + " is disabled, or not all of its tables are ready",
+  const auto states = subscription_briefs(target_->control(), streams_, deadline);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    if (states[i].is_enabled && states[i].is_ready) continue;
+    return Blocked{target_->color() + ": subscription " + streams_[i].name + " is disabled, or not all of its tables are ready",
                    "Look into that server's log for errors of the apply worker."};
+  }
   return Ready{};
 }
 
@@ -40,14 +36,14 @@ PlannedActs MeasureLag::statements(Deadline) {
 }
 
 std::string MeasureLag::apply(Deadline deadline) {
-  ApplyWatch watch(*target_, stream_);
+  ApplyWatch watch(*target_, streams_);
   watch.require_applying(deadline);
   const auto begin = Deadline::Clock::now();
   const auto id = write_marker(source_->control(), source_->color(), kReadsKind, deadline);
   if (!watch.wait_for_marker(id, Deadline::after(kBound).or_earlier(deadline), deadline))
     throw Refused("reads.lag",
                   target_->color() + ": what was written on " + source_->color() + " had not arrived after " +
-                      std::to_string(kBound.count()) + " ms, " + kib(unread(deadline)) + " of its log are not confirmed",
+                      std::to_string(kBound.count()) + " ms, " + kib(unread_by(source_->control(), streams_, deadline)) + " of its log are not confirmed",
                   "Wait until verdigris status shows little lag, or look at what holds up the apply worker there.");
   const auto took = std::chrono::ceil<milliseconds>(Deadline::Clock::now() - begin);
   return target_->color() + " is " + std::to_string(took.count()) + " ms behind";

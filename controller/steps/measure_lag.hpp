@@ -11,7 +11,7 @@ namespace verdigris {
 
 class MeasureLag final : public Step {
  public:
-  MeasureLag(Source source, Target target, Stream stream) : source_(source), target_(target), stream_(std::move(stream)) {}
+  MeasureLag(Source source, Target target, Streams streams) : source_(source), target_(target), streams_(std::move(streams)) {}
   std::string_view name() const override { return "measure_lag"; }
   std::string describe() const override;
   bool leaves_trace() const override { return false; }
@@ -21,10 +21,9 @@ class MeasureLag final : public Step {
   std::string apply(Deadline deadline) override;
 
  private:
-  Bytes unread(Deadline deadline);
   Source source_;
   Target target_;
-  Stream stream_;
+  Streams streams_;
 };
 
 }  // namespace verdigris

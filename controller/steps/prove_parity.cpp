@@ -56,7 +56,7 @@ void ProveParity::require_no_inbound_subscription(Deadline deadline) {
 
 void ProveParity::require_coverage(Deadline deadline) {
   if (is_mutant("coverage_before_window_alone")) return;
-  for (const auto& finding : coverage(source_->control(), target_->control(), stream_, deadline, selection_))
+  for (const auto& finding : coverage(source_->control(), target_->control(), streams_, deadline, selection_))
     if (finding.level == Level::fail) throw Error(finding.id, finding.text, finding.hint);
 }
 

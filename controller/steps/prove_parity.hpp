@@ -15,11 +15,11 @@ class ProveParity final : public Step {
   // readers: whether the target's connections are open for them; then its write fence alone keeps writers out.
   enum class Readers { elsewhere, on_target };
   // keep: the roles that may still connect to the source.
-  ProveParity(Source source, Target target, Stream stream, TableSelection selection, Readers readers, std::vector<std::string> keep,
+  ProveParity(Source source, Target target, Streams streams, TableSelection selection, Readers readers, std::vector<std::string> keep,
               CutoverFacts& facts)
       : source_(source),
         target_(target),
-        stream_(std::move(stream)),
+        streams_(std::move(streams)),
         selection_(std::move(selection)),
         readers_(readers),
         keep_(std::move(keep)),
@@ -39,7 +39,7 @@ class ProveParity final : public Step {
   void require_equal();
   Source source_;
   Target target_;
-  Stream stream_;
+  Streams streams_;
   TableSelection selection_;
   Readers readers_;
   std::vector<std::string> keep_;

@@ -8,6 +8,7 @@
 #include "replication/left_out.hpp"
 #include "replication/replica_identity.hpp"
 #include "replication/slot.hpp"
+#include "replication/stream_groups.hpp"
 #include "replication/subscription.hpp"
 
 namespace verdigris {
@@ -60,17 +61,42 @@ void require_identity_sent(const Server& server, const Table& table, const std::
                 "Give the table a key over columns that both sides have.");
 }
 
+std::size_t count_of(const GroupedTables& groups) {
+  std::size_t all = 0;
+  for (const auto& group : groups) all += group.size();
+  return all;
+}
+
 }  // namespace
 
 std::string ReadyReversePath::describe() const {
-  return "make the way back from " + target_->color() + " to " + source_->color() + " ready: " + back_.name;
+  return "make the way back from " + target_->color() + " to " + source_->color() + " ready: " + back_.names();
+}
+
+// Neighbours stay together both ways. A leaf is named by itself only for its columns.
+void ReadyReversePath::learn_groups(Deadline deadline) {
+  groups_.clear();
+  if (!back_.is_grouped()) return;
+  for (const auto& stream : Streams(Stream::leaving(source_->color(), source_->deployment()), back_.groups())) {
+    for (const auto& table : published_tables(source_->control(), stream, deadline).value_or(std::vector<PublishedTable>{}))
+      groups_.emplace(table.name, stream.group);
+    for (const auto& leaf : published_leaves(source_->control(), stream, deadline)) groups_.emplace(leaf, stream.group);
+  }
+}
+
+int ReadyReversePath::group_of(const Table& table) const {
+  for (const auto& name : {table.name, table.root.value_or(table.name)})
+    if (const auto found = groups_.find(name); found != groups_.end()) return found->second;
+  return 1;
 }
 
 ReadyReversePath::Wanted ReadyReversePath::wanted(Deadline deadline) {
+  learn_groups(deadline);
   const auto senders = user_tables(target_->control(), deadline);
   const auto receivers = user_tables(source_->control(), deadline);
   const auto receiver_of = by_name(receivers);
   Wanted wanted;
+  wanted.tables.resize(back_.size());
   for (const Table& table : senders) {
     const auto receiver = receiver_of.find(table.name);
     if (receiver == receiver_of.end() || !filter_.selects(table)) continue;
@@ -79,41 +105,44 @@ ReadyReversePath::Wanted ReadyReversePath::wanted(Deadline deadline) {
     // A leaf is named only for its column list: a root's list does not count for it.
     if (table.is_partition && columns.empty()) continue;
     if (!columns.empty()) require_identity_sent(*target_, table, columns);
-    wanted.tables.push_back({table.name, columns});
+    wanted.tables[static_cast<std::size_t>(group_of(table) - 1)].push_back({table.name, columns});
   }
   return wanted;
 }
 
-bool ReadyReversePath::is_subscription_right(Deadline deadline) {
-  const auto state = subscription_state(source_->control(), back_, deadline);
+bool ReadyReversePath::is_subscription_right(const Stream& stream, Deadline deadline) {
+  const auto state = subscription_state(source_->control(), stream, deadline);
   return state.exists && !state.is_enabled && state.not_ready.empty() &&
-         state.tables == published_leaves(target_->control(), back_, deadline);
+         state.tables == published_leaves(target_->control(), stream, deadline);
 }
 
 void ReadyReversePath::require_not_enabled(Deadline deadline) {
-  if (subscription_state(source_->control(), back_, deadline).is_enabled)
-    throw Refused("reverse.enabled",
-                  source_->color() + " already follows " + target_->color() + " through " + back_.name,
-                  "The direction of this command is the wrong one, or a switch was not finished: run status.");
+  for (const auto& stream : back_)
+    if (subscription_state(source_->control(), stream, deadline).is_enabled)
+      throw Refused("reverse.enabled",
+                    source_->color() + " already follows " + target_->color() + " through " + stream.name,
+                    "The direction of this command is the wrong one, or a switch was not finished: run status.");
 }
 
 Readiness ReadyReversePath::check(Deadline deadline) {
   require_not_enabled(deadline);
-  require_own_slot(target_->control(), back_, deadline);
   Connection& target = target_->control();
-  if (!slot_state(target, back_, deadline).is_usable() || !is_subscription_right(deadline)) return Ready{};
+  for (const auto& stream : back_) {
+    require_own_slot(target, stream, deadline);
+    if (!slot_state(target, stream, deadline).is_usable() || !is_subscription_right(stream, deadline)) return Ready{};
+  }
   const auto [tables, without] = wanted(deadline);
-  if (is_published(target, back_, tables, deadline) &&
-      left_out(target, target_->deployment(), back_, deadline) == without &&
+  if (are_published(target, back_, tables, deadline) &&
+      left_out(target, target_->deployment(), back_.first(), deadline) == without &&
       plan_identities(target, filter_, source_->major(), deadline).empty())
     return Done{};
   return Ready{};
 }
 
-void ReadyReversePath::add_creating(PlannedActs& out, Deadline deadline) {
-  out.push_back({source_->color(), creating_statement(back_, publisher_, source_->major(), target_->major(), true).text()});
+void ReadyReversePath::add_creating(PlannedActs& out, const Stream& stream, Deadline deadline) {
+  out.push_back({source_->color(), creating_statement(stream, publisher_, source_->major(), target_->major(), true).text()});
   if (source_->major() >= 16 && !closed_to_their_owners(source_->control(), deadline).empty())
-    out.push_back({source_->color(), owning_statement(back_).text()});
+    out.push_back({source_->color(), owning_statement(stream).text()});
 }
 
 // Before the target follows, its tables are not there or not as the migrations will leave them.
@@ -121,12 +150,30 @@ PlannedActs ReadyReversePath::unknown_statements(Deadline deadline) {
   const std::string there = target_->color();
   PlannedActs out{saving(*target_, "<identity:table, for each that has none by then>", "<what was there>"),
                   {there, "ALTER TABLE <table> REPLICA IDENTITY <one of its indexes, or FULL>"},
-                  {there, recording_statement().text(), {target_->deployment(), "left-out:" + back_.name, "<columns that only it has>"}}};
-  for (const auto& statement : publishing_statements(back_, Sql("<its tables, without the columns that only it has>")))
-    out.push_back({there, statement.text()});
-  out.push_back({there, create_slot_statement().text(), {back_.name}});
-  add_creating(out, deadline);
+                  {there, recording_statement().text(), {target_->deployment(), "left-out:" + back_.first().name, "<columns that only it has>"}}};
+  for (const auto& stream : back_) {
+    for (const auto& statement : publishing_statements(stream, Sql("<its tables, without the columns that only it has>")))
+      out.push_back({there, statement.text()});
+    out.push_back({there, create_slot_statement().text(), {stream.name}});
+    add_creating(out, stream, deadline);
+  }
   return out;
+}
+
+void ReadyReversePath::add_laying(PlannedActs& out, const Stream& stream, const std::vector<PublishedTable>& tables,
+                                  Deadline deadline) {
+  Connection& target = target_->control();
+  const std::string there = target_->color(), here = source_->color();
+  const auto slot = slot_state(target, stream, deadline);
+  const bool is_new = !slot.is_usable() || !is_published(target, stream, tables, deadline);
+  if (subscription_brief(source_->control(), stream, deadline).exists && (is_new || !is_subscription_right(stream, deadline))) {
+    out.push_back({here, disabling_statement(stream).text()});
+    for (const auto& statement : dropping_statements(stream)) out.push_back({here, statement.text()});
+  }
+  if (is_new && slot.exists) out.push_back({there, drop_slot_statement().text(), {stream.name}});
+  for (const auto& statement : publishing_statements(target, stream, tables, deadline)) out.push_back({there, statement.text()});
+  if (is_new) out.push_back({there, create_slot_statement().text(), {stream.name}});
+  add_creating(out, stream, deadline);
 }
 
 PlannedActs ReadyReversePath::statements(Deadline deadline) {
@@ -134,21 +181,25 @@ PlannedActs ReadyReversePath::statements(Deadline deadline) {
   if (!subscription_brief(target_->control(), forward, deadline).exists) return unknown_statements(deadline);
   if (std::holds_alternative<Done>(check(deadline))) return {};
   Connection& target = target_->control();
-  const std::string there = target_->color(), here = source_->color();
   PlannedActs out = identity_acts(*target_, plan_identities(target, filter_, source_->major(), deadline));
   const auto [tables, without] = wanted(deadline);
-  out.push_back({there, recording_statement().text(), {target_->deployment(), "left-out:" + back_.name, text_array(without)}});
-  const bool has_slot = slot_state(target, back_, deadline).is_usable();
-  const bool is_new = !has_slot || !is_published(target, back_, tables, deadline);
-  if (subscription_brief(source_->control(), back_, deadline).exists && (is_new || !is_subscription_right(deadline))) {
-    out.push_back({here, disabling_statement(back_).text()});
-    for (const auto& statement : dropping_statements(back_)) out.push_back({here, statement.text()});
-  }
-  if (is_new && slot_state(target, back_, deadline).exists) out.push_back({there, drop_slot_statement().text(), {back_.name}});
-  for (const auto& statement : publishing_statements(target, back_, tables, deadline)) out.push_back({there, statement.text()});
-  if (is_new) out.push_back({there, create_slot_statement().text(), {back_.name}});
-  add_creating(out, deadline);
+  out.push_back({target_->color(), recording_statement().text(), {target_->deployment(), "left-out:" + back_.first().name, text_array(without)}});
+  for (std::size_t i = 0; i < back_.size(); ++i) add_laying(out, back_[i], tables[i], deadline);
   return out;
+}
+
+void ReadyReversePath::lay(const Stream& stream, const std::vector<PublishedTable>& tables, Deadline deadline) {
+  Connection& target = target_->control();
+  if (!is_published(target, stream, tables, deadline) || !slot_state(target, stream, deadline).is_usable()) {
+    // Nobody has read from this slot: made anew it is younger than its publication, as it must be.
+    drop_subscription(source_->control(), stream, deadline);
+    drop_slot(target, stream, deadline);
+    ensure_publication(target, stream, tables, deadline);
+  }
+  ensure_slot(target, stream, deadline);
+  if (!is_subscription_right(stream, deadline)) drop_subscription(source_->control(), stream, deadline);
+  create_subscription(*source_, stream, publisher_, target_->major(), true, apply_as_, deadline);
+  require_all_tables(source_->control(), stream, published_leaves(target, stream, deadline), deadline);
 }
 
 std::string ReadyReversePath::apply(Deadline deadline) {
@@ -157,28 +208,20 @@ std::string ReadyReversePath::apply(Deadline deadline) {
   apply_identities(target, target_->deployment(), plan_identities(target, filter_, source_->major(), deadline),
                    deadline);
   const auto [tables, without] = wanted(deadline);
-  record_left_out(target, target_->deployment(), back_, without, deadline);
-  if (!is_published(target, back_, tables, deadline) || !slot_state(target, back_, deadline).is_usable()) {
-    // Nobody has read from this slot: made anew it is younger than its publication, as it must be.
-    drop_subscription(source_->control(), back_, deadline);
-    drop_slot(target, back_, deadline);
-    ensure_publication(target, back_, tables, deadline);
-  }
-  ensure_slot(target, back_, deadline);
-  if (!is_subscription_right(deadline)) drop_subscription(source_->control(), back_, deadline);
-  create_subscription(*source_, back_, publisher_, target_->major(), true, apply_as_, deadline);
-  require_all_tables(source_->control(), back_, published_leaves(target, back_, deadline), deadline);
-  return std::to_string(tables.size()) + " tables on the way back, subscription on " + source_->color() + " ready";
+  record_left_out(target, target_->deployment(), back_.first(), without, deadline);
+  for (std::size_t i = 0; i < back_.size(); ++i) lay(back_[i], tables[i], deadline);
+  return std::to_string(count_of(tables)) + " tables on the way back, subscription" + (back_.is_grouped() ? "s on " : " on ") +
+         source_->color() + " ready";
 }
 
 void ReadyReversePath::undo(Deadline deadline) {
   if (on_undo_ == OnUndo::keep) return;
-  if (subscription_state(source_->control(), back_, deadline).is_enabled) require_not_enabled(deadline);
-  drop_subscription(source_->control(), back_, deadline);
+  require_not_enabled(deadline);
+  drop_subscriptions(source_->control(), back_, deadline);
   if (target_->is_given_up()) return;
-  drop_slot(target_->control(), back_, deadline);
-  drop_publication(target_->control(), back_, deadline);
-  forget_left_out(target_->control(), target_->deployment(), back_, deadline);
+  drop_slots(target_->control(), back_, deadline);
+  drop_publications(target_->control(), back_, deadline);
+  forget_left_out(target_->control(), target_->deployment(), back_.first(), deadline);
 }
 
 }  // namespace verdigris

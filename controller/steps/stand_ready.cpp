@@ -18,14 +18,18 @@ std::string StandReady::describe() const {
          source_->color() + " as they are now";
 }
 
-WatchedApply& watched_apply(CutoverFacts& facts, Target target, const Stream& there, Deadline deadline) {
+WatchedApply& watched_apply(CutoverFacts& facts, Target target, const Streams& there, Deadline deadline) {
   if (facts.apply) return *facts.apply;
-  const auto state = subscription_brief(target->control(), there, deadline);
-  if (!state.is_enabled || !state.is_ready)
-    throw Error("drain.subscription",
-                target->color() + ": subscription " + there.name + " is disabled or not all of its tables are ready",
-                "Look into that server's log for errors of the apply worker.");
-  facts.apply.emplace(WatchedApply{state.oid, ApplyWatch(*target, there, 1)});
+  const auto states = subscription_briefs(target->control(), there, deadline);
+  std::vector<AppliedStream> applied;
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    if (!states[i].is_enabled || !states[i].is_ready)
+      throw Error("drain.subscription",
+                  target->color() + ": subscription " + there[i].name + " is disabled or not all of its tables are ready",
+                  "Look into that server's log for errors of the apply worker.");
+    applied.push_back({there[i], states[i].oid});
+  }
+  facts.apply.emplace(WatchedApply{std::move(applied), ApplyWatch(*target, there, 1)});
   facts.apply->watch.require_applying(deadline);
   return *facts.apply;
 }
@@ -59,10 +63,10 @@ void StandReady::plan_questions(Deadline deadline) {
     server_identity(on, server->deployment(), deadline);
   }
   foreign_sessions(source_->control(), source_->deployment(), deadline);
-  progress_past_marker(target_->control(), 0, facts_.apply->subscription, deadline);
-  const Stream back = Stream::leaving(target_->color(), target_->deployment());
-  slot_state(target_->control(), back, deadline);
-  subscription_brief(source_->control(), back, deadline);
+  progress_past_marker(target_->control(), 0, facts_.apply->streams, deadline);
+  const Streams back(Stream::leaving(target_->color(), target_->deployment()), there_.groups());
+  slot_states(target_->control(), back, deadline);
+  subscription_briefs(source_->control(), back, deadline);
 }
 
 std::string StandReady::apply(Deadline deadline) {

@@ -15,7 +15,7 @@ namespace verdigris {
 class StandReady final : public Step {
  public:
   // keep: the roles that may still connect to the source behind its fence.
-  StandReady(Source source, Target target, Stream there, std::vector<std::string> keep, Traffic& traffic, CutoverFacts& facts)
+  StandReady(Source source, Target target, Streams there, std::vector<std::string> keep, Traffic& traffic, CutoverFacts& facts)
       : source_(source), target_(target), there_(std::move(there)), keep_(std::move(keep)), traffic_(traffic), facts_(facts) {}
   std::string_view name() const override { return "stand_ready"; }
   std::string describe() const override;
@@ -29,13 +29,13 @@ class StandReady final : public Step {
   void plan_questions(Deadline deadline);
   Source source_;
   Target target_;
-  Stream there_;
+  Streams there_;
   std::vector<std::string> keep_;
   Traffic& traffic_;
   CutoverFacts& facts_;
 };
 
-// The forward stream's worker as the window watches it; looked up here if StandReady did not.
-WatchedApply& watched_apply(CutoverFacts& facts, Target target, const Stream& there, Deadline deadline);
+// The workers of the streams there as the window watches them; looked up here if StandReady did not.
+WatchedApply& watched_apply(CutoverFacts& facts, Target target, const Streams& there, Deadline deadline);
 
 }  // namespace verdigris

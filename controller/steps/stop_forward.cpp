@@ -9,16 +9,21 @@ std::string StopForward::describe() const { return "stop " + target_->color() + 
 
 Readiness StopForward::check(Deadline deadline) {
   if (is_mutant("reverse_before_forward_gone")) return Done{};
-  const auto state = subscription_state(target_->control(), stream_, deadline);
-  if (!state.exists || (!state.is_enabled && !state.worker_pid)) return Done{};
-  return Ready{};
+  for (const auto& state : subscription_briefs(target_->control(), streams_, deadline))
+    if (state.exists && (state.is_enabled || state.worker_pid)) return Ready{};
+  return Done{};
 }
 
-PlannedActs StopForward::statements(Deadline) { return {{target_->color(), disabling_statement(stream_).text()}}; }
+PlannedActs StopForward::statements(Deadline) {
+  PlannedActs out;
+  for (const auto& stream : streams_) out.push_back({target_->color(), disabling_statement(stream).text()});
+  return out;
+}
 
 std::string StopForward::apply(Deadline deadline) {
-  disable_subscription(target_->control(), stream_, bounded("endless_disable", deadline));
-  return "subscription " + stream_.name + " disabled, its worker is gone";
+  disable_subscriptions(target_->control(), streams_, bounded("endless_disable", deadline));
+  return "subscription" + std::string(streams_.is_grouped() ? "s " : " ") + streams_.names() +
+         (streams_.is_grouped() ? " disabled, their workers are gone" : " disabled, its worker is gone");
 }
 
 }  // namespace verdigris

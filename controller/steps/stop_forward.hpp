@@ -10,7 +10,7 @@ namespace verdigris {
 
 class StopForward final : public Step {
  public:
-  StopForward(Target target, Stream stream) : target_(target), stream_(std::move(stream)) {}
+  StopForward(Target target, Streams streams) : target_(target), streams_(std::move(streams)) {}
   std::string_view name() const override { return "stop_forward"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -19,7 +19,7 @@ class StopForward final : public Step {
 
  private:
   Target target_;
-  Stream stream_;
+  Streams streams_;
 };
 
 }  // namespace verdigris

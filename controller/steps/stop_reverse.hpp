@@ -11,16 +11,16 @@ namespace verdigris {
 
 class StopReverse final : public Step {
  public:
-  StopReverse(Target blue, Stream back, const CutoverFacts& facts) : blue_(blue), back_(std::move(back)), facts_(facts) {}
+  StopReverse(Target blue, Streams back, const CutoverFacts& facts) : blue_(blue), back_(std::move(back)), facts_(facts) {}
   std::string_view name() const override { return "stop_reverse"; }
-  std::string describe() const override { return "stop what blue applies of green: " + back_.name; }
+  std::string describe() const override { return "stop what blue applies of green: " + back_.names(); }
   Readiness check(Deadline deadline) override;
   std::string apply(Deadline deadline) override;
   void undo(Deadline deadline) override;
 
  private:
   Target blue_;
-  Stream back_;
+  Streams back_;
   const CutoverFacts& facts_;
 };
 

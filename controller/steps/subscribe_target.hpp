@@ -1,4 +1,4 @@
-// The subscription that follows the source from where the copy ends; enabled only when it holds every published table.
+// The subscriptions that follow the source from where the copy ends; enabled only when they hold every published table.
 #pragma once
 
 #include "controller/step.hpp"
@@ -11,9 +11,9 @@ namespace verdigris {
 class SubscribeTarget final : public Step {
  public:
   // publisher: the source as the target's server reaches it.
-  SubscribeTarget(Source source, Target target, Stream stream, Conninfo publisher,
+  SubscribeTarget(Source source, Target target, Streams streams, Conninfo publisher,
                   ApplyAs apply_as = ApplyAs::owners_of_tables)
-      : source_(source), target_(target), stream_(std::move(stream)), publisher_(std::move(publisher)), apply_as_(apply_as) {}
+      : source_(source), target_(target), streams_(std::move(streams)), publisher_(std::move(publisher)), apply_as_(apply_as) {}
   std::string_view name() const override { return "subscribe_target"; }
   std::string describe() const override;
   Readiness check(Deadline deadline) override;
@@ -24,7 +24,7 @@ class SubscribeTarget final : public Step {
  private:
   Source source_;
   Target target_;
-  Stream stream_;
+  Streams streams_;
   Conninfo publisher_;
   ApplyAs apply_as_;
 };

@@ -99,7 +99,7 @@ PlannedActs WaitForQuietMoment::statements(Deadline) {
 std::string WaitForQuietMoment::apply(Deadline deadline) {
   const auto until = Deadline::after(patience_).or_earlier(deadline);
   const auto half = Deadline::after(patience_ / 2);
-  ApplyWatch watch(*target_, stream_);
+  ApplyWatch watch(*target_, streams_);
   watch.require_applying(deadline);
   std::string last;
   int running = 0;

@@ -18,11 +18,11 @@ namespace verdigris {
 
 class WaitForQuietMoment final : public Step {
  public:
-  WaitForQuietMoment(Source source, Target target, Stream stream, std::chrono::milliseconds patience, Bypass bypass,
+  WaitForQuietMoment(Source source, Target target, Streams streams, std::chrono::milliseconds patience, Bypass bypass,
                      AutovacuumPolicy autovacuum, std::shared_ptr<GateWatch> watch)
       : source_(source),
         target_(target),
-        stream_(std::move(stream)),
+        streams_(std::move(streams)),
         patience_(patience),
         bypass_(std::move(bypass)),
         autovacuum_(autovacuum),
@@ -42,7 +42,7 @@ class WaitForQuietMoment final : public Step {
   std::optional<std::string> lock_holder(const std::vector<int>& ended, Deadline deadline);
   Source source_;
   Target target_;
-  Stream stream_;
+  Streams streams_;
   std::chrono::milliseconds patience_;
   Bypass bypass_;
   AutovacuumPolicy autovacuum_;

@@ -26,10 +26,10 @@ void roll_back(Connection& session) {
 
 }  // namespace
 
-Aligner::Aligner(Server& source, Server& target, const Stream& stream, Deadline deadline)
+Aligner::Aligner(Server& source, Server& target, const Streams& streams, Deadline deadline)
     : source_(source),
       target_(target),
-      stream_(stream),
+      streams_(streams),
       source_snapshot_(source.open("snapshot", deadline)),
       flusher_(source.open("flush", deadline)),
       target_snapshot_(target.open("snapshot", deadline)),
@@ -37,9 +37,9 @@ Aligner::Aligner(Server& source, Server& target, const Stream& stream, Deadline 
 
 SnapshotPair Aligner::make(Deadline deadline) {
   for (;;) {
-    if (!is_apply_running(deadline))
+    if (const auto idle = stream_without_worker(deadline))
       throw Refused("stream.stopped",
-                    target_.color() + ": no apply worker runs for subscription \"" + stream_.name + "\"",
+                    target_.color() + ": no apply worker runs for subscription \"" + *idle + "\"",
                     "Look into that server's log; nothing can be compared while the stream stands still.");
     if (wait_until_close(deadline))
       if (auto pair = try_once(deadline)) return *pair;
@@ -58,18 +58,21 @@ void Aligner::release() {
   if (!target_snapshot_.is_open()) target_snapshot_ = target_.open("snapshot", Deadline::after(milliseconds{5000}));
 }
 
-bool Aligner::is_apply_running(Deadline deadline) {
+std::optional<std::string> Aligner::stream_without_worker(Deadline deadline) {
   const Result answer = watcher_.query(
-      Sql("SELECT count(*) FROM pg_stat_subscription WHERE subname = $1 AND relid IS NULL AND pid IS NOT NULL"),
-      {stream_.name}, deadline);
-  return answer.one_row(1).integer(0) > 0;
+      Sql(R"(
+      SELECT n FROM unnest($1::text[]) AS n WHERE NOT EXISTS (
+        SELECT FROM pg_stat_subscription WHERE subname = n AND relid IS NULL AND pid IS NOT NULL) LIMIT 1)"),
+      {text_array(streams_.name_list())}, deadline);
+  const auto row = answer.at_most_one_row(1);
+  return row ? std::optional(row->text(0)) : std::nullopt;
 }
 
 // A marker travels in less than a second.
 bool Aligner::wait_until_close(Deadline deadline) {
   const auto id = write_marker_with_sequences(flusher_, source_.color(), "distance", deadline);
   const Deadline close = Deadline::after(kCloseEnough).or_earlier(deadline);
-  while (!marker_arrived(watcher_, id, deadline)) {
+  while (!marker_arrived(watcher_, streams_, id, deadline)) {
     if (close.has_passed()) return false;
     std::this_thread::sleep_for(milliseconds{1});
   }
@@ -98,14 +101,17 @@ std::optional<SnapshotPair> Aligner::try_once(Deadline deadline) {
 }
 
 bool Aligner::lock_marker(Deadline deadline) {
+  std::vector<QualifiedName> markers;
+  for (const auto& stream : streams_) markers.push_back(stream.marker());
   if (!locker_ || !locker_->is_open()) locker_.emplace(target_.open("align", deadline));
   try {
     locker_->execute(Sql(R"(
       BEGIN;
       SET LOCAL lock_timeout = '500ms';
       SET LOCAL idle_in_transaction_session_timeout = '2s';
-      LOCK TABLE verdigris.marker IN SHARE MODE)"),
-                     deadline);
+      LOCK TABLE {} IN SHARE MODE)",
+                          Sql::joined(markers, ", ")),
+                      deadline);
     return true;
   } catch (const ServerError& error) {
     roll_back(*locker_);
@@ -133,18 +139,17 @@ std::string Aligner::take_source_snapshot(Lsn& position, Deadline deadline) {
 }
 
 // The leader apply worker only: its parallel workers, and any other session, may wait on the table for reasons of
-// theirs.
+// theirs. Each stream's must wait: one that still comes would go on under the snapshot.
 bool Aligner::wait_for_apply_at_marker(Deadline deadline) {
-  const Sql is_waiting = watcher_.major() >= 16 ? Sql(R"(SELECT EXISTS (SELECT FROM pg_locks
-                   WHERE relation = 'verdigris.marker'::regclass AND NOT granted AND pid =
-                     (SELECT pid FROM pg_stat_subscription
-                      WHERE subname = {} AND relid IS NULL AND leader_pid IS NULL)))",
-                                                      Literal(stream_.name))
-                                                : Sql(R"(SELECT EXISTS (SELECT FROM pg_locks
-                   WHERE relation = 'verdigris.marker'::regclass AND NOT granted AND pid =
-                     (SELECT pid FROM pg_stat_subscription WHERE subname = {} AND relid IS NULL)))",
-                                                      Literal(stream_.name));
-  while (!watcher_.query(is_waiting, deadline).one_row(1).boolean(0)) {
+  std::vector<Sql> all;
+  for (const auto& stream : streams_)
+    all.push_back(Sql(R"(EXISTS (SELECT FROM pg_locks
+                   WHERE relation = {}::regclass AND NOT granted AND pid =
+                     (SELECT pid FROM pg_stat_subscription WHERE subname = {} AND relid IS NULL{})))",
+                      Literal(stream.marker().sql()), Literal(stream.name),
+                      watcher_.major() >= 16 ? Sql(" AND leader_pid IS NULL") : Sql("")));
+  const Sql are_waiting("SELECT {}", Sql::joined(all, " AND "));
+  while (!watcher_.query(are_waiting, deadline).one_row(1).boolean(0)) {
     if (deadline.has_passed()) return false;
     std::this_thread::sleep_for(milliseconds{1});
   }

@@ -1,5 +1,5 @@
 // A pair of snapshots, one of each side, that hold the same transactions but for a few that committed in the
-// milliseconds between a marker and the source's snapshot. Apply is stopped exactly at the marker by a lock on its
+// milliseconds between a marker and the source's snapshot. Apply of each stream is stopped exactly at the marker by a lock on its
 // table while the target's snapshot is taken (parity.md section 2): for milliseconds, and never for longer than two
 // seconds, because the session that holds the lock ends itself. Owned by one thread.
 #pragma once
@@ -20,7 +20,7 @@ struct SnapshotPair {
 
 class Aligner {
  public:
-  Aligner(Server& source, Server& target, const Stream& stream, Deadline deadline);
+  Aligner(Server& source, Server& target, const Streams& streams, Deadline deadline);
 
   // Holds both snapshots until release(). Throws Refused "stream.stopped" if no apply worker runs, DeadlinePassed if
   // the target stays more than a second behind.
@@ -33,12 +33,12 @@ class Aligner {
   bool lock_marker(Deadline deadline);
   std::string take_source_snapshot(Lsn& position, Deadline deadline);
   bool wait_for_apply_at_marker(Deadline deadline);
-  bool is_apply_running(Deadline deadline);
+  std::optional<std::string> stream_without_worker(Deadline deadline);
   bool unlock_marker();
 
   Server& source_;
   Server& target_;
-  Stream stream_;
+  Streams streams_;
   Connection source_snapshot_;
   Connection flusher_;
   Connection target_snapshot_;

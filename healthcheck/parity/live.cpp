@@ -25,10 +25,10 @@ void end_snapshot(SideSessions& side, Deadline deadline) {
 
 class LiveComparison {
  public:
-  LiveComparison(Server& source, Server& target, const Stream& stream, int workers, CompareMode mode,
+  LiveComparison(Server& source, Server& target, const Streams& streams, int workers, CompareMode mode,
                  const TableSelection& filter, Deadline deadline)
       : sessions_(source, target, workers, deadline, filter),
-        aligner_(source, target, stream, deadline),
+        aligner_(source, target, streams, deadline),
         mode_(mode),
         sums_(sessions_.agreement().tables.size()),
         suspects_(sums_.size()) {
@@ -82,10 +82,10 @@ class LiveComparison {
 
 }  // namespace
 
-ParityReport compare_live(Server& source, Server& target, const Stream& stream, int workers, int rounds,
+ParityReport compare_live(Server& source, Server& target, const Streams& streams, int workers, int rounds,
                           const ProgressCallback& progress, Deadline deadline, CompareMode mode,
                           const TableSelection& filter) {
-  LiveComparison comparison(source, target, stream, workers, mode, filter, deadline);
+  LiveComparison comparison(source, target, streams, workers, mode, filter, deadline);
   for (int round = 1; round <= rounds && comparison.suspects() > 0; ++round) {
     if (round > 1) std::this_thread::sleep_for(std::chrono::milliseconds{100});
     comparison.run_round(deadline);

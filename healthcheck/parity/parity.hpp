@@ -44,7 +44,7 @@ enum class CompareMode { counts, full };
 // Writes go on: both sides are read under a pair of snapshots aligned by a marker (parity.md section 2). What differs
 // is read again under a new pair; only what differs `rounds` times is a difference. Never stops apply for more than the
 // half second in which a pair is made. Throws DeadlinePassed if the target does not get close enough in time.
-ParityReport compare_live(Server& source, Server& target, const Stream& stream, int workers, int rounds,
+ParityReport compare_live(Server& source, Server& target, const Streams& streams, int workers, int rounds,
                           const ProgressCallback& progress, Deadline deadline, CompareMode mode = CompareMode::full,
                           const TableSelection& filter = {});
 

@@ -49,9 +49,9 @@ std::set<QualifiedName> with_files(Connection& on, Deadline deadline) {
 
 }  // namespace
 
-CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream, const CopySettings& settings,
+CopyTotals copy_all_tables(Server& source, Server& target, const Streams& streams, const CopySettings& settings,
                            Deadline deadline) {
-  CopyGround ground = begin_copy(source, target, stream, settings, deadline);
+  CopyGround ground = begin_copy(source, target, streams, settings, deadline);
   if (settings.say && !ground.account.empty()) settings.say(ground.account);
   const auto login = [&] { return Deadline::after(kLoginPatience).or_earlier(deadline); };
   const CopySessions sessions{

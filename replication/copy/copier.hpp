@@ -43,7 +43,7 @@ struct CopyTotals {
 // schema is on the target. Unless it goes on, an existing slot of the stream (ours, unread) is dropped and rows of the
 // selected tables on the target are removed. Everything is durable on return.
 // Throws what the first failing table threw, after the others were stopped.
-CopyTotals copy_all_tables(Server& source, Server& target, const Stream& stream, const CopySettings& settings,
+CopyTotals copy_all_tables(Server& source, Server& target, const Streams& streams, const CopySettings& settings,
                            Deadline deadline);
 
 // Selected tables (leaves and plain ones) that hold at least one row, ordered by name.

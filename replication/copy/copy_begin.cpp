@@ -14,8 +14,8 @@ namespace {
 
 class Beginning {
  public:
-  Beginning(Server& source, Server& target, const Stream& stream, const CopySettings& settings, Deadline deadline)
-      : source_(source), target_(target), stream_(stream), settings_(settings), deadline_(deadline) {}
+  Beginning(Server& source, Server& target, const Streams& streams, const CopySettings& settings, Deadline deadline)
+      : source_(source), target_(target), streams_(streams), settings_(settings), deadline_(deadline) {}
 
   CopyGround ground() {
     CopyGround ground;
@@ -69,11 +69,14 @@ class Beginning {
   }
 
   std::string why_not_by_slot(const CopyRecord& record) {
-    const auto slot = slot_state(source_.control(), stream_, deadline_);
-    const std::string what = "replication slot " + stream_.name;
-    if (!slot.exists) return what + " is gone from " + source_.color();
-    if (!slot.is_usable()) return what + " was invalidated: " + source_.color() + " kept no more WAL for it";
-    if (slot.is_active || slot.confirmed_flush != record.consistent_point) return what + " was read meanwhile";
+    const auto slots = slot_states(source_.control(), streams_, deadline_);
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      const auto& slot = slots[i];
+      const std::string what = "replication slot " + streams_[i].name;
+      if (!slot.exists) return what + " is gone from " + source_.color();
+      if (!slot.is_usable()) return what + " was invalidated: " + source_.color() + " kept no more WAL for it";
+      if (slot.is_active || slot.confirmed_flush != record.consistent_point) return what + " was read meanwhile";
+    }
     return {};
   }
 
@@ -104,13 +107,13 @@ class Beginning {
   }
 
   std::optional<Connection> guard(const CopyGround& ground) {
-    return guard_slot(source_, stream_, ground.record.consistent_point, settings_.keeping, deadline_);
+    return guard_slot(source_, streams_, ground.record.consistent_point, settings_.keeping, deadline_);
   }
 
   // A new one each time, with the terms of this run; the earlier one is ended when the record names the new one.
   void keep(CopyGround& ground) {
     if (!ground.guard) ground.guard = guard(ground);
-    ground.keeper.emplace(keep_snapshot(source_, stream_, ground.snapshot, ground.record.consistent_point, settings_.keeping,
+    ground.keeper.emplace(keep_snapshot(source_, streams_, ground.snapshot, ground.record.consistent_point, settings_.keeping,
                                         std::move(ground.guard), deadline_));
     ground.record.snapshot = ground.keeper->snapshot;
     save_copy(target_.control(), target_.deployment(), ground.record, deadline_);
@@ -147,15 +150,18 @@ class Beginning {
     forget_copy(target_.control(), target_.deployment(), deadline_);
     ground.run = claim_copy(target_.control(), target_.deployment(), deadline_);
     end_snapshot_keepers(source_.control(), source_.deployment(), nullptr, deadline_);
-    drop_slot(source_.control(), stream_, deadline_);
+    drop_slots(source_.control(), streams_, deadline_);
     truncate_tables(target_.control(), settings_.filter, deadline_);
     plan(ground);
     const auto source = server_identity(source_.control(), source_.deployment(), deadline_);
     const auto target = server_identity(target_.control(), target_.deployment(), deadline_);
     ground.record = {.consistent_point = {}, .snapshot = {}, .source = source.system_identifier,
                      .target = target.system_identifier, .source_started_at = source.started_at, .storage = digest(ground)};
-    SlotSnapshot slot = create_slot_with_snapshot(source_, stream_, deadline_);
+    SlotSnapshot slot = create_slot_with_snapshot(source_, streams_.first(), deadline_);
     ground.record.consistent_point = slot.consistent_point;
+    // All begin at one position, that of the snapshot, by way of another session than its own.
+    for (const auto& stream : streams_)
+      if (stream.group != 1) copy_slot(source_.control(), streams_.first(), stream, deadline_);
     ground.guard = guard(ground);
     stand_on(ground, slot.name);
     slot.session.close();
@@ -167,7 +173,7 @@ class Beginning {
 
   Server& source_;
   Server& target_;
-  const Stream& stream_;
+  const Streams& streams_;
   const CopySettings& settings_;
   Deadline deadline_;
   std::optional<Connection> other_;
@@ -175,8 +181,8 @@ class Beginning {
 
 }  // namespace
 
-CopyGround begin_copy(Server& source, Server& target, const Stream& stream, const CopySettings& settings, Deadline deadline) {
-  return Beginning(source, target, stream, settings, deadline).ground();
+CopyGround begin_copy(Server& source, Server& target, const Streams& streams, const CopySettings& settings, Deadline deadline) {
+  return Beginning(source, target, streams, settings, deadline).ground();
 }
 
 }  // namespace verdigris

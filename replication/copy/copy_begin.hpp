@@ -27,6 +27,6 @@ struct CopyGround {
   std::string account;  // "went on: 37 of 40 tables were there", "begun anew: ..."; empty for a first run
 };
 
-CopyGround begin_copy(Server& source, Server& target, const Stream& stream, const CopySettings& settings, Deadline deadline);
+CopyGround begin_copy(Server& source, Server& target, const Streams& streams, const CopySettings& settings, Deadline deadline);
 
 }  // namespace verdigris

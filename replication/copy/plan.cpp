@@ -75,14 +75,14 @@ std::map<QualifiedName, std::string> column_types(Connection& on, Deadline deadl
   return types;
 }
 
+}  // namespace
+
 // Unless a tunnel ends here.
 bool is_on_this_machine(const Server& server) {
   const auto& host = server.host();
   return host.empty() || host.starts_with('/') || host.starts_with('@') || host == "localhost" || host == "::1" ||
          host.starts_with("127.");
 }
-
-}  // namespace
 
 std::vector<CopyItem> copy_plan(const std::vector<Table>& source_tables, const TableSelection& filter) {
   std::vector<CopyItem> items;

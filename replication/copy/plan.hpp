@@ -53,6 +53,7 @@ void choose_formats(std::vector<CopyItem>& items, Connection& source, Connection
 // How many streams the parts of a split table are for. A stream keeps two processes busy, one on each server: with both
 // on one machine half its cores are enough, and more cost more than they bring, since parts cannot be frozen.
 int streams_for_parts(int workers, bool is_one_machine, int cores);
+bool is_on_this_machine(const Server& server);
 // cores: of the machine that both are on, if they are; 0: of this one.
 int streams_for_parts(int workers, const Server& source, const Server& target, int cores);
 

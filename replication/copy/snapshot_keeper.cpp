@@ -21,11 +21,22 @@ struct Watch {
   Sql each_round;
 };
 
+Sql dropping_the_others(const Streams& streams) {
+  std::vector<Literal> names;
+  for (const auto& stream : streams)
+    if (stream.group != 1) names.push_back(Literal(stream.name));
+  if (names.empty()) return Sql("");
+  return Sql(R"(
+          PERFORM pg_drop_replication_slot(s.slot_name) FROM pg_replication_slots s
+          WHERE s.slot_name IN ({}) AND NOT s.active;)",
+             Sql::joined(names, ", "));
+}
+
 // The session ends itself, since a client that is gone would not end it. A controller that works looks at the WAL itself,
 // every two seconds, and has something to say: it comes first. The key of its lease is that of controller/lease.cpp.
 // pg_locks and pg_replication_slots show what is now, also under an old snapshot.
-Sql watching_statement(const std::string& deployment, const Stream& stream, const std::string& unread, const Watch& watch) {
-  const Literal name(stream.name);
+Sql watching_statement(const std::string& deployment, const Streams& streams, const std::string& unread, const Watch& watch) {
+  const Literal name(streams.first().name);
   const Number most(watch.most);
   const Sql body(R"(
     DECLARE
@@ -47,14 +58,15 @@ Sql watching_statement(const std::string& deployment, const Stream& stream, cons
         EXIT WHEN alone > {};
         beyond := CASE WHEN {} > 0 AND slot.kept > {} THEN beyond + 1 ELSE 0 END;
         IF beyond > (CASE WHEN alone > 2 THEN 0 ELSE 15 END) THEN
-          PERFORM pg_drop_replication_slot({});
+          PERFORM pg_drop_replication_slot({});{}
           EXIT;
         END IF;
         PERFORM pg_sleep(1);{}
       END LOOP;
       PERFORM pg_terminate_backend(pg_backend_pid());
     END)",
-                 Literal(unread), name, Literal(deployment), Number(watch.alone), most, most, name, watch.each_round);
+                 Literal(unread), name, Literal(deployment), Number(watch.alone), most, most, name,
+                 dropping_the_others(streams), watch.each_round);
   return Sql("DO {}", Literal(body.text()));
 }
 
@@ -80,15 +92,15 @@ void leave_at_work(Server& source, Connection& session, const Sql& statement, De
 
 }  // namespace
 
-Sql keeping_statement(const std::string& deployment, const Stream& stream, const std::string& unread,
+Sql keeping_statement(const std::string& deployment, const Streams& streams, const std::string& unread,
                       const KeepingTerms& terms) {
-  return watching_statement(deployment, stream, unread, {terms.alone.count(), 0, Sql("")});
+  return watching_statement(deployment, streams, unread, {terms.alone.count(), 0, Sql("")});
 }
 
 // Committed each round, and so under a snapshot of its own for no longer than that.
-Sql guarding_statement(const std::string& deployment, const Stream& stream, const std::string& unread,
+Sql guarding_statement(const std::string& deployment, const Streams& streams, const std::string& unread,
                        const KeepingTerms& terms) {
-  return watching_statement(deployment, stream, unread, {kForEver, terms.most_wal_bytes, Sql("\n        COMMIT;")});
+  return watching_statement(deployment, streams, unread, {kForEver, terms.most_wal_bytes, Sql("\n        COMMIT;")});
 }
 
 Sql ending_keepers_statement() {
@@ -98,19 +110,19 @@ Sql ending_keepers_statement() {
       AND pid <> ALL ($3::int[]))");
 }
 
-SnapshotKeeper keep_snapshot(Server& source, const Stream& stream, const std::string& snapshot, Lsn unread,
+SnapshotKeeper keep_snapshot(Server& source, const Streams& streams, const std::string& snapshot, Lsn unread,
                              const KeepingTerms& terms, std::optional<Connection> guard, Deadline deadline) {
   Connection session = open_under_snapshot(source, kKeeper, snapshot, "SQL_ASCII", deadline);
   const auto name = session.query(Sql("SELECT pg_export_snapshot()"), deadline).one_row(1).text(0);
-  leave_at_work(source, session, keeping_statement(source.deployment(), stream, unread.text(), terms), deadline);
+  leave_at_work(source, session, keeping_statement(source.deployment(), streams, unread.text(), terms), deadline);
   return {name, std::move(session), std::move(guard)};
 }
 
-std::optional<Connection> guard_slot(Server& source, const Stream& stream, Lsn unread, const KeepingTerms& terms,
+std::optional<Connection> guard_slot(Server& source, const Streams& streams, Lsn unread, const KeepingTerms& terms,
                                      Deadline deadline) {
   if (terms.most_wal_bytes == 0) return std::nullopt;
   Connection session = source.open(kWatcher, deadline);
-  leave_at_work(source, session, guarding_statement(source.deployment(), stream, unread.text(), terms), deadline);
+  leave_at_work(source, session, guarding_statement(source.deployment(), streams, unread.text(), terms), deadline);
   return session;
 }
 

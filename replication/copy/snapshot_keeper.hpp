@@ -4,7 +4,8 @@
 // does not end it. It holds no lock, so nothing waits for it. It ends itself when the slot is gone, lost, or read (the copy
 // is over or given up), or when nobody has had the deployment's lease for a while: blue's VACUUM is not held up for ever.
 // Where there is a limit of WAL a second such session, its guard, is there as long as the slot is unread: if the slot makes
-// the source keep too much, it is dropped, since blue's disk comes first.
+// the source keep too much, it is dropped, since blue's disk comes first. Of several slots, which all begin there, the
+// first stands for all: it is the last to be read, and goes with the others that nobody reads.
 #pragma once
 
 #include <chrono>
@@ -28,10 +29,10 @@ struct SnapshotKeeper {
 };
 
 // Returns when it is at work. unread: where the slot stands as long as nobody has read it. Importing `snapshot` must still be possible.
-SnapshotKeeper keep_snapshot(Server& source, const Stream& stream, const std::string& snapshot, Lsn unread,
+SnapshotKeeper keep_snapshot(Server& source, const Streams& streams, const std::string& snapshot, Lsn unread,
                              const KeepingTerms& terms, std::optional<Connection> guard, Deadline deadline);
 // At work, from when there is a slot; nothing if there is no limit.
-std::optional<Connection> guard_slot(Server& source, const Stream& stream, Lsn unread, const KeepingTerms& terms,
+std::optional<Connection> guard_slot(Server& source, const Streams& streams, Lsn unread, const KeepingTerms& terms,
                                      Deadline deadline);
 // The copy is over: the guard stays until somebody reads the slot, and ends itself then.
 void end_keeper(Connection& on, const std::string& deployment, Deadline deadline);
@@ -40,9 +41,9 @@ void end_snapshot_keepers(Connection& on, const std::string& deployment, const S
 bool is_snapshot_kept(Connection& on, const std::string& deployment, Deadline deadline);
 
 // What these send.
-Sql keeping_statement(const std::string& deployment, const Stream& stream, const std::string& unread,
+Sql keeping_statement(const std::string& deployment, const Streams& streams, const std::string& unread,
                       const KeepingTerms& terms);
-Sql guarding_statement(const std::string& deployment, const Stream& stream, const std::string& unread,
+Sql guarding_statement(const std::string& deployment, const Streams& streams, const std::string& unread,
                        const KeepingTerms& terms);
 Sql ending_keepers_statement();  // $1 and $2 are their application_name, $3 the pids of those that stay
 

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
-
 #include "controller/plans.hpp"
 #include "replication/access.hpp"
 #include "replication/control_schema.hpp"
@@ -23,9 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-
 Deadline minute() { return Deadline::after(60s); }
-
 enum class Excuse { nothing_to_do, nothing_to_undo, leaves_our_objects };
 struct Exception {
   std::string command, step;
@@ -61,13 +58,12 @@ bool is_excused(const std::string& command, std::string_view step, Excuse excuse
 }
 
 void write_text(const fs::path& file, const std::string& text) {
-  fs::create_directories(file.parent_path());
-  std::ofstream(file) << text;
+  fs::create_directories(file.parent_path()), std::ofstream(file) << text;
 }
 
 // What stays over the plans: two servers with data on blue, a pooler, a playbook.
 struct World {
-  World() : pooler(pair.pooler("a")) {
+  explicit World(bool in_groups) : is_grouped(in_groups), pooler(pair.pooler("a")) {
     auto blue = admin(pair.blue());
     create_varied_schema(blue);
     run(blue, R"(INSERT INTO public.orders (note, total) SELECT 'n', i FROM generate_series(1, 40) AS i;
@@ -90,6 +86,7 @@ struct World {
     p.green = pair.green().conninfo("verdigris", "shop");
     p.replication.to_blue = pair.blue().conninfo("verdigris_repl", "shop");
     p.replication.to_green = pair.green().conninfo("verdigris_repl", "shop");
+    if (is_grouped) p.replication.groups = {{"public.events", "public.checked"}, {"public.log"}};
     p.migrations.dir = pair.dir() / "migrations";
     p.pooler.instances = {{"a", pooler.admin(), pooler.ini()}};
     p.pooler.databases = {"shop"};
@@ -111,6 +108,7 @@ struct World {
     }
   }
 
+  bool is_grouped;  // its tables
   Pair pair{15, 17};
   PgBouncerProcess pooler;
   std::set<std::string> proven;  // names of steps
@@ -213,7 +211,7 @@ const std::map<std::string, Witness, std::less<>> kWitnesses = {
     {"drain_to_marker",
      [](Scene& s) {
        return marker_fence_state(s.source.control(), soon()) == FenceState::closed &&
-              marker_arrived(s.target.control(), s.d.facts().marker->id, soon());
+              marker_arrived(s.target.control(), Stream::leaving(s.source.color(), "shop"), s.d.facts().marker->id, soon());
      }},
     {"copy_sequences", are_sequences_level},
     {"confirm_pause", [](Scene& s) { return s.traffic().is_paused; }},
@@ -348,7 +346,7 @@ void serve(Scene& scene, const std::string& serving) {
     write_varied_schema(client, ++scene.world.writes);
   }
   const auto id = write_marker(scene.d.side(serving).control(), serving, "test", minute());
-  wait_for_marker(scene.d.side(other_side(serving)).control(), id, minute());
+  wait_for_marker(scene.d.side(other_side(serving)).control(), scene.d.streams_leaving(serving, minute()), id, minute());
 }
 
 void walk_crossing(World& world, const std::string& command, const std::string& from, Connection& client) {
@@ -369,10 +367,12 @@ std::set<std::string> steps_on_disk() {
   return stems;
 }
 
-TEST(StepContract, HoldsForEveryStepOfEveryPlanThereBackThereAndTheEnd) {
+class StepContract : public testing::TestWithParam<bool> {};  // in three groups
+INSTANTIATE_TEST_SUITE_P(Groups, StepContract, testing::Bool());
+TEST_P(StepContract, HoldsForEveryStepOfEveryPlanThereBackThereAndTheEnd) {
   NEED_POSTGRES(15);
   NEED_POSTGRES(17);
-  World world;
+  World world(GetParam());
   {
     Scene scene(world, "prepare", "blue");
     scene.is_green_closed = false;

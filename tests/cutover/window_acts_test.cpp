@@ -180,7 +180,7 @@ TEST_F(Window, TheWayBackIsStoppedForGoodAndItsOriginMovedOnce) {
   const auto marker_comes = [&] {
     const auto id = write_marker(crossing.target().control(), "green", "test", soon());
     for (const auto deadline = Deadline::after(5s); !deadline.has_passed(); std::this_thread::sleep_for(5ms))
-      if (marker_arrived(blue, id, soon())) return true;
+      if (marker_arrived(blue, back_, id, soon())) return true;
     return false;
   };
   StopReverse stop(crossing.deployment().target_of("green"), back_, crossing.deployment().facts());

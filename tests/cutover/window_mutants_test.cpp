@@ -89,11 +89,11 @@ class HardSwitch {
   void come_to_the_line() {
     crossing_.go_through("fix_reverse_start");
     auto& green = crossing_.target().control();
-    if (!marker_arrived(green, in_flight_, soon())) run(heartbeat_, "COMMIT");
-    wait_for_marker(green, in_flight_, soon());
+    if (!marker_arrived(green, Stream::forward("shop"), in_flight_, soon())) run(heartbeat_, "COMMIT");
+    wait_for_marker(green, Stream::forward("shop"), in_flight_, soon());
     std::int64_t late = 0;
     const auto error = error_of([&] { late = write_marker(heartbeat_, "blue", "late", soon()); });
-    if (error == "accepted") wait_for_marker(green, late, soon());
+    if (error == "accepted") wait_for_marker(green, Stream::forward("shop"), late, soon());
   }
 
   SmallShop& shop_;

@@ -191,7 +191,7 @@ TEST_P(Session, FinalMarkerClosesTheMarkerAndKnowsItsPosition) {
   const auto before = wal_insert_position(*on_, soon());
   const auto marker = write_final_marker(*on_, "blue", "shop", soon());
   EXPECT_GT(marker.position, before);
-  EXPECT_TRUE(marker_arrived(*on_, marker.id, soon()));
+  EXPECT_TRUE(marker_arrived(*on_, Stream::forward("shop"), marker.id, soon()));
   EXPECT_THROW(write_marker(*on_, "blue", "late", soon()), ServerError) << "nobody writes a marker behind the last one";
   EXPECT_EQ(new_marker_id("blue") % 2, 0);
   EXPECT_EQ(new_marker_id("green") % 2, 1);

@@ -58,7 +58,7 @@ class Kinds {
   void catch_up() {
     auto here = blue(), there = green();
     try {
-      wait_for_marker(there, write_marker(here, "blue", "test", soon()), soon());
+      wait_for_marker(there, Stream::forward("shop"), write_marker(here, "blue", "test", soon()), soon());
     } catch (const Error& error) {
       throw Error("test", error.what() + errors_in(pair_.green().log()) + errors_in(pair_.blue().log()));
     }

@@ -104,7 +104,7 @@ std::string content(Connection& on) {
 
 void wait_until_equal_position(Prepared& p) {
   const auto id = write_marker(p.blue.control(), "blue", "test", minutes());
-  wait_for_marker(p.green.control(), id, minutes());
+  wait_for_marker(p.green.control(), Stream::forward("shop"), id, minutes());
 }
 
 class PrepareSteps : public testing::TestWithParam<std::pair<int, int>> {};

@@ -144,7 +144,7 @@ TEST_P(StreamObjects, SubscriptionHoldsEveryTableBeforeItIsEnabledAndLosesNothin
   EXPECT_EQ(refusal_id([&] { require_all_tables(sides->target(), kStream, {}, soon()); }), "subscription.incomplete");
   run(on, "INSERT INTO public.t SELECT i, 'before' FROM generate_series(1, 6) AS i");
   enable_subscription(sides->target(), kStream, soon());
-  wait_for_marker(sides->target(), write_marker(on, "blue", "test", soon()), soon());
+  wait_for_marker(sides->target(), kStream, write_marker(on, "blue", "test", soon()), soon());
   EXPECT_EQ(value(sides->target(), "SELECT count(*) FROM public.t"), "6");
   EXPECT_NO_THROW(require_own_slot(on, kStream, soon()));
   disable_subscription(sides->target(), kStream, soon());

@@ -71,7 +71,7 @@ TEST_F(WindowFacts, TheFinalMarkerWaitsForAHeartbeatInFlightAndLetsNoneBehindIt)
   run(in_flight, "COMMIT");
   const auto marker = writing.get();
   EXPECT_GT(marker.position, committing);
-  EXPECT_TRUE(marker_arrived(other, earlier, soon()));
+  EXPECT_TRUE(marker_arrived(other, Stream::forward("shop"), earlier, soon()));
   try {
     late.receive(soon());
     ADD_FAILURE() << "a marker was written behind the last one";

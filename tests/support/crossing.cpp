@@ -40,7 +40,8 @@ bool is_left_out(const Step& step) {
 
 }  // namespace
 
-SmallShop::SmallShop() : pair_(15, 17, small_options()) {
+SmallShop::SmallShop(std::vector<std::vector<std::string>> groups)
+    : groups_(std::move(groups)), pair_(15, 17, small_options()) {
   prepare();
 }
 
@@ -70,6 +71,7 @@ Playbook SmallShop::playbook() {
   p.green = pair_.green().conninfo("verdigris", "shop");
   p.replication.to_blue = pair_.blue().conninfo("verdigris_repl", "shop");
   p.replication.to_green = pair_.green().conninfo("verdigris_repl", "shop");
+  p.replication.groups = groups_;
   p.pooler.driver = "none";
   p.fence.lock_timeout = 500ms;
   return p;

@@ -15,7 +15,8 @@ namespace verdigris::test {
 // sequence, public.log without a key, so that a row applied twice is there twice.
 class SmallShop {
  public:
-  SmallShop();
+  // groups: as in a playbook; empty: one stream each way.
+  explicit SmallShop(std::vector<std::vector<std::string>> groups = {});
   // Empty but for a few rows, prepared, blue serves; whatever was there before.
   void begin_anew();
   // For the program.
@@ -31,6 +32,7 @@ class SmallShop {
 
  private:
   void prepare();
+  std::vector<std::vector<std::string>> groups_;
   Pair pair_;
 };
 

@@ -16,6 +16,7 @@
 #include "replication/errors.hpp"
 #include "replication/fence.hpp"
 #include "replication/marker.hpp"
+#include "replication/stream_groups.hpp"
 #include "tests/support/pgbouncer_driver.hpp"
 
 namespace verdigris::test {
@@ -69,19 +70,21 @@ Shop::Shop(const std::vector<std::pair<std::string, std::string>>& settings, con
   const DatasetOptions dataset{.tables = kTables, .megabytes = 1};
   create_dataset(pair_.blue().conninfo("verdigris", "shop"), dataset, [](const std::string&) {}, Deadline::after(60s));
   if (majors.is_schema_present) create_schema(pair_.green().conninfo("verdigris", "shop"), dataset, Deadline::after(60s));
-  describe_sandbox(majors.is_schema_present);
+  describe_sandbox(majors);
   prepare();
 }
 
 Shop::~Shop() = default;
 
-void Shop::describe_sandbox(bool is_schema_present) {
+void Shop::describe_sandbox(const Majors& majors) {
   state_ = {.dir = dir(), .phase = "ready", .blue = described(pair_.blue()), .green = described(pair_.green()),
             .pooler = {0, "", pooler_.pid(), pooler_.dir().string(), pooler_.port()}, .passfile = pooler_.passfile()};
   write_state(state_);
   write_migration(state_);
-  write_playbook(state_, pooler_.ini(), is_schema_present);
+  write_playbook(state_, pooler_.ini(), majors.is_schema_present);
   write(state_.playbook(), replaced(read(state_.playbook()), "max_pause: 20s", "max_pause: 10s"));
+  if (!majors.groups.empty())
+    write(state_.playbook(), replaced(read(state_.playbook()), "replication:\n", "replication:\n  groups: " + majors.groups + "\n"));
 }
 
 void Shop::prepare() {
@@ -205,7 +208,8 @@ LedgerVerdict Shop::ledger(const std::string& color) {
 std::string Shop::difference_after_marker(const std::string& from, const std::string& to) {
   auto origin = admin(server(from));
   auto receiver = admin(server(to));
-  wait_for_marker(receiver, write_marker(origin, from, "test", soon()), soon());
+  const Streams streams(Stream::leaving(from, "shop"), groups_on(origin, "shop", soon()));
+  wait_for_marker(receiver, streams, write_marker(origin, from, "test", soon()), soon());
   for (const std::string sql : {"SELECT count(*) || ' ' || sum(n) || ' ' || sum(seq_value) FROM public.ledger_a",
                                 "SELECT count(*) || ' ' || sum(n) FROM public.ledger_b",
                                 "SELECT sum(count) || ' ' || sum(sum) FROM public.ledger_totals",

@@ -39,6 +39,7 @@ struct Scene {
 struct Majors {
   int blue = 15, green = 17;
   bool is_schema_present = false;  // green has the schema already: for a blue that is newer than every pg_dump here
+  std::string groups = {};         // replication.groups, as YAML; empty: left out
 };
 
 class Shop {
@@ -80,7 +81,7 @@ class Shop {
   std::vector<std::string> program(std::vector<std::string> arguments) const;  // argv
 
  private:
-  void describe_sandbox(bool is_schema_present);
+  void describe_sandbox(const Majors& majors);
   void prepare();
 
   ScratchDir dir_;

@@ -94,6 +94,7 @@ const ListedMutant kListed[] = {
     {35, "origin_advanced_again", kActs, "TheWayBackIsStoppedForGoodAndItsOriginMovedOnce"},
     {36, "position_after_marker", kWindow, "BreakIt"},
     {37, "login_retry_kept", kPooler, "AUserWhoFirstComesInThePauseWaitsForLoginRetry"},
+    {2, "first_group_drained_alone", "cutover/groups_test.cpp", "TheDrainWaitsForTheMarkerOfEachStream"},
     // Beyond the numbers: a copy that goes on; a standby that is promoted without the fence; gates that turn red at the last moment; CONNECT
     // that comes back behind the fence.
     {0, "gates_not_asked_again", "cutover/gates_test.cpp", "AreAskedOnceMoreRightBeforeClientsAreHeld"},
