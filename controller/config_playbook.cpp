@@ -97,7 +97,9 @@ void read_groups(Mapping& replication, ReplicationSettings& settings, bool is_ph
   const YamlNode* node = replication.find("groups");
   if (node == nullptr) return;
   if (node->kind != YamlNode::Kind::sequence) {
-    replication.scalar("groups", [](const YamlNode& word) { parse_choice(word.text, {"auto"}); });
+    replication.scalar("groups", [&](const YamlNode& word) {
+      settings.is_one_group = parse_choice(word.text, {"auto", "one"}) == 1;
+    });
     return;
   }
   for (const YamlNode& list : replication.sequence("groups")) {

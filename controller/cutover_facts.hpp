@@ -37,7 +37,7 @@ struct CutoverFacts {
   std::optional<SequenceLook> sequence_look;  // taken while the target drained, for copy_sequences
   std::optional<WatchedApply> apply;          // of the stream that is drained; known before the window
   std::vector<QualifiedName> tables_to_lock;  // on the source, as they were right before the window; empty: not known
-  bool was_reverse_enabled = true;            // when a forced rollback began
+  std::optional<std::vector<std::string>> reverse_enabled;  // when a forced rollback began: streams; empty: all
   bool was_green_there = false;               // a forced rollback began with green at hand, so it may have closed it
   ServerIdentity source_identity, target_identity;  // of the plan's first record
 };

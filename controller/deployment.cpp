@@ -193,7 +193,11 @@ void Deployment::recall_facts() {
   facts_.target_identity = to_identity(first.at("identity").at(target));
   facts_.marker_floor = first.value("marker_floor", std::int64_t{0});
   facts_.was_green_there = first.value("green_answers", false);
-  facts_.was_reverse_enabled = first.value("reverse_enabled", true);
+  facts_.reverse_enabled.reset();
+  if (const auto names = first.find("reverse_enabled"); names != first.end() && names->is_array())
+    facts_.reverse_enabled = names->get<std::vector<std::string>>();
+  else if (!first.value("reverse_enabled", true))  // as written before there were groups
+    facts_.reverse_enabled.emplace();
   if (standing.open->is_committed) facts_.line = Lsn::parse(standing.open->committed.value("line", "0/0"));
 }
 
@@ -244,6 +248,7 @@ int Deployment::groups(Deadline deadline) {
     }
   }
   if (!is_known && error) std::rethrow_exception(error);
+  groups_seen_ = std::max(groups_seen_, most);
   return most;
 }
 

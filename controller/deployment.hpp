@@ -58,6 +58,8 @@ class Deployment {
   // All streams that lead from a side, as many as the catalogs of the servers that answer show; one if there is none.
   Streams streams_leaving(const std::string& color, Deadline deadline);
   int groups(Deadline deadline);
+  // The most that groups() has found: for what is said of a side when the other's are dropped already.
+  int groups_seen() const { return groups_seen_; }
   // As the other server reaches this one.
   const Conninfo& reachable_as(const std::string& color) const;
   // Roles that must connect to a side although it is closed.
@@ -89,6 +91,7 @@ class Deployment {
   std::unique_ptr<Traffic> traffic_, all_traffic_, reads_traffic_;
   DatabaseJournal journal_;
   CutoverFacts facts_;
+  int groups_seen_ = 1;
   ToolRunner tools_;
   ProgressCallback progress_;
 };

@@ -67,11 +67,11 @@ void connect_but_for_lost(Deployment& d, const Invocation& invocation, Deadline 
 }
 
 std::string left_on_lost_side(Deployment& d) {
+  const int groups = d.groups_seen();
   for (Server* server : {&d.blue(), &d.green()}) {
     if (!server->is_given_up()) continue;
-    const auto deadline = Deadline::after(kLostSideLogin);
-    const auto in = d.streams_leaving(other_side(server->color()), deadline).names();
-    const auto out = d.streams_leaving(server->color(), deadline).names();
+    const auto in = Streams(Stream::leaving(other_side(server->color()), d.name()), groups).names();
+    const auto out = Streams(Stream::leaving(server->color(), d.name()), groups).names();
     return "left on " + server->color() + ", should it return: subscription " + in + ", publication and slot " + out +
            ", the fence and the schema verdigris";
   }

@@ -16,7 +16,8 @@ int known_cores(Deployment& d) {
 }  // namespace
 
 GroupsWanted wanted_groups(Deployment& d) {
-  if (d.playbook().provision.is_physical()) return {};  // its one slot is made with the copy of the files
+  // The one slot of a physical green is made with the copy of the files.
+  if (d.playbook().replication.is_one_group || d.playbook().provision.is_physical()) return {};
   return {d.playbook().replication.groups, groups_for_cores(known_cores(d))};
 }
 

@@ -35,18 +35,21 @@ Usage usage_of(Server& server, Deadline deadline) {
 
 class SideLimits {
  public:
-  SideLimits(const Server& server, Findings& findings) : color_(server.color()), findings_(findings) {}
+  SideLimits(const Server& server, bool is_grouped, Findings& findings)
+      : color_(server.color()), is_grouped_(is_grouped), findings_(findings) {}
 
   void require(const char* id, const char* setting, std::int64_t used, std::int64_t needed, std::int64_t allowed) {
     if (used + needed <= allowed) return;
     findings_.push_back(fail(id,
                              color_ + ": " + setting + " is " + std::to_string(allowed) + ", others use " +
                                  std::to_string(used) + ", " + std::to_string(needed) + " more are needed",
-                             "Raise it to " + std::to_string(used + needed) + " or more and restart the server."));
+                             "Raise it to " + std::to_string(used + needed) + " or more and restart the server" +
+                                 (is_grouped_ ? ", or write replication: {groups: one}." : ".")));
   }
 
  private:
   std::string color_;
+  bool is_grouped_;
   Findings& findings_;
 };
 
@@ -57,7 +60,7 @@ void check_side(Server& server, const CheckContext& context, Findings& findings)
   const std::int64_t senders = slots + 1, origins = slots, apply_workers = slots;
   constexpr std::int64_t kControlSessions = 12;
   const Usage usage = usage_of(server, context.deadline);
-  SideLimits side(server, findings);
+  SideLimits side(server, slots > 2, findings);
   side.require("limits.slots", "max_replication_slots", usage.slots, slots, usage.max_slots);
   const bool is_loading = &server == &context.target && context.settings.is_target_loading;
   if (!is_loading) side.require("limits.senders", "max_wal_senders", usage.senders, senders, usage.max_senders);

@@ -1,7 +1,6 @@
 #include "replication/fence.hpp"
 
 #include <algorithm>
-#include <iterator>
 
 #include "replication/lock_retry.hpp"
 #include "replication/test_switches.hpp"
@@ -155,13 +154,16 @@ void install_fence_triggers(Connection& on, FenceBy by, milliseconds lock_timeou
   const std::size_t step = by == FenceBy::hundreds ? kTogether : 1;
   for (std::size_t at = 0; at < tables.size(); at += step) {
     const auto end = std::min(at + step, tables.size());
-    std::vector<Sql> statements{Sql("SET LOCAL client_min_messages = warning")};
-    // The last one's commit waits for the disk, and for all before it.
-    if (end < tables.size()) statements.push_back(Sql("SET LOCAL synchronous_commit = off"));
-    for (auto i = at; i < end; ++i) std::ranges::move(trigger_statements(Sql("{}", tables[i])), std::back_inserter(statements));
     const auto more = end - at > 1 ? " and of tables behind it" : "";
     with_lock_retries(on, "the fence trigger of " + tables[at].display() + more, lock_timeout, deadline,
-                      [&](Transaction& transaction) { transaction.execute(Sql::joined(statements, "; ")); });
+                      [&](Transaction& transaction) {
+                        // The last one's commit waits for the disk, and for all before it.
+                        transaction.execute(end < tables.size() ? Sql("SET LOCAL client_min_messages = warning; "
+                                                                      "SET LOCAL synchronous_commit = off")
+                                                                : Sql("SET LOCAL client_min_messages = warning"));
+                        for (auto i = at; i < end; ++i)
+                          for (const auto& one : trigger_statements(Sql("{}", tables[i]))) transaction.execute(one);
+                      });
   }
 }
 

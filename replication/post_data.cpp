@@ -1,7 +1,5 @@
 #include "replication/post_data.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
@@ -166,7 +164,8 @@ class Builders {
     // As many builds as cores are under way: workers for each would only be in each other's way.
     const std::string text = (task.is_alone ? "RESET max_parallel_maintenance_workers;\n"
                                             : "SET max_parallel_maintenance_workers = 0;\n") +
-                             fmt::format("SET maintenance_work_mem = '{}MB';\n", build_memory_mb(*task.build)) + task.build->text;
+                             "SET maintenance_work_mem = '" + std::to_string(build_memory_mb(*task.build)) + "MB';\n" +
+                             task.build->text;
     for (int tries = 1;; ++tries) {
       try {
         session.query(Sql::written_by_operator(text), deadline_);

@@ -28,7 +28,8 @@ struct GroupsWanted {
 };
 using TableGroups = std::vector<std::vector<QualifiedName>>;  // at least one, which may be empty
 
-// How many streams so many cores can bear: half of them, four at the most; 0 cores: not known.
+// How many streams so many cores can bear: half of them, two at the most, which a server with
+// its default limits can follow; 0 cores: not known.
 int groups_for_cores(int cores);
 
 // By what is written, else by size; one group where little is written, or where a second one would get little of it.

@@ -80,11 +80,16 @@ bool was_green_there(Deployment& d) {
   return !d.green().is_given_up();
 }
 
-bool is_reverse_enabled(Deployment& d, Deadline deadline) {
+// The names of the streams; as an earlier record has it, if this one is begun anew.
+Json enabled_reverse(Deployment& d, Deadline deadline) {
   const auto standing = d.standing();
-  if (is_emergency(standing)) return standing.open->first_record.value("reverse_enabled", true);
-  const auto states = subscription_briefs(d.blue().control(), d.streams_leaving("green", deadline), deadline);
-  return std::ranges::all_of(states, [](const auto& one) { return one.exists && one.is_enabled; });
+  if (is_emergency(standing)) return standing.open->first_record.value("reverse_enabled", Json(true));
+  const auto back = d.streams_leaving("green", deadline);
+  const auto states = subscription_briefs(d.blue().control(), back, deadline);
+  Json names = Json::array();
+  for (std::size_t i = 0; i < states.size(); ++i)
+    if (states[i].exists && states[i].is_enabled) names.push_back(back[i].name);
+  return names;
 }
 
 int print_steps(const Plan& plan, const Loss& loss, Output& output) {
@@ -158,7 +163,7 @@ int run_forced_rollback(const Invocation& invocation, Output& output) {
   auto first = d.plan_entry(std::string(kForcedRollback), "blue", deadline);
   first.detail["over"] = crossing_beneath(d.standing());
   first.detail["green_answers"] = was_green_there(d);
-  first.detail["reverse_enabled"] = is_reverse_enabled(d, deadline);
+  first.detail["reverse_enabled"] = enabled_reverse(d, deadline);
   d.journal().open_emergency(first, deadline);
   d.recall_facts();
   open_blue_with_decision(d);

@@ -75,13 +75,20 @@ std::string StartReverse::apply(Deadline deadline) {
   if (follower_->is_given_up())
     throw NeedsHuman("reverse.given-up", follower_->color() + " was given up as lost, so nothing follows " + serving_->color(),
                      "Clients run on " + serving_->color() + " without a way back; see: verdigris status");
-  for (const auto& stream : back_) {
-    const auto state = subscription_brief(follower_->control(), stream, deadline);
-    if (!state.exists)
+  const auto states = subscription_briefs(follower_->control(), back_, deadline);
+  // All of them before the first begins: a side that follows in part is at no point in time any more.
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const auto& stream = back_[i];
+    if (!states[i].exists)
       throw NeedsHuman("reverse.subscription", follower_->color() + ": subscription " + stream.name + " is gone",
                        "Clients run on " + serving_->color() + " without a way back; see: verdigris status");
-    if (!state.is_enabled) enable_from_line(stream, state.oid, deadline);
+    if (back_.is_grouped() && !states[i].is_enabled) {
+      const auto progress = origin_progress(follower_->control(), states[i].oid, deadline);
+      require_slot_not_past(stream, progress ? std::max(*progress, *facts_.line) : *facts_.line, deadline);
+    }
   }
+  for (std::size_t i = 0; i < states.size(); ++i)
+    if (!states[i].is_enabled) enable_from_line(back_[i], states[i].oid, deadline);
   const auto id = write_marker_with_sequences(serving_->control(), serving_->color(), "reverse", deadline);
   ApplyWatch watch(*follower_, back_);
   const auto until = bounded("endless_return", deadline);

@@ -22,9 +22,9 @@ std::string StopReverse::apply(Deadline deadline) {
 
 // One that was off already, because the way back had been given up, would apply what it never should.
 void StopReverse::undo(Deadline deadline) {
-  if (!facts_.was_reverse_enabled) return;
+  const auto& on = facts_.reverse_enabled;
   for (const auto& stream : back_)
-    if (subscription_brief(blue_->control(), stream, deadline).exists) enable_subscription(blue_->control(), stream, deadline);
+    if ((!on || std::ranges::find(*on, stream.name) != on->end()) && subscription_brief(blue_->control(), stream, deadline).exists) enable_subscription(blue_->control(), stream, deadline);
 }
 
 }  // namespace verdigris
