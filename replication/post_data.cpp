@@ -162,10 +162,9 @@ class Builders {
 
   void build_one(Connection& session, const Task& task) {
     // As many builds as cores are under way: workers for each would only be in each other's way.
-    const std::string text = (task.is_alone ? "RESET max_parallel_maintenance_workers;\n"
-                                            : "SET max_parallel_maintenance_workers = 0;\n") +
-                             "SET maintenance_work_mem = '" + std::to_string(build_memory_mb(*task.build)) + "MB';\n" +
-                             task.build->text;
+    std::string text = task.is_alone ? "RESET max_parallel_maintenance_workers;\n"
+                                     : "SET max_parallel_maintenance_workers = 0;\n";
+    text += "SET maintenance_work_mem = '" + std::to_string(build_memory_mb(*task.build)) + "MB';\n" + task.build->text;
     for (int tries = 1;; ++tries) {
       try {
         session.query(Sql::written_by_operator(text), deadline_);

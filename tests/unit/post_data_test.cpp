@@ -87,5 +87,22 @@ TEST(PostDataScript, WhatIsNotUnderstoodIsNotTakenApart) {
   EXPECT_FALSE(read_build("ALTER TABLE ONLY \"public\".\"t\" ENABLE ROW LEVEL SECURITY;").table.has_value());
 }
 
+TEST(PostDataScript, MemoryGoesByTheKindOfIndexAndTheSizeOfItsTable) {
+  const auto memory = [](const char* text, std::int64_t bytes) {
+    auto build = read_build(text);
+    build.table_bytes = bytes;
+    return build_memory_mb(build);
+  };
+  constexpr std::int64_t kGigabyte = 1 << 30;
+  const char* btree = "CREATE INDEX \"i\" ON \"public\".\"t\" USING btree (\"a\");";
+  const char* key = "ALTER TABLE ONLY \"public\".\"t\"\n    ADD CONSTRAINT \"k\" PRIMARY KEY (\"a\");";
+  EXPECT_EQ(memory(btree, 0), 64);
+  EXPECT_EQ(memory(key, kGigabyte), 64);
+  EXPECT_EQ(memory(btree, 16 * kGigabyte), 128);
+  EXPECT_EQ(memory(key, 1000 * kGigabyte), 512);
+  EXPECT_EQ(memory("CREATE INDEX \"i\" ON \"public\".\"t\" USING gin (\"a\");", 0), 256);
+  EXPECT_EQ(memory("ALTER TABLE ONLY \"public\".\"t\"\n    ADD CONSTRAINT \"e\" EXCLUDE USING gist (\"a\" WITH &&);", 0), 256);
+}
+
 }  // namespace
 }  // namespace verdigris
