@@ -102,6 +102,7 @@ void read_groups(Mapping& replication, ReplicationSettings& settings, bool is_ph
     });
     return;
   }
+  settings.is_one_group = false;
   for (const YamlNode& list : replication.sequence("groups")) {
     if (list.is_secret) continue;
     if (list.kind != YamlNode::Kind::sequence)

@@ -42,7 +42,7 @@ struct ReplicationSettings {
   Conninfo to_blue, to_green;  // as the servers reach each other
   std::vector<std::string> include{"*.*"}, exclude;
   std::vector<std::vector<std::string>> groups;  // lists of tables, each with a stream of its own; empty: auto
-  bool is_one_group = false;                     // no auto
+  bool is_one_group = true;                      // neither lists nor auto
   int copy_workers = 2;
   CopyPace copy_pace = {};
   IdentityMode identity = IdentityMode::automatic;

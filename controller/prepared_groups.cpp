@@ -16,9 +16,12 @@ int known_cores(Deployment& d) {
 }  // namespace
 
 GroupsWanted wanted_groups(Deployment& d) {
-  // The one slot of a physical green is made with the copy of the files.
-  if (d.playbook().replication.is_one_group || d.playbook().provision.is_physical()) return {};
-  return {d.playbook().replication.groups, groups_for_cores(known_cores(d))};
+  const auto& replication = d.playbook().replication;
+  // The one slot of a physical green is made with the copy of the files; and readers on a follower see whole transactions
+  // only where one stream brings them.
+  const bool is_auto = !replication.is_one_group && d.playbook().pooler.reads.empty();
+  if (d.playbook().provision.is_physical() || (replication.groups.empty() && !is_auto)) return {};
+  return {replication.groups, groups_for_cores(known_cores(d))};
 }
 
 int groups_to_prepare(Deployment& d, Deadline deadline) {

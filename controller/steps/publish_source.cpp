@@ -60,7 +60,7 @@ bool PublishSource::is_as_published(Deadline deadline) {
 
 Readiness PublishSource::check(Deadline deadline) {
   Connection& source = source_->control();
-  const bool is_copied = slot_state(source, streams_.first(), deadline).exists;
+  const bool is_copied = std::ranges::any_of(slot_states(source, streams_, deadline), &SlotState::exists);
   const bool has_markers = has_marker_groups(source, streams_.groups(), deadline);
   // A table that joins after the copy would have its earlier rows on one side only, so nothing is dealt out anew then.
   const bool is_same = !is_copied || !streams_.is_grouped() || is_as_published(deadline);

@@ -159,10 +159,10 @@ class Beginning {
                      .target = target.system_identifier, .source_started_at = source.started_at, .storage = digest(ground)};
     SlotSnapshot slot = create_slot_with_snapshot(source_, streams_.first(), deadline_);
     ground.record.consistent_point = slot.consistent_point;
+    ground.guard = guard(ground);  // before anything else can fail: blue's disk
     // All begin at one position, that of the snapshot, by way of another session than its own.
     for (const auto& stream : streams_)
       if (stream.group != 1) copy_slot(source_.control(), streams_.first(), stream, deadline_);
-    ground.guard = guard(ground);
     stand_on(ground, slot.name);
     slot.session.close();
     if (digest(ground) != ground.record.storage) throw table_changed(source_);
