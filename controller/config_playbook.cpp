@@ -103,6 +103,8 @@ void read_groups(Mapping& replication, ReplicationSettings& settings, bool is_ph
     return;
   }
   settings.is_one_group = false;
+  if (node->items.empty())
+    replication.faults().add(node->place, "value", "\"replication.groups\" names no list; write one or auto");
   for (const YamlNode& list : replication.sequence("groups")) {
     if (list.is_secret) continue;
     if (list.kind != YamlNode::Kind::sequence)

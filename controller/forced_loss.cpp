@@ -33,7 +33,8 @@ std::string Loss::text() const {
                    : fmt::format("the last marker of green on blue is of {}, {:.0f} s ago", *marker_at, std::ceil(*seconds));
   const std::string size = bytes ? fmt::format("{} bytes of green's WAL are behind what blue has applied", *bytes)
                                  : std::string("the distance in WAL is unknown");
-  return age + "; " + size;
+  return age + "; " + size +
+         (is_grouped ? "; of a transaction over several replication.groups blue may have a part only" : "");
 }
 
 std::optional<std::string> last_switch_decided(const std::vector<Record>& records) {
@@ -70,6 +71,7 @@ Loss measure_loss(Server& green, Server& blue, const Streams& back, const std::o
       loss.seconds = age;
     }
   }
+  loss.is_grouped = back.is_grouped();
   loss.bytes = bytes_behind(green, blue, back, deadline);
   return loss;
 }

@@ -18,6 +18,7 @@ struct Loss {
   std::optional<std::string> decided_at; // if that is later: when it was decided that green takes over
   std::optional<double> seconds;         // the age of the later one by blue's clock: everything before it is on blue
   std::optional<std::int64_t> bytes;     // of green's WAL behind what blue has applied; unknown if green does not answer
+  bool is_grouped = false;               // the streams of several groups are not equally far
   std::string text() const;
 };
 

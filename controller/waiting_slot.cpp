@@ -21,21 +21,25 @@ void bring_waiting_slot_close(Deployment& d, const std::string& source, Deadline
   const auto back = d.streams_leaving(other_side(source), deadline);
   auto& target = d.target_of(source)->control();
   if (is_mutant("waiting_slot_not_advanced")) return;
-  if (!std::ranges::all_of(slot_states(target, back, deadline), &SlotState::is_usable)) return;  // the plan will make it anew
+  const auto states = slot_states(target, back, deadline);
+  if (std::ranges::none_of(states, &SlotState::is_usable)) return;  // the plan will make them anew
   target.execute(checkpoint_statement(), deadline);
   const auto position = wal_insert_position(target, deadline);
   const auto state = fence_state(target, deadline);
   const bool is_closed = state == FenceState::closed || state == FenceState::following;
   if (!is_closed && !is_mutant("waiting_slot_advanced_anyway")) return;
-  for (const auto& stream : back) advance_slot(target, stream, position, deadline);
+  for (std::size_t i = 0; i < states.size(); ++i)
+    if (states[i].is_usable()) advance_slot(target, back[i], position, deadline);
 }
 
 PlannedActs waiting_slot_statements(Deployment& d, const std::string& source, Deadline deadline) {
   const std::string on = other_side(source);
   const auto back = d.streams_leaving(on, deadline);
-  if (!std::ranges::all_of(slot_states(d.side(on).control(), back, deadline), &SlotState::is_usable)) return {};
+  const auto states = slot_states(d.side(on).control(), back, deadline);
+  if (std::ranges::none_of(states, &SlotState::is_usable)) return {};
   PlannedActs out{{on, checkpoint_statement().text()}};
-  for (const auto& stream : back) out.push_back({on, advance_slot_statement().text(), {stream.name, "<end of its log>"}});
+  for (std::size_t i = 0; i < states.size(); ++i)
+    if (states[i].is_usable()) out.push_back({on, advance_slot_statement().text(), {back[i].name, "<end of its log>"}});
   return out;
 }
 

@@ -45,6 +45,9 @@ Findings table_groups(const CheckContext& context) {
   try {
     const auto groups = groups_of(context);
     if (groups.size() < 2) return {pass("repl.groups", "the tables travel in one stream")};
+    if (const auto tie = parted_tie(groups, table_ties(context.source.control(), context.deadline)))
+      return {fail("repl.fk-groups", context.source.color() + ": the groups part " + *tie + ": a TRUNCATE of both would stop a stream",
+                   "Drop that key until the end, or run abandon and prepare: the groups are decided anew.")};
     std::string text = "the tables travel in " + std::to_string(groups.size()) + " streams";
     for (std::size_t i = 0; i < groups.size(); ++i) {
       std::vector<std::string> names;

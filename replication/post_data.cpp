@@ -20,6 +20,10 @@ namespace {
 constexpr std::string_view kHead = "--\n-- Name: ";  // of each entry in a script of pg_restore
 constexpr std::string_view kEnd = "--\n-- PostgreSQL database dump complete\n";
 constexpr std::chrono::milliseconds kReportBuilds{500};
+// In kB, of one build and its workers; what follows is the least, in MB.
+constexpr const char* kMemoryOfAll =
+    "SELECT pg_catalog.set_config('maintenance_work_mem', m.kb::text, false) FROM (SELECT 1024 * greatest("
+    "32 * (1 + pg_catalog.current_setting('max_parallel_maintenance_workers')::int), ";
 constexpr int kMostBuildTries = 20;
 constexpr std::size_t kMostOfStatement = 2000;  // of a statement, in a message
 
@@ -162,9 +166,11 @@ class Builders {
 
   void build_one(Connection& session, const Task& task) {
     // As many builds as cores are under way: workers for each would only be in each other's way.
-    std::string text = task.is_alone ? "RESET max_parallel_maintenance_workers;\n"
-                                     : "SET max_parallel_maintenance_workers = 0;\n";
-    text += "SET maintenance_work_mem = '" + std::to_string(build_memory_mb(*task.build)) + "MB';\n" + task.build->text;
+    // Alone it has the server's workers, and the server starts none of them that would get less than 32 MB.
+    const std::string memory = std::to_string(build_memory_mb(*task.build));
+    const std::string text = (task.is_alone ? std::string("RESET max_parallel_maintenance_workers;\n") + kMemoryOfAll + memory + ") AS kb) AS m;\n"
+                                            : "SET max_parallel_maintenance_workers = 0;\nSET maintenance_work_mem = '" + memory + "MB';\n") +
+                             task.build->text;
     for (int tries = 1;; ++tries) {
       try {
         session.query(Sql::written_by_operator(text), deadline_);

@@ -1,6 +1,7 @@
 #include "replication/slot.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <thread>
 
 #include "replication/lock_retry.hpp"
@@ -115,7 +116,15 @@ void copy_slot(Connection& on, const Stream& first, const Stream& other, Deadlin
 }
 
 void drop_slots(Connection& on, const Streams& streams, Deadline deadline, SlotReader reader) {
-  for (const auto& stream : streams) drop_slot(on, stream, deadline, reader);
+  std::exception_ptr first;
+  for (const auto& stream : streams) {
+    try {
+      drop_slot(on, stream, deadline, reader);
+    } catch (const Error&) {
+      if (!first) first = std::current_exception();
+    }
+  }
+  if (first) std::rethrow_exception(first);
 }
 
 void drop_slot(Connection& on, const Stream& stream, Deadline deadline, SlotReader reader) {

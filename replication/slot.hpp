@@ -47,6 +47,7 @@ void copy_slot(Connection& on, const Stream& first, const Stream& other, Deadlin
 // nobody can tell to leave any more is ended.
 enum class SlotReader { leaves_by_itself, is_ended };
 void drop_slot(Connection& on, const Stream& stream, Deadline deadline, SlotReader reader = SlotReader::leaves_by_itself);
+// One that cannot be dropped keeps none of the others; its error comes last.
 void drop_slots(Connection& on, const Streams& streams, Deadline deadline,
                 SlotReader reader = SlotReader::leaves_by_itself);
 

@@ -71,13 +71,17 @@ std::vector<Clan> dealt(const std::vector<Clan>& clans, int groups) {
   return out;
 }
 
+// Sizes only where no writes are known: each waits for whoever holds the table.
 std::vector<TableWeight> weights_of(Connection& on, const std::vector<PublishedTable>& tables, Deadline deadline) {
+  const Result writes = on.query(Sql("SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 FROM pg_stat_user_tables"), deadline);
+  const bool has_writes = writes.one_row(1).integer(0) > 0;
   const Result answer = on.query(Sql(R"(
-    SELECT n.nspname, c.relname, sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del)::int8, sum(pg_table_size(s.relid))::int8
+    SELECT n.nspname, c.relname, sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del)::int8, {}
     FROM pg_stat_user_tables s
     JOIN pg_class c ON c.oid = coalesce(pg_partition_root(s.relid), s.relid)
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    GROUP BY n.nspname, c.relname)"),
+    GROUP BY n.nspname, c.relname)",
+                                     has_writes ? Sql("0::int8") : Sql("sum(pg_table_size(s.relid))::int8")),
                                  deadline);
   std::map<QualifiedName, TableWeight> known;
   for (const Row& row : answer.rows(4)) {
@@ -117,6 +121,18 @@ TableGroups groups_by_weight(const std::vector<TableWeight>& tables, const std::
   return result;
 }
 
+std::optional<std::string> parted_tie(const TableGroups& groups, const std::vector<TableTie>& ties) {
+  std::map<QualifiedName, std::size_t> group_of;
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    for (const auto& name : groups[i]) group_of.emplace(name, i);
+  for (const auto& tie : ties) {
+    const auto one = group_of.find(tie.one), other = group_of.find(tie.other);
+    if (one == group_of.end() || other == group_of.end() || one->second == other->second) continue;
+    return tie.one.display() + " and " + tie.other.display() + ", which " + tie.by + " ties together";
+  }
+  return std::nullopt;
+}
+
 TableGroups groups_by_lists(const std::vector<QualifiedName>& tables, const std::vector<TableTie>& ties,
                             const std::vector<std::vector<std::string>>& lists) {
   std::map<QualifiedName, std::size_t> group_of;
@@ -129,16 +145,10 @@ TableGroups groups_by_lists(const std::vector<QualifiedName>& tables, const std:
                       "Write the root of a partition tree, and no table that replication.tables leaves out.");
       group_of[*found] = i + 1;
     }
-  for (const auto& tie : ties) {
-    const auto one = group_of.find(tie.one), other = group_of.find(tie.other);
-    if (one == group_of.end() || other == group_of.end() || one->second == other->second) continue;
-    throw Refused("repl.fk-groups",
-                  "replication.groups parts " + tie.one.display() + " and " + tie.other.display() + ", which " + tie.by +
-                      " ties together",
-                  "Write them into one group.");
-  }
   TableGroups groups(lists.size() + 1);
   for (const auto& [table, group] : group_of) groups[group].push_back(table);
+  if (const auto tie = parted_tie(groups, ties))
+    throw Refused("repl.fk-groups", "replication.groups parts " + *tie, "Write them into one group.");
   if (groups.front().empty() && groups.size() > 1) groups.erase(groups.begin());
   return groups;
 }

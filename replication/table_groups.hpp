@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ int groups_for_cores(int cores);
 
 // By what is written, else by size; one group where little is written, or where a second one would get little of it.
 TableGroups groups_by_weight(const std::vector<TableWeight>& tables, const std::vector<TableTie>& ties, int most);
+// "public.a and public.b, which foreign key x ties together", of the first that stand in two groups. TRUNCATE of both
+// would arrive in halves, and stop one of the streams.
+std::optional<std::string> parted_tie(const TableGroups& groups, const std::vector<TableTie>& ties);
 // What no list names is the first group. Throws Refused "repl.groups" for a name that is not a published table, Refused
 // "repl.fk-groups" with two tables and the key for a list that parts them.
 TableGroups groups_by_lists(const std::vector<QualifiedName>& tables, const std::vector<TableTie>& ties,

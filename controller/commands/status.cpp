@@ -83,9 +83,8 @@ Json groups_json(Deployment& d, const std::string& color, Deadline deadline) {
 void print_groups(const Json& groups, Output& output) {
   if (groups.is_null()) return;
   for (const auto& group : groups)
-    output.result(fmt::format("  {}: {}, lag {} bytes, {} tables", group["stream"].get<std::string>(),
-                              group["state"].get<std::string>(),
-                              group["lag_bytes"].is_null() ? 0 : group["lag_bytes"].get<std::int64_t>(), group["tables"].size()));
+    output.result(fmt::format("  {}: {}, lag {}, {} tables", group["stream"].get<std::string>(), group["state"].get<std::string>(),
+                              group["lag_bytes"].is_null() ? "unknown" : group["lag_bytes"].dump() + " bytes", group["tables"].size()));
 }
 
 Json server_json(Server& server, Deadline deadline) {

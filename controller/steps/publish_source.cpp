@@ -5,6 +5,7 @@
 #include "replication/publication.hpp"
 #include "replication/slot.hpp"
 #include "replication/stream_groups.hpp"
+#include "replication/table_groups.hpp"
 
 namespace verdigris {
 namespace {
@@ -29,6 +30,18 @@ GroupedTables as_published(const TableGroups& groups, std::size_t streams) {
   return out;
 }
 
+// A foreign key may have come since.
+void require_together(Connection& source, const GroupedTables& published, Deadline deadline) {
+  TableGroups groups;
+  for (const auto& tables : published) {
+    auto& group = groups.emplace_back();
+    for (const auto& table : tables) group.push_back(table.name);
+  }
+  if (const auto tie = parted_tie(groups, table_ties(source, deadline)))
+    throw Refused("repl.fk-groups", source.server() + ": the groups that were published part " + *tie,
+                  "Run abandon, then prepare again: the groups are decided anew.");
+}
+
 }  // namespace
 
 std::string PublishSource::describe() const {
@@ -43,7 +56,10 @@ GroupedTables PublishSource::wanted(Deadline deadline) {
   const auto tables = publishable(user_tables(source, deadline), filter_);
   if (!streams_.is_grouped()) return {tables};
   auto found = published_groups(source, streams_, deadline);
-  if (sorted_names(found) == sorted_names(tables)) return found;
+  if (sorted_names(found) == sorted_names(tables)) {
+    require_together(source, found, deadline);
+    return found;
+  }
   auto decided = as_published(decide_groups(source, tables, {groups_.lists, streams_.groups()}, deadline), streams_.size());
   if (decided.size() == streams_.size()) return decided;
   throw Refused("repl.groups",
@@ -87,6 +103,7 @@ PlannedActs PublishSource::statements(Deadline deadline) {
 std::string PublishSource::apply(Deadline deadline) {
   Connection& source = source_->control();
   const auto tables = wanted(deadline);
+  if (!streams_.is_grouped()) remove_marker_groups(source, deadline);  // of an attempt that ended before it published
   install_marker_groups(source, streams_.groups(), deadline);
   ensure_publications(source, streams_, tables, deadline);
   return std::to_string(sorted_names(tables).size()) + " tables published" +

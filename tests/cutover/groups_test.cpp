@@ -5,6 +5,7 @@
 #include <csignal>
 #include <fstream>
 #include <memory>
+#include <thread>
 
 #include "replication/subscription.hpp"
 #include "tests/support/crossing.hpp"
@@ -134,6 +135,75 @@ TEST_F(Groups, ZFinishLeavesNoStreamOfAnyGroup) {
   EXPECT_EQ(objects("green"), "0 0 0 0");
   EXPECT_EQ(objects("blue"), "0 0 0 0");
   EXPECT_EQ(ask("green", "SELECT to_regclass('verdigris.marker_g2') IS NULL"), "t");
+}
+
+// Green is given up while one of its groups is off, for a reason: what the others still have comes along, that one stays off.
+class GivenUp : public testing::Test {
+ protected:
+  void SetUp() override {
+    NEED_POSTGRES(15);
+    NEED_POSTGRES(17);
+    shop_ = std::make_unique<Shop>(
+        std::vector<std::pair<std::string, std::string>>{{"max_logical_replication_workers", "8"}, {"max_worker_processes", "16"}},
+        Majors{.groups = kGroups});
+  }
+  std::string ask(const std::string& color, const std::string& sql) {
+    auto on = admin(shop_->server(color));
+    return value(on, sql);
+  }
+  void change(const std::string& color, const std::string& sql) {
+    auto on = admin(shop_->server(color));
+    run(on, sql);
+  }
+  Answer force(const Environment& environment = {}) {
+    return shop_->command({"rollback", "--force", "--accept-loss=1h", "--confirm", "shop"}, environment);
+  }
+  std::string enabled() {
+    return ask("blue", "SELECT string_agg(subname || ' ' || subenabled, ', ' ORDER BY subname) FROM pg_subscription");
+  }
+  std::unique_ptr<Shop> shop_;
+};
+
+TEST_F(GivenUp, DrainsTheGroupsThatRunAndLeavesTheOneThatIsOff) {
+  ASSERT_EQ(shop_->cross("switch").exit_code, 0);
+  change("blue", "ALTER SUBSCRIPTION verdigris_shop_rev_g2 DISABLE");
+  const std::string as_it_was = "verdigris_shop_rev true, verdigris_shop_rev_g2 false, verdigris_shop_rev_g3 true";
+  ASSERT_EQ(enabled(), as_it_was);
+  ASSERT_EQ(force({{"VERDIGRIS_CRASH", "after:apply:stop_reverse"}}).exit_code, kKilled);
+  ASSERT_EQ(shop_->command({"recover", "--yes"}).exit_code, 0);
+  EXPECT_EQ(enabled(), as_it_was) << "undone, each is as it was found";
+
+  const auto sender = std::stoi(ask("green", "SELECT pid FROM pg_stat_replication WHERE application_name = 'verdigris_shop_rev'"));
+  ::kill(sender, SIGSTOP);
+  change("green", "INSERT INTO public.ledger_a (writer, n, seq_value) VALUES (99, 987654, 1)");
+  std::jthread goes_on([sender] {
+    std::this_thread::sleep_for(1s);  // less than what the drain may take
+    ::kill(sender, SIGCONT);
+  });
+  const auto forced = force();
+  ASSERT_EQ(forced.exit_code, 0) << forced.errors;
+  EXPECT_NE(forced.json.dump().find("blue may have a part only"), std::string::npos) << forced.json;
+  EXPECT_EQ(shop_->serving(), "blue");
+  EXPECT_EQ(ask("blue", "SELECT count(*) FROM public.ledger_a WHERE n = 987654"), "1");
+
+  const auto abandoned = shop_->command({"abandon", "--drop-green", "--confirm", "shop"});
+  ASSERT_EQ(abandoned.exit_code, 0) << abandoned.errors;
+  for (const auto* color : {"blue", "green"})
+    EXPECT_EQ(ask(color, R"(
+        SELECT concat_ws(' ', (SELECT count(*) FROM pg_publication), (SELECT count(*) FROM pg_replication_slots),
+                         (SELECT count(*) FROM pg_subscription), to_regnamespace('verdigris')))"),
+              "0 0 0")
+        << color;
+}
+
+// Without it a TRUNCATE of both would arrive in halves, and stop a stream for good.
+TEST_F(GivenUp, AKeyThatCameLaterBetweenGroupsIsSaidByCheck) {
+  change("blue", "ALTER TABLE public.ledger_b ADD CONSTRAINT late FOREIGN KEY (writer, n) REFERENCES public.ledger_a NOT VALID");
+  const auto answer = shop_->command({"check"});
+  EXPECT_NE(answer.exit_code, 0);
+  const auto text = answer.json.dump();
+  EXPECT_NE(text.find("repl.fk-groups"), std::string::npos) << text;
+  EXPECT_NE(text.find("foreign key late"), std::string::npos) << text;
 }
 
 // Two streams; the second is held back behind a frozen sender. Its rows are not there, so the line must not come.

@@ -97,6 +97,7 @@ const Case kScalars[] = {
     {replaced("  conninfo: {", "  groups: aut\n  conninfo: {"), "value: \"aut\" is not one of auto, one; did you mean \"auto\"?"},
     {replaced("  conninfo: {", "  groups: [public.a]\n  conninfo: {"),
      "type: \"replication.groups[]\" must be a list of tables"},
+    {replaced("  conninfo: {", "  groups: []\n  conninfo: {"), "value: \"replication.groups\" names no list; write one or auto"},
     {replaced("  conninfo: {", "  groups: [[]]\n  conninfo: {"), "value: a list of \"replication.groups\" names no table"},
     {replaced("  conninfo: {", "  groups: [[public.*]]\n  conninfo: {"),
      "value: \"public.*\" is not one table of the form schema.table"},
