@@ -157,7 +157,7 @@ class Beginning {
     const auto target = server_identity(target_.control(), target_.deployment(), deadline_);
     ground.record = {.consistent_point = {}, .snapshot = {}, .source = source.system_identifier,
                      .target = target.system_identifier, .source_started_at = source.started_at, .storage = digest(ground)};
-    SlotSnapshot slot = create_slot_with_snapshot(source_, streams_.first(), deadline_);
+    SlotSnapshot slot = create_slot_with_snapshot(source_, streams_.first(), deadline_, settings_.say);
     ground.record.consistent_point = slot.consistent_point;
     ground.guard = guard(ground);  // before anything else can fail: blue's disk
     // All begin at one position, that of the snapshot, by way of another session than its own.

@@ -39,15 +39,18 @@ Sql locking_statement(const std::vector<QualifiedName>& tables) {
   return Sql("LOCK TABLE {} IN ACCESS SHARE MODE", Sql::joined(names, ", "));
 }
 
-SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Deadline deadline) {
+SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Deadline deadline,
+                                       const std::function<void(const std::string&)>& say) {
   for (std::chrono::milliseconds pause{100};; pause = std::min(pause * 2, kLongestPause)) {
     if (auto created = try_create(source, stream, deadline)) return std::move(*created);
+    const std::string open = transactions_with_id(source.control(), Deadline::after(std::chrono::seconds(5)));
     if (deadline.remaining() <= pause)
       throw Error("slot.blockers",
                   source.color() + ": replication slot " + stream.name +
-                      " cannot be created while these transactions are open: " +
-                      transactions_with_id(source.control(), Deadline::after(std::chrono::seconds(5))),
+                      " cannot be created while these transactions are open: " + open,
                   "Wait for them or end them, then repeat the command.");
+    // Not those that began and ended meanwhile.
+    if (say && !open.empty()) say(source.color() + ": the copy begins when these transactions have ended: " + open);
     std::this_thread::sleep_for(pause);
   }
 }

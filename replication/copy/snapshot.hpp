@@ -2,6 +2,7 @@
 // slot are everything, once. Order: publication, slot, snapshot, data (copy.md sections 2, 3).
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,10 @@ struct SlotSnapshot {
   Connection session;  // idle; any command on it, and its end, drop the snapshot
 };
 
-// Throws Error("slot.blockers") naming the transactions that were in the way until the deadline.
-SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Deadline deadline);
+// Tried again until the deadline; meanwhile `say` is told which transactions are waited for. Throws
+// Error("slot.blockers") naming those that were in the way until then.
+SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Deadline deadline,
+                                       const std::function<void(const std::string&)>& say = {});
 
 Error snapshot_lost(const std::string& why);
 Error table_changed(const Server& source);

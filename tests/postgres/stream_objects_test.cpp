@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "replication/control_schema.hpp"
+#include "replication/copy/snapshot.hpp"
 #include "replication/marker.hpp"
 #include "replication/publication.hpp"
 #include "replication/slot.hpp"
@@ -111,6 +112,22 @@ TEST_P(StreamObjects, SlotOfAnotherPluginOrReaderIsRefusedAndKept) {
   EXPECT_EQ(refusal_id([&] { require_own_slot(on, kStream, soon()); }), "slot.foreign");
   run(sides->target(), "ALTER SUBSCRIPTION other DISABLE; ALTER SUBSCRIPTION other SET (slot_name = NONE)");
   run(sides->target(), "DROP SUBSCRIPTION other");
+}
+
+// Meanwhile, and not only when it is given up: whoever looks at prepare must know what it waits for.
+TEST_P(StreamObjects, CopyThatWaitsForATransactionSaysWhichAndGoesOnWhenItEnds) {
+  Connection writer = admin(sides->pair.blue());
+  run(writer, "BEGIN; CREATE TABLE public.busy (a int)");
+  const auto pid = "pid " + std::to_string(writer.backend_pid());
+  std::vector<std::string> said;
+  const auto slot = create_slot_with_snapshot(sides->blue, kStream, soon(), [&](const std::string& text) {
+    said.push_back(text);
+    if (said.size() == 1) run(writer, "COMMIT");
+  });
+  ASSERT_FALSE(said.empty());
+  EXPECT_NE(said.front().find("blue: the copy begins when these transactions have ended: " + pid), std::string::npos)
+      << said.front();
+  EXPECT_TRUE(slot_state(sides->source(), kStream, soon()).is_usable());
 }
 
 TEST_P(StreamObjects, SlotCreationNamesTheTransactionInTheWay) {
