@@ -5,11 +5,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <thread>
 
 #include "bench/cpu_time.hpp"
+#include "bench/floor.hpp"
 #include "bench/program.hpp"
 #include "controller/process.hpp"
 #include "controller/sandbox/sandbox_files.hpp"
@@ -23,13 +25,6 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr auto kLongestCopy = 10min;
-
-// Beside the pg_dump that `prepare` would take: the oldest that can read blue.
-std::string client_program(const std::string& name) {
-  for (const auto& tool : dump_tools({run_tool, tool_directories({})}, Deadline::after(60s)))
-    if (tool.major >= kBlueMajor) return (tool.directory / name).string();
-  throw Refused("bench.tools", "there is no pg_dump that can read blue", "Install a PostgreSQL client.");
-}
 
 std::string login(const World& world, const std::string& color) {
   return world.conninfo(color, "verdigris", kCopied).text();
@@ -248,7 +243,26 @@ void Copier::analyze() {
   world_.session("green", kCopied).execute(Sql("ANALYZE"), Deadline::after(10min));
 }
 
-std::vector<std::unique_ptr<Copier>> copiers(World& world, bool is_quick) {
+std::string client_program(const std::string& name) {
+  for (const auto& tool : dump_tools({run_tool, tool_directories({})}, Deadline::after(60s)))
+    if (tool.major >= kBlueMajor) return (tool.directory / name).string();
+  throw Refused("bench.tools", "there is no pg_dump that can read blue", "Install a PostgreSQL client.");
+}
+
+namespace {
+
+void keep_only(std::vector<std::unique_ptr<Copier>>& all, const std::set<std::string>& names) {
+  for (const auto& name : names)
+    if (std::ranges::none_of(all, [&](const auto& one) { return one->contestant() == name; }))
+      throw Error("bench.contestant", "nobody here is named \"" + name + "\"");
+  const std::string ours = all.front()->contestant();
+  std::erase_if(all, [&](const auto& one) { return one->contestant() != ours && !names.contains(one->contestant()); });
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Copier>> copiers(World& world, const CopierChoice& choice) {
+  const bool is_quick = choice.is_quick;
   std::vector<std::unique_ptr<Copier>> all;
   all.push_back(std::make_unique<Prepare>(world));
   all.push_back(std::make_unique<PrepareFromNothing>(world));
@@ -263,6 +277,11 @@ std::vector<std::unique_ptr<Copier>> copiers(World& world, bool is_quick) {
         std::vector<std::string>{"--table-jobs", "2", "--index-jobs", "2", "--split-tables-larger-than", "100MB"}));
   }
   all.push_back(std::make_unique<DumpAndRestore>(world));
+  if (choice.has_floor) {
+    all.push_back(floor_with_same_settings(world));
+    all.push_back(floor_with_load_profile(world));
+  }
+  if (!choice.only.empty()) keep_only(all, choice.only);
   return all;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ class Copier {
   Copier(const Copier&) = delete;
   Copier& operator=(const Copier&) = delete;
 
+  // Before the clock runs.
+  virtual void make_ready() {}
   // What is measured: from an empty database to one with all rows, keys, indexes, constraints and analyzed. Throws
   // Error("bench.copy") with what the program said.
   virtual void copy() = 0;
@@ -48,7 +51,16 @@ class Copier {
   std::string contestant_, variant_;
 };
 
-// Ours first. `is_quick`: one variant of each.
-std::vector<std::unique_ptr<Copier>> copiers(World& world, bool is_quick);
+// Beside the pg_dump that `prepare` would take: the oldest that can read blue.
+std::string client_program(const std::string& name);
+
+struct CopierChoice {
+  bool is_quick = false;   // one variant of each
+  bool has_floor = false;  // it has no batches: of many tiny tables it would say nothing
+  std::set<std::string> only = {};  // of these names, and ours
+};
+
+// Ours first. Throws Error("bench.contestant") for a name that nobody has.
+std::vector<std::unique_ptr<Copier>> copiers(World& world, const CopierChoice& choice);
 
 }  // namespace verdigris::bench

@@ -86,6 +86,7 @@ void take_round(World& world, Copier& copier, const std::map<std::string, TableD
   require_clean(world);
   create_database(world, "green");
   try {
+    copier.make_ready();
     const auto cost = measured(world, copier);
     tally.seconds.push_back(cost.seconds);
     tally.cpu_seconds.push_back(cost.cpu_seconds);
@@ -146,7 +147,7 @@ CopyOutcome run_copy(const CopyScenario& scenario, Interruption& interruption, c
     auto session = world.session("blue", kCopied);
     blue = digests(session, Deadline::after(10min));
   }
-  const auto all = copiers(world, scenario.is_quick);
+  const auto all = copiers(world, {scenario.is_quick, scenario.data != CopyData::tiny, scenario.contestants});
   for (const auto& copier : all) tally_of(outcome, *copier);  // in this order, whoever begins
   for (std::size_t turn = 0; turn < all.size() * static_cast<std::size_t>(scenario.rounds); ++turn) {
     if (interruption.has_come()) return {outcome.scene, outcome.gigabytes, {}};

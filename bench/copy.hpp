@@ -2,6 +2,7 @@
 // same blue into an empty database of the same green, each checked row by row afterwards. Owned by one thread.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct CopyScenario {
   int green_major = 17;
   int rounds = 5;
   bool is_quick = false;  // one variant of each contestant
+  std::set<std::string> contestants = {};  // only these, and ours, which the others are compared with; empty: all
 };
 
 std::vector<CopyScenario> copy_scenarios(bool is_quick);

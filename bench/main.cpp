@@ -1,8 +1,10 @@
 // The benches: verdigris beside others who do the same job. scripts/bench builds and calls this; figures go to stdout,
 // how it goes to stderr.
+#include <charconv>
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,12 +21,16 @@ using namespace verdigris;
 
 struct Request {
   std::string name;
-  std::string only;  // scenarios whose dataset is named so
+  std::string only;    // scenarios whose dataset is named so
+  std::string green;   // copy: the green major
+  std::string rounds;  // copy: instead of the scenario's own number
+  std::set<std::string> contestants;  // copy: nobody else
   bool is_quick = false, is_json = false;
 };
 
 int usage() {
-  std::cerr << "usage: scripts/bench stall|copy [--quick] [--json] [--only DATASET]\n";
+  std::cerr << "usage: scripts/bench stall|copy [--quick] [--json] [--only DATASET]\n"
+               "       scripts/bench copy [--green MAJOR] [--rounds N] [--contestant NAME]...\n";
   return 2;
 }
 
@@ -44,6 +50,12 @@ bool read(const std::vector<std::string>& arguments, Request& request) {
     const auto& word = arguments[i];
     if (word == "--only" && i + 1 < arguments.size())
       request.only = arguments[++i];
+    else if (word == "--green" && i + 1 < arguments.size())
+      request.green = arguments[++i];
+    else if (word == "--rounds" && i + 1 < arguments.size())
+      request.rounds = arguments[++i];
+    else if (word == "--contestant" && i + 1 < arguments.size())
+      request.contestants.insert(arguments[++i]);
     else if (word == "--quick")
       request.is_quick = true;
     else if (word == "--json")
@@ -75,9 +87,30 @@ int stall(const Request& request, Interruption& interruption) {
   return is_right ? kDone : kFailed;
 }
 
+int whole_number(const std::string& text, const std::string& option) {
+  int value = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (fault != std::errc{} || end != text.data() + text.size() || value < 1)
+    throw Error("bench.number", option + " \"" + text + "\" is not a number above 0");
+  return value;
+}
+
+std::vector<bench::CopyScenario> copies(const Request& request) {
+  auto all = chosen(bench::copy_scenarios(request.is_quick), request);
+  if (!request.green.empty()) {
+    const int major = whole_number(request.green, "--green");
+    std::erase_if(all, [&](const auto& scenario) { return scenario.green_major != major; });
+    if (all.empty()) throw Error("bench.green", "no scenario has a green of major " + request.green);
+  }
+  for (auto& scenario : all) scenario.contestants = request.contestants;
+  if (!request.rounds.empty())
+    for (auto& scenario : all) scenario.rounds = whole_number(request.rounds, "--rounds");
+  return all;
+}
+
 int copy(const Request& request, Interruption& interruption) {
   bool is_right = true;
-  for (const auto& scenario : chosen(bench::copy_scenarios(request.is_quick), request)) {
+  for (const auto& scenario : copies(request)) {
     const auto outcome = bench::run_copy(scenario, interruption, say);
     if (outcome.tallies.empty()) return kInterrupted;
     for (const auto& tally : outcome.tallies) is_right = is_right && tally.errors == 0;
