@@ -121,14 +121,15 @@ clusters:
 replication:
   conninfo: {{ to_blue: "{to_blue}", to_green: "{to_green}" }}
   schema: dump
-pooler: {{ driver: none }}
+{more}pooler: {{ driver: none }}
 )";
 
 // `prepare`, as it is: beyond what the others do it lays streams both ways and fences, and waits until green follows.
 // Sequences, which pgcopydb and pg_dump copy, are set at the cutover; pgcopydb runs VACUUM, too.
 class Prepare : public Copier {
  public:
-  explicit Prepare(World& world) : Prepare(world, "verdigris", "prepare") {}
+  explicit Prepare(World& world, std::string variant = "prepare", std::string replication = {})
+      : Copier(world, "verdigris", std::move(variant)), replication_(std::move(replication)) {}
 
   void copy() override {
     write_playbook();
@@ -150,7 +151,8 @@ class Prepare : public Copier {
   }
 
  protected:
-  Prepare(World& world, std::string contestant, std::string variant)
+  enum class Other { contestant };
+  Prepare(Other, World& world, std::string contestant, std::string variant)
       : Copier(world, std::move(contestant), std::move(variant)) {}
   virtual void look() {}  // while it runs
   virtual Conninfo green(const std::string& user) const { return world_.conninfo("green", user, kCopied); }
@@ -173,9 +175,11 @@ class Prepare : public Copier {
     fs::permissions(playbook(), fs::perms::owner_read | fs::perms::owner_write);
     out << fmt::format(kCopyPlaybook, "blue"_a = login(world_, "blue"), "green"_a = green("verdigris").text(),
                        "to_blue"_a = world_.conninfo("blue", "verdigris_repl", kCopied).text(),
-                       "to_green"_a = green("verdigris_repl").text())
+                       "to_green"_a = green("verdigris_repl").text(), "more"_a = replication_)
         << more_of_playbook() << waivers_for(world_.described("blue"), world_.described("green"));
   }
+
+  std::string replication_;
 };
 
 // The same from nothing: `prepare` makes the cluster, fills it with the load profile and restarts it, made durable,
@@ -183,7 +187,7 @@ class Prepare : public Copier {
 class PrepareFromNothing : public Prepare {
  public:
   explicit PrepareFromNothing(World& world)
-      : Prepare(world, "verdigris-load-profile", "initdb, prepare, synced restart") {}
+      : Prepare(Other::contestant, world, "verdigris-load-profile", "initdb, prepare, synced restart") {}
   ~PrepareFromNothing() override {
     if (const pid_t left = postmaster(); left > 0) ::kill(left, SIGQUIT);
   }
@@ -248,6 +252,12 @@ std::string client_program(const std::string& name) {
     if (tool.major >= kBlueMajor) return (tool.directory / name).string();
   throw Refused("bench.tools", "there is no pg_dump that can read blue", "Install a PostgreSQL client.");
 }
+
+std::unique_ptr<Copier> prepare_with(World& world, std::string variant, std::string replication) {
+  return std::make_unique<Prepare>(world, std::move(variant), std::move(replication));
+}
+
+std::unique_ptr<Copier> native_subscription(World& world) { return std::make_unique<Native>(world, 2); }
 
 namespace {
 

@@ -60,6 +60,10 @@ struct CopierChoice {
   std::set<std::string> only = {};  // of these names, and ours
 };
 
+// `prepare` with more of the section "replication", as YAML; and a plain subscription, as its documentation has it.
+std::unique_ptr<Copier> prepare_with(World& world, std::string variant, std::string replication);
+std::unique_ptr<Copier> native_subscription(World& world);
+
 // Ours first. Throws Error("bench.contestant") for a name that nobody has.
 std::vector<std::unique_ptr<Copier>> copiers(World& world, const CopierChoice& choice);
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/catchup.hpp"
 #include "bench/copy.hpp"
 #include "bench/stall.hpp"
 #include "bench/verdict.hpp"
@@ -29,7 +30,7 @@ struct Request {
 };
 
 int usage() {
-  std::cerr << "usage: scripts/bench stall|copy [--quick] [--json] [--only DATASET]\n"
+  std::cerr << "usage: scripts/bench stall|copy|catchup [--quick] [--json] [--only DATASET]\n"
                "       scripts/bench copy [--green MAJOR] [--rounds N] [--contestant NAME]...\n";
   return 2;
 }
@@ -65,7 +66,7 @@ bool read(const std::vector<std::string>& arguments, Request& request) {
     else
       return false;
   }
-  return request.name == "stall" || request.name == "copy";
+  return request.name == "stall" || request.name == "copy" || request.name == "catchup";
 }
 
 void say(const std::string& text) { std::cerr << "bench: " << text << std::endl; }
@@ -121,8 +122,20 @@ int copy(const Request& request, Interruption& interruption) {
   return is_right ? kDone : kFailed;
 }
 
+int catchup(const Request& request, Interruption& interruption) {
+  const auto outcome = bench::run_catchup(request.is_quick, interruption, say);
+  if (outcome.tallies.empty()) return kInterrupted;
+  bool is_right = true;
+  for (const auto& tally : outcome.tallies) is_right = is_right && tally.errors == 0;
+  if (!request.is_json) std::cout << bench::text_of(outcome) << std::endl;
+  if (request.is_json)
+    for (const auto& tally : outcome.tallies) std::cout << bench::json_of(outcome, tally).dump() << std::endl;
+  return is_right ? kDone : kFailed;
+}
+
 int run(const Request& request) {
   Interruption interruption;
+  if (request.name == "catchup") return catchup(request, interruption);
   return request.name == "stall" ? stall(request, interruption) : copy(request, interruption);
 }
 

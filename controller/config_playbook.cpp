@@ -125,6 +125,9 @@ void read_copy(Mapping& replication, ReplicationSettings& settings) {
     settings.copy_workers = static_cast<int>(parse_integer(text, {1, 64}));
   });
   copy->scalar("max_rate", [&](const YamlNode& node) { settings.copy_pace.max_bytes_per_second = parse_rate(node.text); });
+  copy->scalar("ddl_wait", [&](const YamlNode& node) {
+    settings.copy_ddl_wait = parse_duration(node.text, {milliseconds(100), minutes(10)});
+  });
   if (auto load = copy->mapping("max_load")) {
     LoadLimits& limits = settings.copy_pace.max_load;
     load->plain("active_sessions",

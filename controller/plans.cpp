@@ -148,7 +148,9 @@ Plan preparation(Deployment& d, std::shared_ptr<ProvisionedGreen> loaded, bool d
       .then<CopyRoles>(blue, green, our_roles(d))
       .then<RestoreSchema>(blue, green, schema)
       .then<PublishSource>(blue, forward, filter_of(d), wanted_groups(d))
-      .then<CopyTables>(blue, green, forward, CopySettings{filter_of(d), d.playbook().replication.copy_workers},
+      .then<CopyTables>(blue, green, forward, CopySettings{.filter = filter_of(d),
+                                                                    .workers = d.playbook().replication.copy_workers,
+                                                                    .ddl_wait = d.playbook().replication.copy_ddl_wait},
                         d.playbook().replication.max_slot_wal_bytes, d.playbook().replication.copy_pace, drop_green,
                         d.progress())
       .then<RestoreConstraints>(blue, green, schema, reporting_within_limit(d, blue, forward))

@@ -45,6 +45,7 @@ struct ReplicationSettings {
   bool is_one_group = true;                      // neither lists nor auto
   int copy_workers = 2;
   CopyPace copy_pace = {};
+  std::chrono::milliseconds copy_ddl_wait{2000};  // how long DDL on blue may wait for a lock of the copy
   IdentityMode identity = IdentityMode::automatic;
   SchemaMode schema = SchemaMode::dump;
   ReverseMode reverse = ReverseMode::required;

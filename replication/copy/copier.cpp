@@ -4,6 +4,7 @@
 #include <set>
 
 #include "replication/copy/copy_begin.hpp"
+#include "replication/copy/copy_locks.hpp"
 #include "replication/copy/snapshot.hpp"
 #include "replication/copy/workers.hpp"
 #include "replication/origin.hpp"
@@ -13,15 +14,6 @@ namespace verdigris {
 namespace {
 
 constexpr std::chrono::milliseconds kLoginPatience{30'000};
-
-bool is_alive(Connection& session) {
-  try {
-    session.execute(Sql("SELECT 1"), Deadline::after(kLoginPatience));
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
-}
 
 Connection open_target(const Server& target, const std::string& encoding, Deadline deadline) {
   // Asynchronous commits: everything is made durable once at the end. A crash before that takes what is noted of an item
@@ -54,18 +46,22 @@ CopyTotals copy_all_tables(Server& source, Server& target, const Streams& stream
   CopyGround ground = begin_copy(source, target, streams, settings, deadline);
   if (settings.say && !ground.account.empty()) settings.say(ground.account);
   const auto login = [&] { return Deadline::after(kLoginPatience).or_earlier(deadline); };
+  CopyLocks locks(source, ground, settings.ddl_wait, settings.say);
   const CopySessions sessions{
-      [&] { return open_under_snapshot(source, "copy", ground.snapshot, ground.encoding, login()); },
+      [&](const std::stop_token& stop) {
+        const auto snapshot = locks.snapshot(stop);
+        return open_under_snapshot(source, "copy", snapshot, ground.encoding, login());
+      },
       [&] { return open_target(target, ground.encoding, login()); },
       [&](Connection& on, const auto& items) { note_copied(on, target.deployment(), ground.run, items, deadline); },
       settings.throttle};
-  const auto look = [&](const CopyProgress& now) { return settings.look ? settings.look(now) : settings.workers; };
+  const auto look = [&](const CopyProgress& now) {
+    locks.look(deadline);
+    return settings.look ? settings.look(now) : settings.workers;
+  };
   const auto copied = copy_items(std::move(ground.items), settings.workers, sessions, look, deadline);
   // A session that was open already goes on under the snapshot without the locks.
-  if (ground.locks && (!ground.locks->is_open() || !is_alive(*ground.locks)))
-    throw snapshot_lost(source.color() + ": its session was ended");
-  const bool is_changed = storage_digest(source.control(), ground.names, deadline) != ground.record.storage;
-  if (is_changed && !is_mutant("copy_storage_not_compared")) throw table_changed(source);
+  locks.require_held(deadline);
   durable_wal_position(target.control(), deadline);
   end_keeper(source.control(), source.deployment(), deadline);
   return {ground.record.consistent_point, copied.tables, copied.rows, copied.bytes, ground.account};

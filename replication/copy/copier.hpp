@@ -3,6 +3,7 @@
 // goes on with what is missing where the rules of snapshots allow it (copy_begin.hpp), else it starts over.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -24,6 +25,8 @@ struct CopySettings {
   // Asked every half second by the calling thread; what it throws stops the copy, what it returns is the number of
   // workers from then on.
   std::function<int(const CopyProgress&)> look = {};
+  // How long somebody on the source may wait for a lock of the copy, as ALTER TABLE does, until it gives way.
+  std::chrono::milliseconds ddl_wait{2000};
   int cores = 0;                     // of the machine, if both servers share one; 0: of this one
   CopyThrottle* throttle = nullptr;  // nothing: as fast as it goes
   KeepingTerms keeping = {};

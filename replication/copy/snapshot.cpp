@@ -60,8 +60,10 @@ Error snapshot_lost(const std::string& why) {
           "Repeat verdigris prepare: it goes on with what is missing if blue still keeps the snapshot, else the copy begins anew."};
 }
 
-Error table_changed(const Server& source) {
-  return {"copy.changed", source.color() + ": a table was truncated, rewritten or dropped during the copy",
+Error table_changed(const Server& source, const std::string& gave_way_to) {
+  return {"copy.changed",
+          source.color() + ": a table was truncated, altered or dropped during the copy" +
+              (gave_way_to.empty() ? "" : ", which had given way to " + gave_way_to),
           "Repeat verdigris prepare when no such work is under way: the copy begins anew."};
 }
 

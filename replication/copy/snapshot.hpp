@@ -23,7 +23,8 @@ SlotSnapshot create_slot_with_snapshot(Server& source, const Stream& stream, Dea
                                        const std::function<void(const std::string&)>& say = {});
 
 Error snapshot_lost(const std::string& why);
-Error table_changed(const Server& source);
+// gave_way_to: whom the copy has let do so; empty if nobody.
+Error table_changed(const Server& source, const std::string& gave_way_to = {});
 
 // A session whose transaction reads under the snapshot, and sends text in that encoding.
 Connection open_under_snapshot(const Server& source, const std::string& role, const std::string& snapshot,

@@ -189,7 +189,7 @@ class CopyWorkers {
 
   Connection source_session() {
     try {
-      return sessions_.source();
+      return sessions_.source(stop_.get_token());
     } catch (const CannotConnect& error) {
       throw CopySourceLost(error);
     } catch (const ConnectionLost& error) {

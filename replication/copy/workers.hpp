@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <stop_token>
 #include <vector>
 
 #include "replication/connection.hpp"
@@ -15,7 +16,9 @@ namespace verdigris {
 
 // Called by the threads of the workers.
 struct CopySessions {
-  std::function<Connection()> source, target;
+  // Told when the copy is to stop, as it may wait for long.
+  std::function<Connection(const std::stop_token&)> source;
+  std::function<Connection()> target;
   // In the transaction of the rows, behind them: these are done.
   std::function<void(Connection&, const std::vector<CopiedItem>&)> note = {};
   CopyThrottle* throttle = nullptr;  // how fast all of them together may read

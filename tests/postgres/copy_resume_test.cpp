@@ -300,7 +300,7 @@ TEST_F(CopyResume, PartsOfATableStayAndAreNotCutAnew) {
 TEST_F(CopyResume, RowsAreThereIfAndOnlyIfThatIsNoted) {
   auto copy_without_note = [&] {
     auto items = copy_plan(user_tables(blue->control(), soon(), TableSizes::read), {});
-    const CopySessions sessions{[&] { return blue->open("copy", soon()); },
+    const CopySessions sessions{[&](const std::stop_token&) { return blue->open("copy", soon()); },
                                 [&] { return green->open("copy", soon(), false, {{"client_min_messages", "error"}}); },
                                 [](Connection&, const auto&) { throw Error("test", "killed"); }};
     return error_of([&] { copy_items(std::move(items), 1, sessions, {}, soon()); });

@@ -43,7 +43,7 @@ class CopyWorkersTest : public testing::Test {
   void publish() { PublishSource(Source(*blue), kCopyStream, TableSelection{}).apply(soon()); }
   CopyTotals copy(int workers, std::function<int(const CopyProgress&)> look = {}) {
     publish();
-    return copy_all_tables(*blue, *green, kCopyStream, {TableSelection{}, workers, std::move(look), 4},
+    return copy_all_tables(*blue, *green, kCopyStream, {.workers = workers, .look = std::move(look), .cores = 4},
                            Deadline::after(2min));
   }
   std::string digest(Server& on, const std::string& table) {
@@ -178,7 +178,7 @@ TEST_F(CopyWorkersTest, StreamsThatCannotBeginLeaveTheOthersAtWork) {
   }
   items = copy_plan(user_tables(blue->control(), soon(), TableSizes::read), {});
   std::atomic<int> opened = 0, refused = 0;
-  const CopySessions sessions{[&] { return blue->open("copy", soon()); },
+  const CopySessions sessions{[&](const std::stop_token&) { return blue->open("copy", soon()); },
                               [&] {
                                 if (opened++ > 0) {
                                   ++refused;
@@ -283,7 +283,7 @@ TEST_F(CopyWorkersTest, ARateIsKeptByAllStreamsTogether) {
   CopyThrottle throttle;
   throttle.set_rate(kRate);
   const auto began = std::chrono::steady_clock::now();
-  const auto totals = copy_all_tables(*blue, *green, kCopyStream, {TableSelection{}, 2, {}, 0, &throttle}, Deadline::after(1min));
+  const auto totals = copy_all_tables(*blue, *green, kCopyStream, {.workers = 2, .throttle = &throttle}, Deadline::after(1min));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   EXPECT_EQ(totals.tables, 4);
   // In advance: what a pause has saved up, and what two streams hold in their buffers.

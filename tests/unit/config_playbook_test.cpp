@@ -253,6 +253,8 @@ TEST(Playbook, HowMuchOfBlueACopyMayHave) {
   EXPECT_EQ(pace.max_load.active_sessions, 64);
   EXPECT_EQ(pace.max_load.standby_lag, std::chrono::seconds(10));
   EXPECT_EQ(pace.max_load.commit, milliseconds(100));
+  EXPECT_EQ(decoded(replaced("  conninfo: {", "  copy: { ddl_wait: 5s }\n  conninfo: {")).replication.copy_ddl_wait,
+            std::chrono::seconds(5));
   EXPECT_THROW(decoded(replaced("  conninfo: {", "  copy: { max_rate: 1KiB }\n  conninfo: {")), Error);
   EXPECT_THROW(decoded(replaced("  conninfo: {", "  copy: { max_load: { sessions: 3 } }\n  conninfo: {")), Error);
 }
