@@ -46,8 +46,8 @@ void create_busy_tables(World& world) {
 void write(World& world, int writer, int transactions, int round) {
   auto on = world.session("blue", kCopied);
   const auto first = busy(2 * writer - 1), second = busy(2 * writer);
+  on.execute(Sql("SET synchronous_commit = off"), Deadline::after(60s));  // by itself: else DO may not commit
   on.execute(Sql(R"(
-      SET synchronous_commit = off;
       DO $$
       BEGIN
         FOR n IN 1 .. {} LOOP
