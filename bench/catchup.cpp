@@ -51,8 +51,8 @@ void write(World& world, int writer, int transactions, int round) {
       DO $$
       BEGIN
         FOR n IN 1 .. {} LOOP
-          UPDATE public.{} SET amount = amount + 1 WHERE id = 1 + (n * 7919) % {};
-          UPDATE public.{} SET amount = amount + 1, customer = n % 997 WHERE id = 1 + (n * 104729) % {};
+          UPDATE public.{} SET amount = amount + 1 WHERE id = 1 + (n::bigint * 7919) % {};
+          UPDATE public.{} SET amount = amount + 1, customer = n % 997 WHERE id = 1 + (n::bigint * 104729) % {};
           INSERT INTO public.{} VALUES ({} + n, n % 997, n, 'new');
           COMMIT;
         END LOOP;
