@@ -136,6 +136,7 @@ void verify_options(CLI::App& app, Invocation& invocation) {
       ->type_name("SCHEMA.TABLE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  flag(app, "--show-values", invocation.show_values, "print the values of rows that differ, which may be secret");
 }
 
 void traffic_option(CLI::App& app, Invocation& invocation) {

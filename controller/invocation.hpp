@@ -67,6 +67,7 @@ struct Invocation {
   AcceptedLoss accept_loss;                            // rollback --force
   std::string mode = "full";                           // verify: counts, sample or full
   std::vector<std::string> tables;                     // verify: empty means all
+  bool show_values = false;                            // verify: of rows that differ
   bool drop_green = false;                             // abandon
   std::string without;                                 // abandon, finish, recover: the side that is lost for good
   bool now = false, purge = false, open_blue = false;  // finish; the last two of plan, too

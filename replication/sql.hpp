@@ -108,6 +108,8 @@ class Sql {
     result.text_ = std::move(text);
     return result;
   }
+  // A type as format_type() of a server printed it: quoted and qualified where it has to be.
+  static Sql type_name(std::string printed) { return written_by_operator(std::move(printed)); }
   const std::string& text() const { return text_; }
   const std::string& sql() const { return text_; }
 

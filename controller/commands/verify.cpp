@@ -8,6 +8,7 @@
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
 #include "controller/guardrails.hpp"
+#include "controller/parity_report.hpp"
 #include "healthcheck/parity/gaps.hpp"
 #include "healthcheck/parity/parity.hpp"
 #include "replication/full_verification.hpp"
@@ -18,7 +19,6 @@ namespace verdigris {
 namespace {
 
 constexpr std::chrono::milliseconds kVerifyPatience{3'600'000};
-constexpr int kRounds = 10;  // a table under writes may differ by what is in flight; ten times in a row it does not
 
 CompareMode mode_of(const Invocation& invocation) {
   if (invocation.mode == "counts") return CompareMode::counts;
@@ -53,15 +53,6 @@ TableSelection selection_of(Deployment& d, const Invocation& invocation, Deadlin
   return selection;
 }
 
-struct ComparedRows {
-  std::int64_t blue, green;
-};
-
-ComparedRows rows_of(const TableVerdict& table, const std::string& source) {
-  if (source == "blue") return {table.source_rows, table.target_rows};
-  return {table.target_rows, table.source_rows};
-}
-
 // What equal rows do not show. Tables and sequences of one side make the report different by themselves.
 Findings gaps_of(const ParityReport& report, Deployment& d, const std::string& source, Deadline deadline) {
   const auto meant = left_out(d.side(source).control(), d.name(), Stream::leaving(source, d.name()), deadline);
@@ -71,75 +62,6 @@ Findings gaps_of(const ParityReport& report, Deployment& d, const std::string& s
   for (const auto& waiver : d.playbook().waivers) waivers.push_back({waiver.id, waiver.reason});
   apply_waivers(waivers, findings);
   return findings;
-}
-
-bool is_without_failure(const Findings& findings) {
-  return std::ranges::none_of(findings, [](const Finding& one) { return one.level == Level::fail; });
-}
-
-std::string verdict_of(const ParityReport& report, const Findings& gaps) {
-  if (!report.is_equal()) return "different";
-  return is_without_failure(gaps) ? "equal" : "incomplete";
-}
-
-nlohmann::ordered_json to_json(const Findings& gaps) {
-  auto list = nlohmann::ordered_json::array();
-  for (const auto& gap : gaps)
-    list.push_back({{"id", gap.id}, {"text", gap.text}, {"hint", gap.hint}, {"waived", gap.level != Level::fail}});
-  return list;
-}
-
-nlohmann::ordered_json to_json(const ParityReport& report, const Findings& gaps, const std::string& source) {
-  auto tables = nlohmann::ordered_json::array();
-  for (const auto& table : report.tables) {
-    const ComparedRows rows = rows_of(table, source);
-    tables.push_back({{"name", table.table.display()},
-                      {"blue_rows", rows.blue},
-                      {"green_rows", rows.green},
-                      {"equal", table.is_equal},
-                      {"note", table.note}});
-  }
-  return {{"result", verdict_of(report, gaps)},
-          {"source", source},
-          {"tables_compared", report.tables.size()},
-          {"tables", tables},
-          {"differences", report.differences},
-          {"uncovered", report.uncovered},
-          {"gaps", to_json(gaps)},
-          {"position", report.position.text()}};
-}
-
-void print_gaps(const Findings& gaps, Output& output) {
-  for (const auto& gap : gaps) {
-    const bool is_open = gap.level == Level::fail;
-    output.result(fmt::format("{}  {}: {}", is_open ? "NOT PROVEN" : "waived    ", gap.id, gap.text));
-    if (is_open) output.result("HINT:  " + gap.hint);
-  }
-}
-
-void print(const ParityReport& report, const Findings& gaps, const std::string& source, CompareMode mode, Output& output) {
-  for (const auto& table : report.tables) {
-    const ComparedRows rows = rows_of(table, source);
-    const std::string text = fmt::format("{:<40} blue {} rows, green {} rows{}{}", table.table.display(), rows.blue,
-                                         rows.green, table.note.empty() ? "" : ", ", table.note);
-    if (!table.is_equal)
-      output.result("DIFFERENT  " + text);
-    else
-      output.detail("equal      " + text);
-  }
-  for (const auto& difference : report.differences) output.result("DIFFERENT  " + difference);
-  for (const auto& uncovered : report.uncovered) output.detail("not covered: " + uncovered);
-  print_gaps(gaps, output);
-  const auto different =
-      std::count_if(report.tables.begin(), report.tables.end(), [](const auto& table) { return !table.is_equal; });
-  const auto what = mode == CompareMode::counts ? "by their number of rows" : "row for row";
-  if (report.is_equal())
-    output.result(fmt::format("{}. {} tables compared {}, verified through {} of {}",
-                              is_without_failure(gaps) ? "EQUAL" : "EQUAL IN WHAT WAS COMPARED", report.tables.size(), what,
-                              report.position.text(), source));
-  else
-    output.result(fmt::format("DIFFERENT. {} of {} tables and {} sequences differ", different, report.tables.size(),
-                              report.differences.size()));
 }
 
 // What follows blue and was not compared: the playbook may select fewer tables by now than are published. Names for people.
@@ -182,12 +104,15 @@ int run_verify(const Invocation& invocation, Output& output) {
   Server& source = d.side(standing.serves);
   Server& target = *d.target_of(standing.serves);
   const auto streams = d.streams_leaving(standing.serves, deadline);
-  const int workers = std::max(1, d.playbook().replication.copy_workers / 2);
-  const auto report = compare_live(source, target, streams, workers, kRounds, d.progress(), deadline, mode,
-                                   selection_of(d, invocation, deadline));
+  const LiveSettings settings{.workers = std::max(1, d.playbook().replication.copy_workers / 2),
+                              .mode = mode,
+                              .filter = selection_of(d, invocation, deadline),
+                              .values = invocation.show_values ? Values::shown : Values::hidden};
+  const auto report = compare_live(source, target, streams, settings, d.progress(), deadline);
   const auto gaps = gaps_of(report, d, standing.serves, deadline);
-  output.document(to_json(report, gaps, standing.serves));
-  print(report, gaps, standing.serves, mode, output);
+  const ParityScene scene{standing.serves, target.color(), mode};
+  output.document(to_json(report, gaps, scene));
+  print(report, gaps, scene, output);
   const bool is_equal = report.is_equal() && is_without_failure(gaps);
   if (is_equal) note_if_full(d, invocation, mode, report, output, deadline);
   return is_equal ? kDone : kDiffers;

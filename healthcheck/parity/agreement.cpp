@@ -1,7 +1,9 @@
 #include "healthcheck/parity/agreement.hpp"
 
+#include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 namespace verdigris {
 namespace {
@@ -48,7 +50,7 @@ class TableAgreement {
       : source_(source), target_(target), hashes_(hashes), out_(out) {}
 
   ComparedTable make(const std::string& source_color, const std::string& target_color) {
-    ComparedTable result{source_.name, {}, source_.bytes, target_.bytes, {}};
+    ComparedTable result{source_.name, {}, source_.bytes, target_.bytes, {}, {}};
     for (const auto& column : source_.columns) {
       const Column* other = find(target_.columns, column.name);
       if (other == nullptr) {
@@ -60,10 +62,23 @@ class TableAgreement {
     }
     for (const auto& column : target_.columns)
       if (find(source_.columns, column.name) == nullptr) add_note(result.note, only_on(column, target_color));
+    result.key = shared_key(result.columns);
     return result;
   }
 
  private:
+  // Nothing if the sides tell rows apart in different ways, or by a column that is not compared.
+  std::vector<KeyColumn> shared_key(const std::vector<SharedColumn>& shared) const {
+    if (std::set(source_.key.begin(), source_.key.end()) != std::set(target_.key.begin(), target_.key.end())) return {};
+    std::vector<KeyColumn> key;
+    for (const auto& name : source_.key) {
+      const auto found = std::ranges::find(shared, name, &SharedColumn::name);
+      if (found == shared.end()) return {};
+      key.push_back({*found, find(source_.columns, name)->type, find(target_.columns, name)->type});
+    }
+    return key;
+  }
+
   std::string name_of(const Column& column) const { return source_.name.display() + "." + column.name.raw(); }
 
   void add_shared(const Column& ours, const Column& theirs, ComparedTable& result) {

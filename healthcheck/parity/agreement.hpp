@@ -11,12 +11,20 @@
 
 namespace verdigris {
 
+struct KeyColumn {
+  SharedColumn column;
+  std::string source_type;  // format_type()
+  std::string target_type;
+};
+
 struct ComparedTable {
   QualifiedName name;
   std::vector<SharedColumn> columns;
   std::int64_t source_bytes = 0;
   std::int64_t target_bytes = 0;
   std::string note;  // columns that only one side has
+  // Of the identity in force on both sides, the same columns there; empty: its rows can only be told apart by all columns.
+  std::vector<KeyColumn> key = {};
 };
 
 // Something that equal rows do not show, because it was not compared or is only on one side. A playbook waives it by id.

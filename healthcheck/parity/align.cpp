@@ -12,7 +12,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kCloseEnough{1000};  // a target further behind is not stopped at a marker: it has to catch up
-constexpr milliseconds kLongestStop{1500};  // below the two seconds after which the locker's session ends itself
+constexpr milliseconds kLongestWay{1500};   // of a marker; below the two seconds after which the locker's session ends itself
+constexpr milliseconds kLongestHold{50};
+constexpr milliseconds kFirstRest{20}, kLongestRest{1000};  // between trials: apply catches up meanwhile
 const char* const kLockNotAvailable = "55P03";
 
 void roll_back(Connection& session) {
@@ -35,8 +37,17 @@ Aligner::Aligner(Server& source, Server& target, const Streams& streams, Deadlin
       target_snapshot_(target.open("snapshot", deadline)),
       watcher_(target.open("watch", deadline)) {}
 
+double Holds::longest() const { return ms.empty() ? 0 : *std::ranges::max_element(ms); }
+
+double Holds::percentile(double share) const {
+  if (ms.empty()) return 0;
+  auto sorted = ms;
+  std::ranges::sort(sorted);
+  return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(share * static_cast<double>(sorted.size())))];
+}
+
 SnapshotPair Aligner::make(Deadline deadline) {
-  for (;;) {
+  for (auto rest = kFirstRest;; rest = std::min(2 * rest, kLongestRest)) {
     if (const auto idle = stream_without_worker(deadline))
       throw Refused("stream.stopped",
                     target_.color() + ": no apply worker runs for subscription \"" + *idle + "\"",
@@ -47,7 +58,7 @@ SnapshotPair Aligner::make(Deadline deadline) {
     if (deadline.has_passed())
       throw DeadlinePassed(target_.color() + ": did not come close enough to " + source_.color() + " in time",
                            "Wait until the target has caught up, or give a longer --timeout.");
-    std::this_thread::sleep_for(milliseconds{20});
+    std::this_thread::sleep_for(rest);
   }
 }
 
@@ -81,23 +92,36 @@ bool Aligner::wait_until_close(Deadline deadline) {
 
 std::optional<SnapshotPair> Aligner::try_once(Deadline deadline) {
   if (!lock_marker(deadline)) return std::nullopt;
-  const Deadline stop = Deadline::after(kLongestStop).or_earlier(deadline);
+  const Deadline arrival = Deadline::after(kLongestWay).or_earlier(deadline);
   SnapshotPair pair;
+  bool is_made = false;
   try {
     pair.source = take_source_snapshot(pair.position, deadline);
-    if (!wait_for_apply_at_marker(stop)) {
-      unlock_marker();
-      return std::nullopt;
+    const Stop stop = wait_for_apply_at_marker(arrival);
+    if (stop.is_complete && Clock::now() - *stop.since < kLongestHold) {
+      take_target_snapshot(pair, deadline);
+      is_made = true;
     }
-    target_snapshot_.execute(Sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), deadline);
-    pair.target = target_snapshot_.query(Sql("SELECT pg_export_snapshot()"), deadline).one_row(1).text(0);
+    // A lock that was lost on the way had let apply go on before the snapshot.
+    is_made = unlock_marker() && is_made;
+    if (stop.since) {
+      holds_.ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - *stop.since).count());
+      holds_.given_up += is_made ? 0 : 1;
+    }
   } catch (...) {
     unlock_marker();
     throw;
   }
-  // A lock that was lost on the way had let apply go on before the snapshot.
-  if (!unlock_marker()) return std::nullopt;
+  if (!is_made) return std::nullopt;
   return pair;
+}
+
+// One round trip: apply waits for it.
+void Aligner::take_target_snapshot(SnapshotPair& pair, Deadline deadline) {
+  pair.target = target_snapshot_
+                    .query(Sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_export_snapshot()"), deadline)
+                    .one_row(1)
+                    .text(0);
 }
 
 bool Aligner::lock_marker(Deadline deadline) {
@@ -140,20 +164,24 @@ std::string Aligner::take_source_snapshot(Lsn& position, Deadline deadline) {
 
 // The leader apply worker only: its parallel workers, and any other session, may wait on the table for reasons of
 // theirs. Each stream's must wait: one that still comes would go on under the snapshot.
-bool Aligner::wait_for_apply_at_marker(Deadline deadline) {
-  std::vector<Sql> all;
+Aligner::Stop Aligner::wait_for_apply_at_marker(Deadline deadline) {
+  std::vector<Sql> each;
   for (const auto& stream : streams_)
-    all.push_back(Sql(R"(EXISTS (SELECT FROM pg_locks
+    each.push_back(Sql(R"(SELECT EXISTS (SELECT FROM pg_locks
                    WHERE relation = {}::regclass AND NOT granted AND pid =
-                     (SELECT pid FROM pg_stat_subscription WHERE subname = {} AND relid IS NULL{})))",
-                      Literal(stream.marker().sql()), Literal(stream.name),
-                      watcher_.major() >= 16 ? Sql(" AND leader_pid IS NULL") : Sql("")));
-  const Sql are_waiting("SELECT {}", Sql::joined(all, " AND "));
-  while (!watcher_.query(are_waiting, deadline).one_row(1).boolean(0)) {
-    if (deadline.has_passed()) return false;
+                     (SELECT pid FROM pg_stat_subscription WHERE subname = {} AND relid IS NULL{})) AS waits)",
+                       Literal(stream.marker().sql()), Literal(stream.name),
+                       watcher_.major() >= 16 ? Sql(" AND leader_pid IS NULL") : Sql("")));
+  const Sql who_waits("SELECT bool_or(waits), bool_and(waits) FROM ({}) AS streams", Sql::joined(each, " UNION ALL "));
+  Stop stop;
+  for (;;) {
+    const Result answer = watcher_.query(who_waits, deadline);
+    const Row row = answer.one_row(2);
+    if (row.boolean(0) && !stop.since) stop.since = Clock::now();
+    stop.is_complete = row.boolean(1);
+    if (stop.is_complete || deadline.has_passed() || (stop.since && Clock::now() - *stop.since > kLongestHold)) return stop;
     std::this_thread::sleep_for(milliseconds{1});
   }
-  return true;
 }
 
 bool Aligner::unlock_marker() {

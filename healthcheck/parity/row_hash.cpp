@@ -124,12 +124,16 @@ std::optional<HashKind> common_hash_kind(const Column& source, const Column& tar
   return std::nullopt;
 }
 
-Sql row_hash(const std::vector<SharedColumn>& columns, const HashAgreement& agreement) {
-  if (columns.empty()) return Sql("0::int8");
+std::vector<Sql> column_hashes(const std::vector<SharedColumn>& columns, const HashAgreement& agreement) {
   std::vector<Sql> hashes;
   std::int64_t position = 0;
   for (const auto& column : columns) hashes.push_back(column_hash(column, ++position, agreement));
-  return Sql::joined(hashes, " # ");
+  return hashes;
+}
+
+Sql row_hash(const std::vector<SharedColumn>& columns, const HashAgreement& agreement) {
+  if (columns.empty()) return Sql("0::int8");
+  return Sql::joined(column_hashes(columns, agreement), " # ");
 }
 
 }  // namespace verdigris

@@ -51,5 +51,7 @@ HashKind hash_kind(unsigned type_oid);
 std::optional<HashKind> common_hash_kind(const Column& source, const Column& target);
 // int8, never null. Columns are told apart by their position in the list, not by attnum, which dropped columns shift.
 Sql row_hash(const std::vector<SharedColumn>& columns, const HashAgreement& agreement);
+// The same, column by column, in their order: what their XOR is made of.
+std::vector<Sql> column_hashes(const std::vector<SharedColumn>& columns, const HashAgreement& agreement);
 
 }  // namespace verdigris

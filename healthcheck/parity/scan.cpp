@@ -93,14 +93,15 @@ void run(SideScan& source, SideScan& target, Deadline deadline) {
 }
 
 std::vector<Job> jobs_of(const ParitySessions& sessions, const std::vector<std::size_t>& tables, bool is_source,
-                         int major, CompareMode mode) {
+                         int major, CompareMode mode, ScanUnder under) {
   std::vector<Job> jobs;
   for (std::size_t slot = 0; slot < tables.size(); ++slot) {
     const ComparedTable& table = sessions.agreement().tables[tables[slot]];
     const std::int64_t bytes = is_source ? table.source_bytes : table.target_bytes;
     const auto statements = scan_statements(table, bytes, major, sessions.hashes(), mode);
     for (const Sql& text : statements)
-      jobs.push_back({slot, bytes / static_cast<std::int64_t>(statements.size()), text});
+      jobs.push_back({slot, bytes / static_cast<std::int64_t>(statements.size()),
+                      under == ScanUnder::snapshot ? Sql("ROLLBACK TO SAVEPOINT scan; {}", text) : text});
   }
   return jobs;
 }
@@ -129,11 +130,11 @@ std::vector<Sql> scan_statements(const ComparedTable& table, std::int64_t bytes,
 }
 
 std::vector<SumPair> scan_tables(ParitySessions& sessions, const std::vector<std::size_t>& tables, CompareMode mode,
-                                 Deadline deadline) {
+                                 ScanUnder under, Deadline deadline) {
   const int source_major = sessions.source().workers.front().major();
   const int target_major = sessions.target().workers.front().major();
-  SideScan source(sessions.source(), jobs_of(sessions, tables, true, source_major, mode), tables.size());
-  SideScan target(sessions.target(), jobs_of(sessions, tables, false, target_major, mode), tables.size());
+  SideScan source(sessions.source(), jobs_of(sessions, tables, true, source_major, mode, under), tables.size());
+  SideScan target(sessions.target(), jobs_of(sessions, tables, false, target_major, mode, under), tables.size());
   try {
     run(source, target, deadline);
   } catch (...) {

@@ -29,8 +29,13 @@ struct SumPair {
 std::vector<Sql> scan_statements(const ComparedTable& table, std::int64_t bytes, int major, const HashAgreement& hashes,
                                  CompareMode mode);
 
-// Sums of the tables with these indexes in the agreement, in their order. The sessions may stand in a transaction.
+// Where the sessions stand: in no transaction, or under an imported snapshot behind SAVEPOINT scan. To that they go back
+// before each statement, which ends the locks of the one before: ALTER TABLE or TRUNCATE on either side, and with it all
+// writers of the table, would else wait for the end of the whole comparison.
+enum class ScanUnder { nothing, snapshot };
+
+// Sums of the tables with these indexes in the agreement, in their order.
 std::vector<SumPair> scan_tables(ParitySessions& sessions, const std::vector<std::size_t>& tables, CompareMode mode,
-                                 Deadline deadline);
+                                 ScanUnder under, Deadline deadline);
 
 }  // namespace verdigris

@@ -9,18 +9,8 @@
 namespace verdigris {
 namespace {
 
-// parity.md section 4: what Connection pins for all sessions, and what the text of values depends on besides.
 Connection open_worker(const Server& server, Deadline deadline) {
-  Connection worker = server.open("parity", deadline, true,
-                                  {{"xmlbinary", "base64"},
-                                   {"xmloption", "content"},
-                                   {"lc_monetary", "C"},
-                                   {"work_mem", "64MB"},
-                                   {"max_parallel_workers_per_gather", "0"},
-                                   {"synchronize_seqscans", "off"}});
-  // A scan whose controller is gone ends within a second, instead of reading the table to its end for nobody.
-  if (worker.major() >= 14) worker.execute(Sql("SET client_connection_check_interval = '1s'"), deadline);
-  return worker;
+  return open_parity_session(server, "parity", true, {{"work_mem", "64MB"}, {"max_parallel_workers_per_gather", "0"}}, deadline);
 }
 
 SideSessions open_side(const Server& server, int workers, Deadline deadline) {
@@ -44,6 +34,20 @@ void warm_session(Connection& session, const ParitySessions& sessions, bool is_s
 }
 
 }  // namespace
+
+// parity.md section 4.
+Connection open_parity_session(const Server& server, const std::string& role, bool is_read_only,
+                               const std::vector<std::pair<std::string, std::string>>& settings, Deadline deadline) {
+  std::vector<std::pair<std::string, std::string>> all = {{"xmlbinary", "base64"},
+                                                          {"xmloption", "content"},
+                                                          {"lc_monetary", "C"},
+                                                          {"synchronize_seqscans", "off"}};
+  all.insert(all.end(), settings.begin(), settings.end());
+  Connection session = server.open(role, deadline, is_read_only, all);
+  // A scan whose controller is gone ends within a second, instead of reading the table to its end for nobody.
+  if (session.major() >= 14) session.execute(Sql("SET client_connection_check_interval = '1s'"), deadline);
+  return session;
+}
 
 ParitySessions::ParitySessions(Server& source, Server& target, int workers, Deadline deadline,
                                const TableSelection& filter)

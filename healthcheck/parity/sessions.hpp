@@ -12,6 +12,11 @@
 
 namespace verdigris {
 
+// A session in which equal values have equal text on every major: what Connection pins for all sessions, and what the text
+// depends on besides. settings: further ones.
+Connection open_parity_session(const Server& server, const std::string& role, bool is_read_only,
+                               const std::vector<std::pair<std::string, std::string>>& settings, Deadline deadline);
+
 struct SideSessions {
   std::string color;
   std::vector<Connection> workers;

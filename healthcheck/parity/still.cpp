@@ -11,7 +11,7 @@ ParityReport compare_still(ParitySessions& sessions, Deadline deadline) {
   const Result answer = sessions.source().workers.front().query(Sql("SELECT pg_current_wal_insert_lsn()"), deadline);
   std::vector<std::size_t> all(sessions.agreement().tables.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  return make_report(sessions.agreement(), scan_tables(sessions, all, CompareMode::full, deadline),
+  return make_report(sessions.agreement(), scan_tables(sessions, all, CompareMode::full, ScanUnder::nothing, deadline),
                      answer.one_row(1).lsn(0));
 }
 

@@ -9,6 +9,12 @@ bool ParityReport::is_equal() const {
          std::all_of(tables.begin(), tables.end(), [](const TableVerdict& table) { return table.is_equal; });
 }
 
+bool ParityReport::is_undecided() const {
+  const auto is_open = [](const TableVerdict& table) { return table.is_undecided; };
+  return differences.empty() && std::ranges::any_of(tables, is_open) &&
+         std::ranges::all_of(tables, [&](const TableVerdict& table) { return table.is_equal || is_open(table); });
+}
+
 ParityReport make_report(const Agreement& agreement, const std::vector<SumPair>& sums, Lsn position) {
   ParityReport report{{}, agreement.differences, agreement.uncovered, position, agreement.gaps};
   for (std::size_t i = 0; i < sums.size(); ++i) {

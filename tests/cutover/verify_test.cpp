@@ -41,6 +41,13 @@ class Verify : public ::testing::Test {
     arguments.insert(arguments.end(), options.begin(), options.end());
     return verdigris(arguments);
   }
+  // The one row that differs.
+  static Json row_of(const ToolResult& result) {
+    const Json document = Json::parse(result.output);
+    for (const auto& table : document["tables"])
+      if (table.contains("rows")) return table["rows"].size() == 1 ? table["rows"][0] : Json{};
+    return {};
+  }
   static std::filesystem::path dir() { return scratch_->path() / "s"; }
   static std::string playbook() { return (dir() / "verdigris.yaml").string(); }
   // As the controller's own role, which writes on green for migrations.
@@ -90,13 +97,25 @@ TEST_F(Verify, OneChangedValueEndsInFourAndNamesItsTable) {
   const std::string email = value(green, "SELECT email FROM public.customers ORDER BY id LIMIT 1");
   run(green, "UPDATE public.customers SET email = email || ' ' WHERE id = (SELECT min(id) FROM public.customers)");
   const auto full = verify({});
+  const auto with_values = verify({"--show-values", "--table", "public.customers"});
+  const auto text = verdigris({"verify", "-f", playbook()});
   const auto counts = verify({"--mode", "counts"});
   const auto other_table = verify({"--table", "public.products"});
   run(green, "UPDATE public.customers SET email = rtrim(email) WHERE id = (SELECT min(id) FROM public.customers)");
   ASSERT_EQ(value(green, "SELECT email FROM public.customers ORDER BY id LIMIT 1"), email);
   EXPECT_EQ(full.exit_code, 4) << full.output << full.errors;
-  for (const auto& one : Json::parse(full.output)["tables"])
+  const Json document = Json::parse(full.output);
+  for (const auto& one : document["tables"])
     EXPECT_EQ(one["equal"], one["name"] != "public.customers") << one["name"];
+  const Json row = row_of(full);
+  EXPECT_EQ(row["kind"], "changed");
+  EXPECT_EQ(row["key"].size(), 1U);
+  EXPECT_EQ(row["columns"], Json({"email", "email_key"}));
+  EXPECT_FALSE(row.contains("values")) << row;
+  EXPECT_EQ(row_of(with_values)["values"]["email"]["blue"], email);
+  EXPECT_EQ(row_of(with_values)["values"]["email"]["green"], email + " ");
+  EXPECT_NE(text.output.find("changed: key (" + row["key"][0].get<std::string>() + "), columns email, email_key"), std::string::npos) << text.output;
+  EXPECT_EQ(text.output.find(email), std::string::npos) << text.output;
   EXPECT_EQ(counts.exit_code, 0) << counts.output;
   EXPECT_EQ(other_table.exit_code, 0) << other_table.output;
   EXPECT_EQ(Json::parse(other_table.output)["tables_compared"], 1);

@@ -6,11 +6,8 @@
 #include <thread>
 
 #include "healthcheck/parity/parity.hpp"
-#include "replication/control_schema.hpp"
-#include "replication/publication.hpp"
-#include "replication/slot.hpp"
 #include "replication/subscription.hpp"
-#include "tests/support/cluster.hpp"
+#include "tests/support/following_pair.hpp"
 
 namespace verdigris {
 namespace {
@@ -24,39 +21,18 @@ std::map<std::string, TableVerdict> by_name(const ParityReport& report) {
   return out;
 }
 
-// Blue under writes, green following by a subscription of its own.
-class LiveParity : public ::testing::TestWithParam<std::pair<int, int>> {
+// Blue under writes.
+class LiveParity : public test::FollowingPair {
  protected:
   void SetUp() override {
-    const auto [blue, green] = GetParam();
-    NEED_POSTGRES(blue);
-    NEED_POSTGRES(green);
-    pair_ = &test::shared_pair(blue, green);
-    source_.emplace(test::side(pair_->blue(), "blue"));
-    target_.emplace(test::side(pair_->green(), "green"));
-    blue_.emplace(test::admin(pair_->blue()));
-    green_.emplace(test::admin(pair_->green()));
-    for (auto* on : {&*blue_, &*green_}) run(*on, "SET search_path = public");
-    for (auto* on : {&*blue_, &*green_})
-      run(*on,
-          "CREATE TABLE hot (id int PRIMARY KEY, v int NOT NULL); CREATE TABLE log (id bigserial PRIMARY KEY, t text);"
-          "CREATE TABLE cold (id int PRIMARY KEY, v text); ALTER TABLE cold REPLICA IDENTITY FULL");
-    install_control_schema(source_->control(), "shop", "blue", soon());
-    install_control_schema(target_->control(), "shop", "green", soon());
-    const Stream stream = Stream::forward("shop");
-    ensure_publication(source_->control(), stream, publishable(user_tables(source_->control(), soon())), soon());
-    ensure_slot(source_->control(), stream, soon());
-    create_subscription(*target_, stream, pair_->blue().conninfo("verdigris_repl", "shop"), source_->major(), false, ApplyAs::owners_of_tables,
-                        soon());
-    enable_subscription(target_->control(), stream, soon());
+    FollowingPair::SetUp();
+    if (IsSkipped()) return;
+    on_both("CREATE TABLE hot (id int PRIMARY KEY, v int NOT NULL); CREATE TABLE log (id bigserial PRIMARY KEY, t text);"
+            "CREATE TABLE cold (id int PRIMARY KEY, v text); ALTER TABLE cold REPLICA IDENTITY FULL");
+    follow();
     run(*blue_,
         "INSERT INTO hot SELECT g, 0 FROM generate_series(1, 50) g;"
         "INSERT INTO cold SELECT g, md5(g::text) FROM generate_series(1, 5000) g");
-  }
-  void TearDown() override {
-    if (!target_) return;
-    drop_subscription(target_->control(), Stream::forward("shop"), soon());
-    drop_slot(source_->control(), Stream::forward("shop"), soon());
   }
 
   // Two writers at about 100 transactions a second each, until told to stop.
@@ -72,12 +48,8 @@ class LiveParity : public ::testing::TestWithParam<std::pair<int, int>> {
   }
 
   ParityReport compare_now(int rounds) {
-    return compare_live(*source_, *target_, Stream::forward("shop"), 1, rounds, {}, soon());
+    return compare_live(*source_, *target_, Stream::forward("shop"), {.rounds = rounds}, {}, soon());
   }
-
-  test::Pair* pair_ = nullptr;
-  std::optional<Server> source_, target_;
-  std::optional<Connection> blue_, green_;
 };
 
 TEST_P(LiveParity, ReportsNothingFalseUnderWritesAndFindsWhatDiffers) {
@@ -118,11 +90,7 @@ TEST_P(LiveParity, WaitsForALockOnTheMarkerThatADeadControllerLeft) {
   EXPECT_TRUE(report.is_equal());
 }
 
-const auto kMajors = ::testing::Values(std::pair(15, 17), std::pair(13, 18));
-std::string majors_name(const ::testing::TestParamInfo<std::pair<int, int>>& info) {
-  return "From" + std::to_string(info.param.first) + "To" + std::to_string(info.param.second);
-}
-INSTANTIATE_TEST_SUITE_P(Majors, LiveParity, kMajors, majors_name);
+INSTANTIATE_TEST_SUITE_P(Majors, LiveParity, ::testing::Values(std::pair(15, 17), std::pair(13, 18)), test::majors_name);
 
 }  // namespace
 }  // namespace verdigris

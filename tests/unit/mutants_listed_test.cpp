@@ -101,6 +101,8 @@ const ListedMutant kListed[] = {
     {0, "shut_out_once", "cutover/fence_blockers_test.cpp", "ARoleThatIsLetInAgainBehindTheFenceIsSeen"},
     {0, "copied_noted_apart", kResume, "RowsAreThereIfAndOnlyIfThatIsNoted"},
     {0, "copy_never_gives_way", "postgres/copy_locks_test.cpp", "WithoutThatTheyWaitUntilTheCopyIsOver"},
+    {0, "no_recheck", "postgres/parity_keys_test.cpp", "SuspectsThatAreBelievedAtOnceAreFalse"},
+    {0, "accept_first_hash", "postgres/parity_keys_test.cpp", "ALostChangeIsNotTakenForOneThatIsOnItsWay"},
     {0, "copy_storage_not_compared", kResume, "WithoutALookAtTheFilesRowsWouldBeLost"},
     {0, "copy_snapshot_not_imported", kResume, "UnderAnotherSnapshotWhatTheSlotSendsWouldBeThereTwice"},
     {0, "inclusive_start", "postgres/provision_physical_test.cpp", "OneRecordFurtherOrBluesJournalIsSeen"},
