@@ -195,7 +195,14 @@ void read_fence(Mapping& root, Playbook& playbook) {
 
 void read_limits(Mapping& root, Playbook& playbook) {
   if (auto cutover = root.mapping("cutover")) {
-    cutover->refuse_unsupported({"window", "verify"});
+    cutover->refuse_unsupported({"window"});
+    if (auto verify = cutover->mapping("verify")) {
+      verify->refuse_unsupported({"before", "max_age"});
+      read_choice(*verify, "in_pause", {"auto", "changed", "full"},
+                  [&](std::size_t i) { playbook.cutover.verify.in_pause = static_cast<InPause>(i); });
+      read_duration(*verify, "budget", playbook.cutover.verify.budget, milliseconds{1}, minutes{1});
+      verify->close();
+    }
     if (auto standbys = cutover->mapping("standbys")) {
       for (const auto& node : standbys->scalars("promotable")) playbook.cutover.promotable.push_back(node.text);
       for (const auto& node : standbys->scalars("away")) playbook.cutover.away_slots.push_back(node.text);

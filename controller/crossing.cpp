@@ -104,6 +104,7 @@ std::string clients_text(Deployment& d) {
 
 // Before clients waited nothing was changed for them: then it is the reason that counts.
 int exit_code_of_undone(const RunResult& result) {
+  if (result.failure == Failure::differs) return kDiffers;
   if (result.window_was_open) return kUndone;
   if (result.reason_id == "interrupted") return exit_code_of_interruption();
   const bool is_told_apart = result.failure == Failure::refused || result.failure == Failure::timed_out;

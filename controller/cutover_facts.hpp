@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "healthcheck/parity/parity.hpp"
+#include "healthcheck/parity/rolling.hpp"
 #include "replication/apply_watch.hpp"
 #include "replication/identity.hpp"
 #include "replication/lsn.hpp"
@@ -33,6 +34,7 @@ struct CutoverFacts {
   std::optional<Lsn> line;                    // L: where the reverse stream starts
   std::int64_t marker_floor = 0;              // markers of this plan have higher ids
   std::unique_ptr<ParitySessions> sessions;   // opened before the window
+  std::unique_ptr<RollingParity> rolling;     // over these sessions, where changes are followed until the window
   std::unique_ptr<SequencePair> sequences;    // prepared before the window
   std::optional<SequenceLook> sequence_look;  // taken while the target drained, for copy_sequences
   std::optional<WatchedApply> apply;          // of the stream that is drained; known before the window

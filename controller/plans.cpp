@@ -28,6 +28,7 @@
 #include "controller/steps/end_long_transactions.hpp"
 #include "controller/steps/fence_source.hpp"
 #include "controller/steps/fix_reverse_start.hpp"
+#include "controller/steps/follow_parity.hpp"
 #include "controller/steps/hold_traffic.hpp"
 #include "controller/steps/install_source_fence.hpp"
 #include "controller/steps/leave_green.hpp"
@@ -48,6 +49,7 @@
 #include "controller/steps/restore_replica_identity.hpp"
 #include "controller/steps/restore_schema.hpp"
 #include "controller/steps/set_replica_identity.hpp"
+#include "controller/steps/settle_parity.hpp"
 #include "controller/steps/stage_traffic.hpp"
 #include "controller/steps/stand_ready.hpp"
 #include "controller/steps/start_reverse.hpp"
@@ -208,10 +210,12 @@ Plan cutover_plan(Deployment& d, Source source, Target target, std::optional<std
                               ReadyReversePath::OnUndo::keep, apply_as(d))
       .then<StageTraffic>(d.traffic(), from, to, max_pause.value_or(d.playbook().cutover.max_pause))
       .then<WarmUp>(source, target, d.playbook().replication.copy_workers, crossing_settings(d), d.facts())
+      .then<FollowParity>(source, target, there, back, d.playbook().cutover.verify, d.progress(), d.facts())
       .waits_here();
   if (watch->has_gates()) plan.then<AskGates>(gates_of(d, *source), watch);
   plan.then<WaitForQuietMoment>(source, target, there, kQuietPatience, bypass_of(d), d.playbook().fence.autovacuum, watch)
       .then<AskGuardrails>(source, target, there, crossing_settings(d), kQuietPatience, bypass_of(d), d.facts())
+      .then<SettleParity>(source, target, d.playbook().cutover.verify, kQuietPatience, d.facts())
       .then<StandReady>(source, target, there, d.roles_to_keep(source->color()), d.traffic(), d.facts());
   if (watch->ender() != nullptr) plan.then<EndLongTransactions>(source, watch);
   plan.window_opens()

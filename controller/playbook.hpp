@@ -121,8 +121,18 @@ struct FenceSettings {
   std::chrono::milliseconds lock_timeout{500};
 };
 
+// Which rows are compared while clients wait: all; those that changed since all were compared before; or, by their size,
+// whichever of the two takes milliseconds.
+enum class InPause { automatic, changed, full };
+
+struct VerifySettings {
+  InPause in_pause = InPause::automatic;
+  std::chrono::milliseconds budget{100};  // for what changed
+};
+
 struct CutoverSettings {
   std::chrono::milliseconds max_pause{5000};
+  VerifySettings verify;
   std::vector<std::string> promotable;  // application_name of physical standbys that may be promoted
   std::vector<std::string> away_slots;  // physical slots without a receiver; nobody promotes what they are kept for
 };

@@ -10,7 +10,8 @@
 namespace verdigris {
 
 std::string ProveParity::describe() const {
-  return "compare every table of " + source_->color() + " and " + target_->color() + " while both are still";
+  return "compare every table of " + source_->color() + " and " + target_->color() +
+         " while both are still, or what changed since they were compared";
 }
 
 Readiness ProveParity::check(Deadline) { return Ready{}; }
@@ -78,9 +79,9 @@ void ProveParity::require_equal() {
       throw Error("parity", table.table.display() + " differs: " + std::to_string(table.source_rows) + " rows on " +
                                 source_->color() + ", " + std::to_string(table.target_rows) + " on " + target_->color() +
                                 (table.note.empty() ? "" : " (" + table.note + ")"),
-                  "Run: verdigris verify");
+                  "Run: verdigris verify", Failure::differs);
   throw Error("parity", report.differences.empty() ? "the sides differ" : report.differences.front(),
-              "Run: verdigris verify");
+              "Run: verdigris verify", Failure::differs);
 }
 
 std::string ProveParity::apply(Deadline deadline) {
@@ -92,9 +93,11 @@ std::string ProveParity::apply(Deadline deadline) {
   require_no_inbound_subscription(deadline);
   require_coverage(deadline);
   require_sequences(deadline);
-  facts_.parity = compare_still(*facts_.sessions, bounded("endless_parity", deadline));
+  facts_.parity = facts_.rolling ? facts_.rolling->settle(bounded("endless_parity", deadline))
+                                 : compare_still(*facts_.sessions, bounded("endless_parity", deadline));
   require_equal();
-  return "coverage equal, " + std::to_string(facts_.parity->tables.size()) + " tables equal, no sequence behind";
+  return "coverage equal, " + std::to_string(facts_.parity->tables.size()) + " tables equal" +
+         (facts_.rolling ? " (compared now: " + facts_.rolling->account() + ")" : "") + ", no sequence behind";
 }
 
 }  // namespace verdigris

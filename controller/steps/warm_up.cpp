@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controller/runner_parts.hpp"
 #include "controller/steps/copy_sequences.hpp"
 #include "healthcheck/checks.hpp"
 #include "healthcheck/parity/gaps.hpp"
@@ -46,6 +47,7 @@ std::string WarmUp::warm_cache(Deadline deadline) {
 }
 
 std::string WarmUp::apply(Deadline deadline) {
+  if (is_followed(deadline)) return "goes on; " + warm_cache(deadline);
   facts_.sessions.reset();  // of before a wait: never twice as many at once
   facts_.sessions = std::make_unique<ParitySessions>(*source_, *target_, workers_, deadline, settings_.tables);
   require_no_gaps(deadline);
@@ -53,7 +55,22 @@ std::string WarmUp::apply(Deadline deadline) {
   return std::to_string(workers_) + " sessions on each side; " + warm_cache(deadline);
 }
 
+// What follows changes by these sessions was begun before a wait, and goes on unless they are lost.
+bool WarmUp::is_followed(Deadline deadline) {
+  if (!facts_.rolling) return false;
+  try {
+    facts_.rolling->look();
+    facts_.sessions->require_same_catalogs(deadline);
+    return true;
+  } catch (const Error& error) {
+    if (!is_about_connection(error)) throw;
+    facts_.rolling.reset();
+    return false;
+  }
+}
+
 void WarmUp::undo(Deadline) {
+  facts_.rolling.reset();
   facts_.sessions.reset();
   facts_.sequences.reset();
 }

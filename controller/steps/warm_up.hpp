@@ -22,6 +22,7 @@ class WarmUp final : public Step {
   void undo(Deadline deadline) override;
 
  private:
+  bool is_followed(Deadline deadline);
   void require_no_gaps(Deadline deadline);
   std::string warm_cache(Deadline deadline);
 

@@ -108,6 +108,34 @@ std::map<std::size_t, JudgedTable> Judge::judge(const std::map<std::size_t, std:
   return verdicts;
 }
 
+std::map<std::size_t, std::set<RowKey>> Judge::look_once(const std::map<std::size_t, std::set<RowKey>>& keys, Deadline deadline) {
+  OpenTables open;
+  for (const auto& [index, all] : keys)
+    for (const auto& key : all) open[index].strikes.emplace(key, 0);
+  recheck(open, deadline);
+  std::map<std::size_t, std::set<RowKey>> left;
+  for (const auto& [index, one] : open)
+    for (const auto& [key, strikes] : one.strikes) left[index].insert(key);
+  return left;
+}
+
+std::map<std::size_t, std::set<RowKey>> Judge::differing_when_still(const std::map<std::size_t, std::set<RowKey>>& keys,
+                                                                    Deadline deadline) {
+  std::map<std::size_t, std::set<RowKey>> different;
+  for (const auto& [index, all] : keys) {
+    const std::vector<RowKey> list(all.begin(), all.end());
+    const auto here = question_by_key(table(index), Side::source, hashes_, list);
+    const auto there = question_by_key(table(index), Side::target, hashes_, list);
+    source_.send_prepared(here.statement, here.params, deadline);
+    target_.send_prepared(there.statement, there.params, deadline);
+    const auto ours = images_of(source_.receive(deadline), table(index));
+    const auto theirs = images_of(target_.receive(deadline), table(index));
+    for (const auto& key : list)
+      if (!are_alike(find_image(ours, key), find_image(theirs, key))) different[index].insert(key);
+  }
+  return different;
+}
+
 // Everything that the source had committed when this began is there on the target when it returns true.
 bool Judge::pass_marker(Deadline patience, Deadline deadline) {
   const auto id = write_marker(marker_, source_color_, "recheck", deadline);

@@ -47,6 +47,12 @@ class Judge {
   // takes one marker, however many they are. Throws DeadlinePassed if a marker does not arrive in time.
   std::map<std::size_t, JudgedTable> judge(const std::map<std::size_t, std::set<RowKey>>& suspects, Deadline deadline);
 
+  // One round: those that were not seen alike, which says nothing more of them.
+  std::map<std::size_t, std::set<RowKey>> look_once(const std::map<std::size_t, std::set<RowKey>>& keys, Deadline deadline);
+  // Both sides stand still, so that what is unequal differs. Both are asked at the same time.
+  std::map<std::size_t, std::set<RowKey>> differing_when_still(const std::map<std::size_t, std::set<RowKey>>& keys,
+                                                               Deadline deadline);
+
  private:
   struct OpenTable {
     std::map<RowKey, int> strikes;  // of the keys that are still open

@@ -60,12 +60,13 @@ std::vector<RowDifference> differences_of(const std::map<std::string, std::int64
 
 class LiveComparison {
  public:
-  LiveComparison(Server& source, Server& target, const Streams& streams, const LiveSettings& settings, Deadline deadline)
+  LiveComparison(Server& source, Server& target, const Streams& streams, ParitySessions& sessions,
+                 const LiveSettings& settings, Deadline deadline)
       : source_(source),
         target_(target),
         streams_(streams),
         settings_(settings),
-        sessions_(source, target, settings.workers, deadline, settings.filter),
+        sessions_(sessions),
         aligner_(source, target, streams, deadline),
         cases_(sessions_.agreement().tables.size()) {}
 
@@ -186,7 +187,7 @@ class LiveComparison {
   Server& target_;
   Streams streams_;
   LiveSettings settings_;
-  ParitySessions sessions_;
+  ParitySessions& sessions_;
   Aligner aligner_;
   std::optional<Judge> judge_;
   std::vector<TableCase> cases_;
@@ -197,7 +198,13 @@ class LiveComparison {
 
 ParityReport compare_live(Server& source, Server& target, const Streams& streams, const LiveSettings& settings,
                           const ProgressCallback& progress, Deadline deadline) {
-  LiveComparison comparison(source, target, streams, settings, deadline);
+  ParitySessions sessions(source, target, settings.workers, deadline, settings.filter);
+  return compare_live(source, target, streams, sessions, settings, progress, deadline);
+}
+
+ParityReport compare_live(Server& source, Server& target, const Streams& streams, ParitySessions& sessions,
+                          const LiveSettings& settings, const ProgressCallback& progress, Deadline deadline) {
+  LiveComparison comparison(source, target, streams, sessions, settings, deadline);
   for (int round = 1; round <= settings.rounds && comparison.open() > 0; ++round) {
     if (round > 1) std::this_thread::sleep_for(std::chrono::milliseconds{100});
     comparison.run_round(deadline);

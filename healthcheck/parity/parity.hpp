@@ -65,5 +65,8 @@ struct LiveSettings {
 // differs when it does in all rounds. Throws DeadlinePassed if the target does not get close enough in time.
 ParityReport compare_live(Server& source, Server& target, const Streams& streams, const LiveSettings& settings,
                           const ProgressCallback& progress, Deadline deadline);
+// The same, over sessions that are there; settings.workers and filter are theirs.
+ParityReport compare_live(Server& source, Server& target, const Streams& streams, ParitySessions& sessions,
+                          const LiveSettings& settings, const ProgressCallback& progress, Deadline deadline);
 
 }  // namespace verdigris

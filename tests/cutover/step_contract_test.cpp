@@ -91,6 +91,7 @@ struct World {
     p.pooler.instances = {{"a", pooler.admin(), pooler.ini()}};
     p.pooler.databases = {"shop"};
     p.fence.lock_timeout = 2000ms;
+    p.cutover.verify = {InPause::changed, 10s};
     return p;
   }
 
@@ -202,6 +203,8 @@ const std::map<std::string, Witness, std::less<>> kWitnesses = {
      }},
     {"stage_traffic", [](Scene& s) { return fs::exists(s.world.pooler.ini().string() + ".verdigris-staged"); }},
     {"warm_up", [](Scene& s) { return s.d.facts().sessions != nullptr; }},
+    {"follow_parity", [](Scene& s) { return s.d.facts().rolling != nullptr && s.d.facts().rolling->look().through > Lsn{}; }},
+    {"settle_parity", [](Scene& s) { return s.d.facts().rolling->is_frozen(); }},
     {"wait_for_quiet_moment",
      [](Scene& s) { return holds(s.target, "EXISTS (SELECT FROM verdigris.marker WHERE kind = 'quiet')"); }},
     {"ask_guardrails", [](Scene& s) { return tables_without_fence(s.source.control(), soon()).empty(); }},

@@ -74,6 +74,7 @@ Playbook SmallShop::playbook() {
   p.replication.groups = groups_;
   p.pooler.driver = "none";
   p.fence.lock_timeout = 500ms;
+  p.cutover.verify = verify;
   return p;
 }
 

@@ -23,6 +23,7 @@ class SmallShop {
   std::filesystem::path playbook_file();
 
   Playbook playbook();
+  VerifySettings verify;  // of crossings to come
   PostgresServer& server(const std::string& color) { return color == "blue" ? pair_.blue() : pair_.green(); }
   // On a session of its own, which is over when this returns. The fence does not see it as somebody else's.
   std::string ask(const std::string& color, const std::string& sql);

@@ -82,7 +82,8 @@ void Shop::describe_sandbox(const Majors& majors) {
   write_state(state_);
   write_migration(state_);
   write_playbook(state_, pooler_.ini(), majors.is_schema_present);
-  write(state_.playbook(), replaced(read(state_.playbook()), "max_pause: 20s", "max_pause: 10s"));
+  write(state_.playbook(), replaced(read(state_.playbook()), "max_pause: 20s",
+                                    "max_pause: 10s" + (majors.verify.empty() ? "" : ", verify: " + majors.verify)));
   if (!majors.groups.empty())
     write(state_.playbook(), replaced(read(state_.playbook()), "replication:\n", "replication:\n  groups: " + majors.groups + "\n"));
 }

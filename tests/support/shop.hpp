@@ -40,6 +40,7 @@ struct Majors {
   int blue = 15, green = 17;
   bool is_schema_present = false;  // green has the schema already: for a blue that is newer than every pg_dump here
   std::string groups = {};         // replication.groups, as YAML; empty: left out
+  std::string verify = {};         // cutover.verify, the same
 };
 
 class Shop {
