@@ -35,7 +35,7 @@ const std::vector<Exception>& exceptions() {
   static const std::vector<Exception> table = {
       {"prepare", "copy_roles", nothing_to_undo, "roles belong to the whole server; other databases may use them by now"},
       {"prepare", "restore_constraints", nothing_to_undo, "goes with the schema, in the undo of restore_schema"},
-      {"prepare", "analyze_target", nothing_to_undo, "statistics harm nobody and go with the tables"},
+      {"prepare", "analyze_target", nothing_to_undo, "statistics go with the tables"},
       {"prepare", "catch_up", nothing_to_undo, "its marker has been applied; that cannot be unsaid"},
       {"prepare", "close_follower", leaves_our_objects, "the function verdigris.fence() stays, open, until abandon"},
       {"prepare", "install_source_fence", leaves_our_objects, "the function verdigris.fence() stays, open, until abandon"},
@@ -57,9 +57,7 @@ bool is_excused(const std::string& command, std::string_view step, Excuse excuse
   });
 }
 
-void write_text(const fs::path& file, const std::string& text) {
-  fs::create_directories(file.parent_path()), std::ofstream(file) << text;
-}
+void write_text(const fs::path& file, const std::string& text) { fs::create_directories(file.parent_path()), std::ofstream(file) << text; }
 
 // What stays over the plans: two servers with data on blue, a pooler, a playbook.
 struct World {
@@ -223,8 +221,7 @@ const std::map<std::string, Witness, std::less<>> kWitnesses = {
     {"open_target", [](Scene& s) { return !is_closed(s.target) && s.world.accepts_writes(s.target.color()); }},
     {"move_traffic",
      [](Scene& s) { return s.traffic().target == s.d.endpoint(s.target.color()) && !s.traffic().is_paused; }},
-    {"stop_forward",
-     [](Scene& s) { return !subscription_state(s.target.control(), s.there, soon()).worker_pid.has_value(); }},
+    {"stop_forward", [](Scene& s) { return !subscription_state(s.target.control(), s.there, soon()).worker_pid.has_value(); }},
     {"start_reverse", [](Scene& s) { return subscription_state(s.source.control(), s.back, soon()).is_enabled; }},
     {"drop_stream",
      [](Scene& s) {
