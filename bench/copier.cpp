@@ -159,7 +159,7 @@ class Prepare : public Copier {
   virtual std::string more_of_playbook() const { return {}; }
 
  private:
-  fs::path playbook() const { return world_.dir() / "copy.yaml"; }
+  fs::path playbook() const { return playbook_of(world_); }
   fs::path output() const { return world_.dir() / "prepare.out"; }
 
   std::vector<std::string> command(std::vector<std::string> arguments) const {
@@ -252,6 +252,8 @@ std::string client_program(const std::string& name) {
     if (tool.major >= kBlueMajor) return (tool.directory / name).string();
   throw Refused("bench.tools", "there is no pg_dump that can read blue", "Install a PostgreSQL client.");
 }
+
+fs::path playbook_of(const World& world) { return world.dir() / "copy.yaml"; }
 
 std::unique_ptr<Copier> prepare_with(World& world, std::string variant, std::string replication) {
   return std::make_unique<Prepare>(world, std::move(variant), std::move(replication));

@@ -2,6 +2,7 @@
 // meet. Owned by one thread.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
@@ -63,6 +64,8 @@ struct CopierChoice {
 // `prepare` with more of the section "replication", as YAML; and a plain subscription, as its documentation has it.
 std::unique_ptr<Copier> prepare_with(World& world, std::string variant, std::string replication);
 std::unique_ptr<Copier> native_subscription(World& world);
+// Of prepare_with().
+std::filesystem::path playbook_of(const World& world);
 
 // Ours first. Throws Error("bench.contestant") for a name that nobody has.
 std::vector<std::unique_ptr<Copier>> copiers(World& world, const CopierChoice& choice);

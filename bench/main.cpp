@@ -10,6 +10,7 @@
 
 #include "bench/catchup.hpp"
 #include "bench/copy.hpp"
+#include "bench/parity.hpp"
 #include "bench/stall.hpp"
 #include "bench/verdict.hpp"
 #include "controller/environment.hpp"
@@ -30,7 +31,7 @@ struct Request {
 };
 
 int usage() {
-  std::cerr << "usage: scripts/bench stall|copy|catchup [--quick] [--json] [--only DATASET]\n"
+  std::cerr << "usage: scripts/bench stall|copy|catchup|parity [--quick] [--json] [--only DATASET]\n"
                "       scripts/bench copy [--green MAJOR] [--rounds N] [--contestant NAME]...\n";
   return 2;
 }
@@ -66,7 +67,7 @@ bool read(const std::vector<std::string>& arguments, Request& request) {
     else
       return false;
   }
-  return request.name == "stall" || request.name == "copy" || request.name == "catchup";
+  return request.name == "stall" || request.name == "copy" || request.name == "catchup" || request.name == "parity";
 }
 
 void say(const std::string& text) { std::cerr << "bench: " << text << std::endl; }
@@ -133,8 +134,23 @@ int catchup(const Request& request, Interruption& interruption) {
   return is_right ? kDone : kFailed;
 }
 
+// Nothing differs: ours must say so.
+int parity(const Request& request, Interruption& interruption) {
+  bool is_right = true;
+  for (const auto& scenario : chosen(bench::parity_scenarios(request.is_quick), request)) {
+    const auto outcome = bench::run_parity(scenario, interruption, say);
+    if (outcome.tallies.empty()) return kInterrupted;
+    is_right = is_right && outcome.tallies.front().errors == 0;
+    if (!request.is_json) std::cout << bench::text_of(outcome) << std::endl;
+    if (request.is_json)
+      for (const auto& tally : outcome.tallies) std::cout << bench::json_of(outcome, tally).dump() << std::endl;
+  }
+  return is_right ? kDone : kFailed;
+}
+
 int run(const Request& request) {
   Interruption interruption;
+  if (request.name == "parity") return parity(request, interruption);
   if (request.name == "catchup") return catchup(request, interruption);
   return request.name == "stall" ? stall(request, interruption) : copy(request, interruption);
 }

@@ -198,7 +198,7 @@ class LiveComparison {
 
 ParityReport compare_live(Server& source, Server& target, const Streams& streams, const LiveSettings& settings,
                           const ProgressCallback& progress, Deadline deadline) {
-  ParitySessions sessions(source, target, settings.workers, deadline, settings.filter);
+  ParitySessions sessions(source, target, settings.workers, deadline, settings.filter, Warmth::cold);
   return compare_live(source, target, streams, sessions, settings, progress, deadline);
 }
 

@@ -1,5 +1,6 @@
 #include "healthcheck/parity/sessions.hpp"
 
+#include <functional>
 #include <future>
 
 #include "healthcheck/parity/probe.hpp"
@@ -50,17 +51,19 @@ Connection open_parity_session(const Server& server, const std::string& role, bo
 }
 
 ParitySessions::ParitySessions(Server& source, Server& target, int workers, Deadline deadline,
-                               const TableSelection& filter)
-    : source_(open_side(source, workers, deadline)), target_(open_side(target, workers, deadline)) {
-  Connection& on_source = source_.workers.front();
-  Connection& on_target = target_.workers.front();
-  // The fingerprints first: a change in between is then found later, not missed.
-  source_.fingerprint = catalog_fingerprint(on_source, deadline);
-  target_.fingerprint = catalog_fingerprint(on_target, deadline);
-  hashes_ = probe_hashes(on_source, on_target, deadline);
-  agreement_ = agree(read_catalog(on_source, source_.color, deadline), read_catalog(on_target, target_.color, deadline),
-                     hashes_, filter);
-  warm(deadline);
+                               const TableSelection& filter, Warmth warmth) {
+  const auto open_and_read = [&](const Server& server, SideSessions& side) {
+    side = open_side(server, workers, deadline);
+    // The fingerprint first: a change in between is then found later, not missed.
+    side.fingerprint = catalog_fingerprint(side.workers.front(), deadline);
+    return read_catalog(side.workers.front(), side.color, deadline);
+  };
+  auto other = std::async(std::launch::async, open_and_read, std::cref(target), std::ref(target_));
+  const SideCatalog ours = open_and_read(source, source_);
+  const SideCatalog theirs = other.get();
+  hashes_ = probe_hashes(source_.workers.front(), target_.workers.front(), deadline);
+  agreement_ = agree(ours, theirs, hashes_, filter);
+  if (warmth == Warmth::warm) warm(deadline);
 }
 
 void ParitySessions::require_same_catalogs(Deadline deadline) {
@@ -71,8 +74,11 @@ void ParitySessions::require_same_catalogs(Deadline deadline) {
 }
 
 void ParitySessions::warm(Deadline deadline) {
+  auto other = std::async(std::launch::async, [&] {
+    for (auto& session : target_.workers) warm_session(session, *this, false, deadline);
+  });
   for (auto& session : source_.workers) warm_session(session, *this, true, deadline);
-  for (auto& session : target_.workers) warm_session(session, *this, false, deadline);
+  other.get();
 }
 
 void ParitySessions::close() {

@@ -1,4 +1,4 @@
-// The sessions that compare two sides, opened and warmed before any pause: settings that fix the text of values,
+// The sessions that compare two sides, opened and (if asked) warmed before any pause: settings that fix the text of values,
 // catalogs read, hashes probed, statements built, relations and functions loaded in each session. Owned by one thread.
 #pragma once
 
@@ -23,10 +23,14 @@ struct SideSessions {
   std::string fingerprint;  // of the catalog that the agreement was made from
 };
 
+// For a scan that clients wait for, each session has loaded what it needs before; elsewhere that takes longer than it gives.
+enum class Warmth { warm, cold };
+
 class ParitySessions {
  public:
   // Throws CannotConnect, ServerError (for example on tables this role may not read), DeadlinePassed.
-  ParitySessions(Server& source, Server& target, int workers, Deadline deadline, const TableSelection& filter = {});
+  ParitySessions(Server& source, Server& target, int workers, Deadline deadline, const TableSelection& filter = {},
+                 Warmth warmth = Warmth::warm);
 
   SideSessions& source() { return source_; }
   SideSessions& target() { return target_; }
