@@ -31,14 +31,11 @@ class ChangeSink {
   virtual void truncated(const ChangedRelation& relation, Lsn commit) = 0;
 };
 
-// local: leaves out what a subscription brought (it has an origin).
-enum class Changes { all, local };
-
 class ChangeStream {
  public:
   // like: publications and slots of the direction that leaves this server; the first one's slot is copied. Throws
   // ServerError if the server has no slot or sender left (max_replication_slots, max_wal_senders).
-  ChangeStream(const Server& server, const Streams& like, Changes which, ChangeSink& sink, Deadline deadline);
+  ChangeStream(const Server& server, const Streams& like, ChangeSink& sink, Deadline deadline);
 
   // Everything that was committed before this has been handed to the sink.
   Lsn received() const { return received_; }
@@ -58,12 +55,10 @@ class ChangeStream {
   void send_status(bool asks_for_reply);
 
   Connection session_;
-  Changes which_;
   ChangeSink& sink_;
   std::map<std::uint32_t, ChangedRelation> relations_;
   Lsn received_, confirmed_;
-  Lsn commit_;             // of the transaction that is being read
-  bool is_wanted_ = true;  // that one
+  Lsn commit_;  // of the transaction that is being read
 };
 
 }  // namespace verdigris

@@ -63,7 +63,7 @@ bool WarmUp::is_followed(Deadline deadline) {
     facts_.sessions->require_same_catalogs(deadline);
     return true;
   } catch (const Error& error) {
-    if (!is_about_connection(error)) throw;
+    if (!may_mend_itself(error)) throw;
     facts_.rolling.reset();
     return false;
   }

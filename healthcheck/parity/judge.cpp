@@ -143,6 +143,7 @@ bool Judge::pass_marker(Deadline patience, Deadline deadline) {
     if (deadline.has_passed())
       throw DeadlinePassed(target_.server() + ": did not catch up while rows were compared again",
                            "Wait until it has caught up, or give a longer --timeout.");
+    if (is_over_ != nullptr && *is_over_) throw DeadlinePassed("comparing rows again was ended");
     if (patience.has_passed()) return false;
     std::this_thread::sleep_for(milliseconds{1});
   }

@@ -4,6 +4,7 @@
 // Owned by one thread; opens three sessions on the source and one on the target.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <set>
@@ -43,6 +44,9 @@ class Judge {
   Judge(Server& source, Server& target, const Streams& streams, const Agreement& agreement, const HashAgreement& hashes,
         Values values, Deadline deadline);
 
+  // Its waits for markers end with DeadlinePassed as soon as this is true; it must outlive the judge.
+  void give_up_when(const std::atomic<bool>& is_over) { is_over_ = &is_over; }
+
   // suspects: by the table's index in the agreement; tables with a key only. All tables at once: a round of questions
   // takes one marker, however many they are. Throws DeadlinePassed if a marker does not arrive in time.
   std::map<std::size_t, JudgedTable> judge(const std::map<std::size_t, std::set<RowKey>>& suspects, Deadline deadline);
@@ -77,6 +81,7 @@ class Judge {
   const Agreement& agreement_;
   const HashAgreement& hashes_;
   Values values_;
+  const std::atomic<bool>* is_over_ = nullptr;
   Connection source_, locker_, marker_;
   Connection target_;
 };

@@ -36,11 +36,14 @@ RollingParity::RollingParity(Server& source, Server& target, const Streams& ther
       target_(target),
       sessions_(sessions),
       dirty_(sessions.agreement()),
+      unseen_(sessions.agreement()),
       judge_(source, target, there, sessions.agreement(), sessions.hashes(), Values::hidden, deadline),
       source_clock_(source.open("parity end", deadline)),
       target_clock_(target.open("parity end", deadline)),
-      changes_(source, there, Changes::all, dirty_, deadline),
-      foreign_(target, back, Changes::local, dirty_, deadline) {}
+      source_changes_(source, there, dirty_, deadline),
+      target_changes_(target, back, is_mutant("foreign_writes_unseen") ? unseen_ : dirty_, deadline) {
+  judge_.give_up_when(is_ending_);
+}
 
 RollingParity::~RollingParity() {
   is_ending_ = true;
@@ -70,7 +73,6 @@ void RollingParity::begin(const Streams& there, const ProgressCallback& progress
     verdict->is_equal = true;  // but for what is dirty
     verdict->is_undecided = false;
   }
-  is_based_ = true;
   resume();
 }
 
@@ -95,19 +97,26 @@ Freshness RollingParity::freeze(Deadline) {
 void RollingParity::run() {
   try {
     while (!is_ending_) {
-      if (is_based_) follow_once(Deadline::after(kRoundPatience));
+      follow_once(Deadline::after(kRoundPatience));
       const auto rest = Deadline::after(kBetweenLooks);
       while (!is_ending_ && !rest.has_passed()) pump_both(milliseconds{20});
     }
+  } catch (const DeadlinePassed&) {
+    if (!is_ending_) note_failure();  // else: what was not seen alike is still among the dirty keys
   } catch (...) {
-    const std::lock_guard lock(mutex_);
-    failure_ = std::current_exception();
+    note_failure();
   }
 }
 
+// To be called while an exception is handled.
+void RollingParity::note_failure() {
+  const std::lock_guard lock(mutex_);
+  failure_ = std::current_exception();
+}
+
 void RollingParity::pump_both(milliseconds time) {
-  changes_.pump(Deadline::after(time / 2));
-  foreign_.pump(Deadline::after(time / 2));
+  source_changes_.pump(Deadline::after(time / 2));
+  target_changes_.pump(Deadline::after(time / 2));
 }
 
 // Keys that are known now are asked for behind a marker; what changes meanwhile comes in by the streams once more.
@@ -116,13 +125,13 @@ void RollingParity::follow_once(Deadline deadline) {
   const Lsn target_end = target_clock_.query(Sql("SELECT pg_current_wal_flush_lsn()"), deadline).one_row(1).lsn(0);
   for (;;) {
     if (is_ending_) return;
-    const bool is_there = changes_.read_to(source_end, Deadline::after(kPumpAtOnce));
-    if (foreign_.read_to(target_end, Deadline::after(kPumpAtOnce)) && is_there) break;
+    const bool is_there = source_changes_.read_to(source_end, Deadline::after(kPumpAtOnce));
+    if (target_changes_.read_to(target_end, Deadline::after(kPumpAtOnce)) && is_there) break;
     if (deadline.has_passed()) throw DeadlinePassed("the changes of " + source_.color() + " were not read in time");
   }
   look_again_at(dirty_.keys(kKeysOfARound), deadline);
-  changes_.confirm(source_end);
-  foreign_.confirm(target_end);
+  source_changes_.confirm(source_end);
+  target_changes_.confirm(target_end);
   const std::lock_guard lock(mutex_);
   std::int64_t bytes = 0;
   for (const auto index : dirty_.whole_tables()) {
@@ -159,10 +168,10 @@ void RollingParity::read_to_the_end(Deadline deadline) {
   target_clock_.send(Sql("SET synchronous_commit = local; {}; SELECT pg_current_wal_flush_lsn()", flush), deadline);
   source_clock_.send(Sql("SELECT pg_current_wal_flush_lsn()"), deadline);
   const Lsn source_end = source_clock_.receive(deadline).one_row(1).lsn(0);
-  const bool is_read = changes_.read_to(source_end, deadline);
+  const bool is_read = source_changes_.read_to(source_end, deadline);
   target_clock_.receive(deadline);
   const Lsn target_end = target_clock_.query(Sql("SELECT pg_current_wal_flush_lsn()"), deadline).one_row(1).lsn(0);
-  if (!is_read || !foreign_.read_to(target_end, deadline))
+  if (!is_read || !target_changes_.read_to(target_end, deadline))
     throw DeadlinePassed("what changed since the comparison was not read in time", "Run the command again, with a longer --max-pause.");
 }
 
@@ -187,7 +196,7 @@ ParityReport RollingParity::settle(Deadline deadline) {
   }
   account_ = count_of(dirty_.size(), "row", "rows") + " and " + count_of(whole.size(), "whole table", "whole tables") +
              " of what changed since " + base_.position.text();
-  base_.position = changes_.received();
+  base_.position = source_changes_.received();
   return base_;
 }
 

@@ -2,8 +2,9 @@
 // change are followed on both sides, and asked for again until both sides are alike (parity.md section 9). What is left
 // of them when both sides stand still is all that has to be compared then.
 //
-// On the target only changes that no subscription brought are followed: rows that somebody wrote there by hand. Both
-// followings begin before the full comparison, so there is no moment that neither covers.
+// Whatever changed a row on the target is followed, too: the stream, a trigger that it fired, or somebody by hand. Both
+// followings begin before the full comparison, so there is no moment that neither covers. A key may be settled before the
+// comparison has come to its table: whatever changes it later is followed again.
 //
 // Begun, asked and ended by one thread; between begin() and freeze() a thread of its own reads and asks.
 #pragma once
@@ -56,6 +57,7 @@ class RollingParity {
 
  private:
   void run();
+  void note_failure();
   void follow_once(Deadline deadline);
   void look_again_at(const KeysByTable& keys, Deadline deadline);
   void pump_both(std::chrono::milliseconds time);
@@ -65,14 +67,14 @@ class RollingParity {
   Server& source_;
   Server& target_;
   ParitySessions& sessions_;
-  DirtyKeys dirty_;
+  DirtyKeys dirty_, unseen_;  // the second: where a mutant looks
   Judge judge_;
   Connection source_clock_, target_clock_;
-  ChangeStream changes_, foreign_;
+  ChangeStream source_changes_, target_changes_;
   ParityReport base_;
 
   std::thread thread_;
-  std::atomic<bool> is_ending_ = false, is_based_ = false;
+  std::atomic<bool> is_ending_ = false;
   std::map<std::size_t, std::map<RowKey, int>> stubborn_;  // rounds in which a key was not alike
   std::mutex mutex_;  // of what follows
   Freshness fresh_;
