@@ -8,7 +8,6 @@
 #include "healthcheck/parity/keyed_rows.hpp"
 #include "replication/control_schema.hpp"
 #include "replication/marker.hpp"
-#include "replication/test_switches.hpp"
 
 namespace verdigris {
 namespace {
@@ -218,8 +217,7 @@ bool Repairer::try_batch(Batch& batch, RepairOutcome& outcome, Deadline deadline
   const auto& table = batch.table;
   Transaction lock(locker_, deadline);
   lock.execute(Sql("SET LOCAL lock_timeout = '50ms'; SET LOCAL idle_in_transaction_session_timeout = '5s'"));
-  const auto how = is_mutant("repair_unlocked_rows") ? RowLock::none : RowLock::share;
-  batch.ours = read_rows(locker_, table, Side::source, hashes_, batch.keys, deadline, ImageOf::columns, how);
+  batch.ours = read_rows(locker_, table, Side::source, hashes_, batch.keys, deadline, ImageOf::columns, RowLock::share);
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < table.columns.size(); ++i) places.push_back(i);
   batch.values.clear();

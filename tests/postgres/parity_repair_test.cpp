@@ -8,7 +8,6 @@
 #include "healthcheck/parity/repair.hpp"
 #include "replication/marker.hpp"
 #include "tests/support/following_pair.hpp"
-#include "tests/support/mutant.hpp"
 #include "tests/support/thorough.hpp"
 
 namespace verdigris {
@@ -57,7 +56,7 @@ class ParityRepair : public test::FollowingPair {
     run(*green_, R"(SET session_replication_role = replica;
       UPDATE kinds SET n = -n, a = '{}', e = 'happy', f = 0, j = NULL, c = 'x' WHERE id BETWEEN 1 AND 40;
       DELETE FROM kinds WHERE id BETWEEN 41 AND 60;
-      UPDATE kinds SET id = DEFAULT WHERE id = 61;
+      SELECT setval('kinds_id_seq', 5000); UPDATE kinds SET id = DEFAULT WHERE id = 61;
       INSERT INTO kinds (id, t, mail) OVERRIDING SYSTEM VALUE VALUES (9000, 'nobody sent it', 'mail41');
       UPDATE of_word SET id = 'WORD' WHERE id = 'word';
       UPDATE of_two SET v = -1, only_green = 'mine' WHERE a = 19; DELETE FROM of_two WHERE a = 20;
@@ -126,23 +125,6 @@ TEST_P(ParityRepair, RowsAreWhatBlueHasUnderWritesAndApplyGoesOn) {
   EXPECT_EQ(images("value ->> 'table' = 'public.kinds' AND value -> 'key' = '[\"9000\"]' AND value ->> 'before' LIKE '%nobody%' "
                    "AND value ->> 'after' IS NULL"), "1");
   EXPECT_EQ(value(*green_, "SELECT count(*) FROM pg_replication_origin WHERE roname LIKE 'verdigris%repair'"), "0");
-}
-
-// Between the look at blue's row and the marker somebody would change it, were it not locked.
-TEST_P(ParityRepair, ARowThatChangesMeanwhileIsNotOverwrittenByWhatItWas) {
-  run(*green_, "UPDATE hot SET v = -1 WHERE id = 3");
-  run(*blue_, R"(
-      CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        SET LOCAL lock_timeout = '20ms';
-        BEGIN UPDATE public.hot SET v = 5 WHERE id = 3; EXCEPTION WHEN lock_not_available THEN NULL; END;
-        RETURN NEW; END $$;
-      CREATE TRIGGER change BEFORE INSERT ON verdigris.marker FOR EACH ROW WHEN (new.kind = 'repair') EXECUTE FUNCTION change())");
-  EXPECT_EQ(repair().rows, 1);
-  EXPECT_TRUE(is_equal());
-  run(*green_, "UPDATE hot SET v = -1 WHERE id = 3");
-  const test::Mutant mutant("repair_unlocked_rows");
-  repair();
-  EXPECT_FALSE(is_equal()) << "the mutant wrote what blue had had before";
 }
 
 TEST_P(ParityRepair, WhatCannotBeRepairedIsRefusedAndLeftAsItIs) {

@@ -104,7 +104,6 @@ const ListedMutant kListed[] = {
     {0, "dirty_keys_forgotten", "cutover/followed_parity_test.cpp", "WithoutItsKeysALostChangeIsNotSeen"},
     {0, "foreign_writes_unseen", "cutover/followed_parity_test.cpp", "WithoutGreensChangesAWriteThereIsNotSeen"},
     {0, "no_recheck", "postgres/parity_keys_test.cpp", "SuspectsThatAreBelievedAtOnceAreFalse"},
-    {0, "repair_unlocked_rows", "postgres/parity_repair_test.cpp", "ARowThatChangesMeanwhileIsNotOverwrittenByWhatItWas"},
     {0, "accept_first_hash", "postgres/parity_keys_test.cpp", "ALostChangeIsNotTakenForOneThatIsOnItsWay"},
     {0, "copy_storage_not_compared", kResume, "WithoutALookAtTheFilesRowsWouldBeLost"},
     {0, "copy_snapshot_not_imported", kResume, "UnderAnotherSnapshotWhatTheSlotSendsWouldBeThereTwice"},
