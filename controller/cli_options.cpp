@@ -137,6 +137,8 @@ void verify_options(CLI::App& app, Invocation& invocation) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   flag(app, "--show-values", invocation.show_values, "print the values of rows that differ, which may be secret");
+  flag(app, "--repair", invocation.repair, "make the rows that differ what the serving side has; asks for the name");
+  flag(app, "--dry-run", invocation.dry_run, "with --repair: show what would be done, change nothing");
 }
 
 void traffic_option(CLI::App& app, Invocation& invocation) {

@@ -55,8 +55,8 @@ struct Invocation {
   std::string command;  // "switch", "sandbox up"
   std::filesystem::path playbook = "verdigris.yaml";
   bool json = false, no_color = false, quiet = false, verbose = false, yes = false;
-  bool dry_run = false;                                // switch, rollback, recover, pooler adopt
-  std::optional<std::string> confirm;                  // switch, rollback, finish, abandon
+  bool dry_run = false;                                // switch, rollback, recover, pooler adopt, verify --repair
+  std::optional<std::string> confirm;                  // switch, rollback, finish, abandon, verify --repair
   std::optional<std::string> plan;                     // prepare, switch, rollback, finish: a file or a digest
   std::string planned_command;                         // plan: empty: the next one
   std::optional<std::chrono::milliseconds> timeout;    // how long a wait outside the window may take
@@ -68,6 +68,7 @@ struct Invocation {
   std::string mode = "full";                           // verify: counts, sample or full
   std::vector<std::string> tables;                     // verify: empty means all
   bool show_values = false;                            // verify: of rows that differ
+  bool repair = false;                                 // verify: rows of the side that follows
   bool drop_green = false;                             // abandon
   std::string without;                                 // abandon, finish, recover: the side that is lost for good
   bool now = false, purge = false, open_blue = false;  // finish; the last two of plan, too

@@ -8,6 +8,7 @@
 #include "controller/deployment.hpp"
 #include "controller/exit_codes.hpp"
 #include "controller/guardrails.hpp"
+#include "controller/parity_repair.hpp"
 #include "controller/parity_report.hpp"
 #include "healthcheck/parity/gaps.hpp"
 #include "healthcheck/parity/parity.hpp"
@@ -90,10 +91,25 @@ void note_if_full(Deployment& d, const Invocation& invocation, CompareMode mode,
   note_full_verification(session, d.name(), report.position, deadline);
 }
 
+// What was repaired does not make up for what else differs.
+int exit_code_of(const RepairResult& repair, const ParityReport& report, const Findings& gaps) {
+  if (repair.kind == RepairResult::Kind::refused) return kRefused;
+  const bool is_rest_equal = report.differences.empty() && is_without_failure(gaps);
+  return repair.kind == RepairResult::Kind::repaired && is_rest_equal ? kDone : kDiffers;
+}
+
+void require_meaning(const Invocation& invocation, CompareMode mode) {
+  if (invocation.repair && mode != CompareMode::full)
+    throw misuse("verify.repair", "--repair needs the rows that differ, which --mode counts does not find", "Leave --mode away.");
+  if (invocation.dry_run && !invocation.repair)
+    throw misuse("verify.dry-run", "--dry-run belongs to --repair: verify alone changes nothing", "Leave it away.");
+}
+
 }  // namespace
 
 int run_verify(const Invocation& invocation, Output& output) {
   const CompareMode mode = mode_of(invocation);
+  require_meaning(invocation, mode);
   Deployment d(load_playbook(invocation.playbook), [&](const std::string& text) { output.note(text); });
   const auto deadline = Deadline::after(invocation.timeout.value_or(kVerifyPatience));
   d.connect(deadline, true);
@@ -108,11 +124,19 @@ int run_verify(const Invocation& invocation, Output& output) {
                               .mode = mode,
                               .filter = selection_of(d, invocation, deadline),
                               .values = invocation.show_values ? Values::shown : Values::hidden};
-  const auto report = compare_live(source, target, streams, settings, d.progress(), deadline);
+  ParitySessions sessions(source, target, settings.workers, deadline, settings.filter, Warmth::cold);
+  const auto report = compare_live(source, target, streams, sessions, settings, d.progress(), deadline);
   const auto gaps = gaps_of(report, d, standing.serves, deadline);
   const ParityScene scene{standing.serves, target.color(), mode};
-  output.document(to_json(report, gaps, scene));
+  auto document = to_json(report, gaps, scene);
   print(report, gaps, scene, output);
+  if (invocation.repair && !report.is_equal()) {
+    const auto repair = repair_rows(invocation, source, target, streams, sessions, report, output, deadline);
+    document["repair"] = repair.document;
+    output.document(document);
+    return exit_code_of(repair, report, gaps);
+  }
+  output.document(document);
   const bool is_equal = report.is_equal() && is_without_failure(gaps);
   if (is_equal) note_if_full(d, invocation, mode, report, output, deadline);
   return is_equal ? kDone : kDiffers;

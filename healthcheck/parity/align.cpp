@@ -28,6 +28,20 @@ void roll_back(Connection& session) {
 
 }  // namespace
 
+ApplyAtMarker apply_at_marker(Connection& watcher, const Streams& streams, Deadline deadline) {
+  std::vector<Sql> each;
+  for (const auto& stream : streams)
+    each.push_back(Sql(R"(SELECT EXISTS (SELECT FROM pg_locks
+                   WHERE relation = {}::regclass AND NOT granted AND pid =
+                     (SELECT pid FROM pg_stat_subscription WHERE subname = {} AND relid IS NULL{})) AS waits)",
+                       Literal(stream.marker().sql()), Literal(stream.name),
+                       watcher.major() >= 16 ? Sql(" AND leader_pid IS NULL") : Sql("")));
+  const Result answer =
+      watcher.query(Sql("SELECT bool_or(waits), bool_and(waits) FROM ({}) AS streams", Sql::joined(each, " UNION ALL ")), deadline);
+  const Row row = answer.one_row(2);
+  return {row.boolean(0), row.boolean(1)};
+}
+
 Aligner::Aligner(Server& source, Server& target, const Streams& streams, Deadline deadline)
     : source_(source),
       target_(target),
@@ -162,23 +176,13 @@ std::string Aligner::take_source_snapshot(Lsn& position, Deadline deadline) {
   return row.text(0);
 }
 
-// The leader apply worker only: its parallel workers, and any other session, may wait on the table for reasons of
-// theirs. Each stream's must wait: one that still comes would go on under the snapshot.
+// Each stream's worker must wait: one that still comes would go on under the snapshot.
 Aligner::Stop Aligner::wait_for_apply_at_marker(Deadline deadline) {
-  std::vector<Sql> each;
-  for (const auto& stream : streams_)
-    each.push_back(Sql(R"(SELECT EXISTS (SELECT FROM pg_locks
-                   WHERE relation = {}::regclass AND NOT granted AND pid =
-                     (SELECT pid FROM pg_stat_subscription WHERE subname = {} AND relid IS NULL{})) AS waits)",
-                       Literal(stream.marker().sql()), Literal(stream.name),
-                       watcher_.major() >= 16 ? Sql(" AND leader_pid IS NULL") : Sql("")));
-  const Sql who_waits("SELECT bool_or(waits), bool_and(waits) FROM ({}) AS streams", Sql::joined(each, " UNION ALL "));
   Stop stop;
   for (;;) {
-    const Result answer = watcher_.query(who_waits, deadline);
-    const Row row = answer.one_row(2);
-    if (row.boolean(0) && !stop.since) stop.since = Clock::now();
-    stop.is_complete = row.boolean(1);
+    const auto apply = apply_at_marker(watcher_, streams_, deadline);
+    if (apply.is_any && !stop.since) stop.since = Clock::now();
+    stop.is_complete = apply.is_all;
     if (stop.is_complete || deadline.has_passed() || (stop.since && Clock::now() - *stop.since > kLongestHold)) return stop;
     std::this_thread::sleep_for(milliseconds{1});
   }

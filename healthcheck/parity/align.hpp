@@ -29,6 +29,13 @@ struct Holds {
   double percentile(double share) const;  // 0.99; 0 without holds
 };
 
+// Where the apply workers are: some or all wait for their marker's table, which somebody has locked.
+struct ApplyAtMarker {
+  bool is_any, is_all;
+};
+// The leaders only: parallel workers, and any other session, may wait on the table for reasons of theirs.
+ApplyAtMarker apply_at_marker(Connection& watcher, const Streams& streams, Deadline deadline);
+
 class Aligner {
   using Clock = std::chrono::steady_clock;
 

@@ -121,6 +121,28 @@ TEST_F(Verify, OneChangedValueEndsInFourAndNamesItsTable) {
   EXPECT_EQ(Json::parse(other_table.output)["tables_compared"], 1);
 }
 
+TEST_F(Verify, RepairShowsItsPlanAsksForTheNameAndMakesRowsEqual) {
+  Connection green = session("green");
+  run(green, "SET session_replication_role = replica; UPDATE public.customers SET email = email || ' ' WHERE id = "
+             "(SELECT min(id) FROM public.customers)");
+  const auto dry = verify({"--repair", "--dry-run"});
+  const auto unnamed = verify({"--repair"});
+  const auto differs = verify({"--table", "public.customers"});
+  const std::string name = Json::parse(verdigris({"status", "-f", playbook(), "--json"}).output)["deployment"];
+  const auto repaired = verify({"--repair", "--confirm", name});
+  EXPECT_EQ(dry.exit_code, 4) << dry.output << dry.errors;
+  EXPECT_EQ(Json::parse(dry.output)["repair"]["result"], "planned");
+  EXPECT_EQ(Json::parse(dry.output)["repair"]["tables"][0]["update"], 1);
+  EXPECT_EQ(unnamed.exit_code, 2) << unnamed.output << unnamed.errors;
+  EXPECT_EQ(differs.exit_code, 4) << "neither of them wrote";
+  EXPECT_EQ(repaired.exit_code, 0) << repaired.output << repaired.errors;
+  EXPECT_EQ(Json::parse(repaired.output)["repair"]["result"], "repaired");
+  EXPECT_EQ(Json::parse(repaired.output)["repair"]["rows"], 1);
+  EXPECT_EQ(verify({}).exit_code, 0);
+  EXPECT_EQ(verify({"--dry-run"}).exit_code, 2);
+  EXPECT_EQ(verify({"--repair", "--mode", "counts"}).exit_code, 2);
+}
+
 TEST_F(Verify, TargetThatDoesNotCatchUpEndsInSeven) {
   Connection green = session("green");
   run(green, "BEGIN; LOCK TABLE public.customers IN SHARE ROW EXCLUSIVE MODE");

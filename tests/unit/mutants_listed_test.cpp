@@ -103,6 +103,7 @@ const ListedMutant kListed[] = {
     {0, "copy_never_gives_way", "postgres/copy_locks_test.cpp", "WithoutThatTheyWaitUntilTheCopyIsOver"},
     {0, "dirty_keys_forgotten", "cutover/followed_parity_test.cpp", "WithoutItsKeysALostChangeIsNotSeen"},
     {0, "foreign_writes_unseen", "cutover/followed_parity_test.cpp", "WithoutGreensChangesAWriteThereIsNotSeen"},
+    {0, "repair_unlocked_rows", "postgres/parity_repair_test.cpp", "ARowCannotChangeBetweenTheLookAndTheWrite"},
     {0, "no_recheck", "postgres/parity_keys_test.cpp", "SuspectsThatAreBelievedAtOnceAreFalse"},
     {0, "accept_first_hash", "postgres/parity_keys_test.cpp", "ALostChangeIsNotTakenForOneThatIsOnItsWay"},
     {0, "copy_storage_not_compared", kResume, "WithoutALookAtTheFilesRowsWouldBeLost"},
