@@ -70,49 +70,61 @@ std::string CopyLocks::snapshot(const std::stop_token& stop) {
   return snapshot_;
 }
 
+// Also while the locks have given way: who got one table may wait for the next behind a session that reads that, and others
+// behind him.
 void CopyLocks::look(Deadline deadline) {
   if (!has_session_ || is_mutant("copy_never_gives_way")) return;
-  if (!session_) return take_again(deadline);
-  if (const auto waiter = patient_waiter(deadline)) give_way(*waiter, deadline);
+  const auto waiters = patient_waiters(deadline);
+  if (!waiters.empty()) return give_way(waiters, deadline);
+  if (!session_ && waiting_since_.empty()) take_again(deadline);
 }
 
 // Since when is remembered here: the catalogs tell it from 14 on only.
-std::optional<LockWaiter> CopyLocks::patient_waiter(Deadline deadline) {
+std::vector<LockWaiter> CopyLocks::patient_waiters(Deadline deadline) {
   const auto now = std::chrono::steady_clock::now();
   std::map<int, std::chrono::steady_clock::time_point> still;
-  std::optional<LockWaiter> found;
+  std::vector<LockWaiter> found;
   for (auto& waiter : waiters_behind_copy(source_.control(), source_.deployment(), deadline)) {
     const auto known = waiting_since_.find(waiter.pid);
     const auto since = known == waiting_since_.end() ? now : known->second;
     still[waiter.pid] = since;
-    if (now - since >= patience_ && !found) found = std::move(waiter);
+    if (now - since >= patience_) found.push_back(std::move(waiter));
   }
   waiting_since_ = std::move(still);
   return found;
 }
 
-// Sessions that read other tables go on: it does not wait for them. Those that come to its table wait for it, and are
+// Sessions that read what nobody waits for go on. Those that come to a table that is taken wait for it, and are
 // opened anew. No new one is opened until the locks are back.
-void CopyLocks::give_way(const LockWaiter& waiter, Deadline deadline) {
-  gave_way_to_ = waiter.who;
-  if (say_) say_(source_.color() + ": the copy gives way to " + waiter.who);
-  {
-    const std::lock_guard lock(mutex_);
-    snapshot_.clear();
+void CopyLocks::give_way(const std::vector<LockWaiter>& waiters, Deadline deadline) {
+  std::vector<std::string> readers;
+  for (const auto& waiter : waiters) {
+    if (say_ && gave_way_to_ != waiter.who) say_(source_.color() + ": the copy gives way to " + waiter.who);
+    gave_way_to_ = waiter.who;
+    for (const int pid : waiter.readers) readers.push_back(std::to_string(pid));
   }
-  session_->execute(Sql("ROLLBACK"), Deadline::after(kAnswer).or_earlier(deadline));
-  session_.reset();
-  for (const int pid : waiter.readers)
-    source_.control().query(Sql("SELECT pg_terminate_backend($1::int)"), {std::to_string(pid)}, deadline);
+  if (session_) {
+    {
+      const std::lock_guard lock(mutex_);
+      snapshot_.clear();
+    }
+    session_->execute(Sql("ROLLBACK"), Deadline::after(kAnswer).or_earlier(deadline));
+    session_.reset();
+  }
+  // By name, too: one that has ended meanwhile may have left its number to somebody else.
+  source_.control().query(Sql(R"(
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE pid = ANY ($1::int[]) AND datname = current_database() AND application_name = $2)"),
+                          {text_array(readers), "verdigris/" + source_.deployment() + "/copy"}, deadline);
 }
 
-// Behind whoever waits for the table, and for no longer than a lock's time-out, since others would wait behind it.
+// Without waiting: in a queue, a LOCK of all tables could be what makes somebody else's wait a deadlock.
 void CopyLocks::take_again(Deadline deadline) {
   const auto soon = Deadline::after(kAnswer).or_earlier(deadline);
   auto session = open_under_snapshot(source_, "keeper", kept_, encoding_, soon);
   auto name = std::string(session.query(Sql("SELECT pg_export_snapshot()"), soon).one_row(1).text(0));
   try {
-    if (!names_.empty()) session.execute(locking_statement(names_), soon);
+    if (!names_.empty()) session.execute(Sql("{} NOWAIT", locking_statement(names_)), soon);
   } catch (const ServerError& error) {
     if (error.sqlstate() == "42P01") throw table_changed(source_, gave_way_to_);
     if (!is_lock_failure(error)) throw;

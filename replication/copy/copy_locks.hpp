@@ -42,8 +42,9 @@ class CopyLocks {
   void require_held(Deadline deadline);
 
  private:
-  std::optional<LockWaiter> patient_waiter(Deadline deadline);
-  void give_way(const LockWaiter& waiter, Deadline deadline);
+  // Those that have waited for long enough; notes since when the others wait.
+  std::vector<LockWaiter> patient_waiters(Deadline deadline);
+  void give_way(const std::vector<LockWaiter>& waiters, Deadline deadline);
   void take_again(Deadline deadline);
   void require_unchanged(Deadline deadline);
 

@@ -157,7 +157,7 @@ void by_source(Act act) {
     throw CopySourceLost(error);
   } catch (const ServerError& error) {
     if (error.sqlstate().starts_with("57P")) throw CopySourceLost(error);  // the session was ended: by whom does not matter
-    if (is_lock_failure(error)) throw CopySourceLost(error);  // behind somebody to whom the copy gives way
+    if (is_lock_failure(error)) throw CopySourceLost(error, CopySourceLost::Why::lock);  // behind somebody to whom the copy gives way
     throw;
   }
 }

@@ -15,7 +15,13 @@ namespace verdigris {
 // The source's session ended under way, or could not be had: another one under the same snapshot can begin anew.
 class CopySourceLost : public Error {
  public:
-  explicit CopySourceLost(const Error& cause) : Error("copy.source-lost", cause.what(), cause.hint(), cause.failure()) {}
+  enum class Why { lost, lock };  // lock: a table was taken by somebody, for as long as he needs it
+  explicit CopySourceLost(const Error& cause, Why why = Why::lost)
+      : Error("copy.source-lost", cause.what(), cause.hint(), cause.failure()), why_(why) {}
+  Why why() const { return why_; }
+
+ private:
+  Why why_;
 };
 
 // Both sessions are inside a transaction, owned by the calling thread, and the target's has client_min_messages=error:

@@ -20,7 +20,8 @@ namespace {
 constexpr std::chrono::milliseconds kLook{500};
 constexpr std::size_t kMostTogether = 100;          // small tables in one transaction: each takes a few locks
 constexpr std::int64_t kMostBytesTogether = 1 << 20;
-constexpr int kMostTries = 5;  // of a batch whose source session is lost
+constexpr int kMostTries = 12;  // of a batch whose source session is lost, which giving way does, too
+constexpr std::chrono::milliseconds kLongestRest{2'000};
 constexpr std::chrono::milliseconds kFirstRest{200};
 constexpr std::chrono::milliseconds kNoMore{30'000};
 
@@ -172,14 +173,16 @@ class CopyWorkers {
   // target has kept the next run finds noted there.
   void copy_with_tries(Pair& pair, const Batch& batch, UnderWay& mine) {
     auto rest = kFirstRest;
-    for (int tries = 1;; ++tries, rest *= 2) {
+    for (int tries = 1;; rest = std::min(2 * rest, kLongestRest)) {
       try {
         if (!pair.target || !pair.target->is_open()) pair.target.emplace(sessions_.target());
         if (!pair.source || !pair.source->is_open()) pair.source.emplace(source_session());
         rows_ += copy(pair, batch, mine);
         return;
-      } catch (const CopySourceLost&) {
-        if (tries == kMostTries || stop_.stop_requested() || deadline_.remaining() <= rest) throw;
+      } catch (const CopySourceLost& lost) {
+        // Somebody who keeps a table is waited for until the deadline.
+        if (lost.why() == CopySourceLost::Why::lost) ++tries;
+        if (tries > kMostTries || stop_.stop_requested() || deadline_.remaining() <= rest) throw;
       }
       pair.source.reset();
       mine.sent = 0;

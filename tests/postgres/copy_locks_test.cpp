@@ -49,7 +49,7 @@ class CopyLocksTest : public testing::TestWithParam<std::pair<int, int>> {
 
   // Six to seven seconds of copying, in which `statement` is run on blue once rows are read. Returns how long
   // the slowest of the writers of m0 waited.
-  std::chrono::milliseconds copy_beside(const std::string& statement) {
+  std::chrono::milliseconds copy_beside(const std::string& statement, std::int64_t bytes_per_second = 600 << 10) {
     std::atomic<bool> is_over = false, has_begun = false;
     std::chrono::milliseconds longest{0};
     std::thread ddl([&] {
@@ -67,7 +67,7 @@ class CopyLocksTest : public testing::TestWithParam<std::pair<int, int>> {
       }
     });
     CopyTables step(Source(*blue), Target(*green), kStream, {.workers = 2, .ddl_wait = kPatience}, 0,
-                    CopyPace{.max_bytes_per_second = 600 << 10}, true, [&](const std::string& text) {
+                    CopyPace{.max_bytes_per_second = bytes_per_second}, true, [&](const std::string& text) {
                       said += text + "\n";
                       if (text.find("/6 tables") != std::string::npos) has_begun = true;
                     });
@@ -100,6 +100,18 @@ TEST_P(CopyLocksTest, WritersWaitNoLongerThanTheCopyGivesWay) {
   EXPECT_NE(said.find("blue: the copy goes on"), std::string::npos) << said;
   EXPECT_EQ(rows(*green), rows(*blue));
   EXPECT_EQ(value(blue->control(), "SELECT count(*) FROM pg_constraint WHERE conname = 'positive'"), "1");
+}
+
+// He has the first table, and waits for the second behind a session that reads it; writers of the first wait for him.
+TEST_P(CopyLocksTest, WhoNeedsTwoTablesGetsTheSecondToo) {
+  const auto longest = copy_beside(R"(
+      BEGIN; ALTER TABLE public.m0 ADD CONSTRAINT positive CHECK (id > 0) NOT VALID;
+      ALTER TABLE public.m1 ADD CONSTRAINT positive CHECK (id > 0) NOT VALID; COMMIT)",
+                                   200 << 10);
+  EXPECT_EQ(error, "");
+  EXPECT_LT(longest, 2 * kSoonEnough);
+  EXPECT_EQ(rows(*green), rows(*blue));
+  EXPECT_EQ(value(blue->control(), "SELECT count(*) FROM pg_constraint WHERE conname = 'positive'"), "2");
 }
 
 TEST_P(CopyLocksTest, WithoutThatTheyWaitUntilTheCopyIsOver) {
