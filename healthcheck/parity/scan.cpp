@@ -88,7 +88,8 @@ void run(SideScan& source, SideScan& target, Deadline deadline) {
     ::poll(sockets.data(), sockets.size(), static_cast<int>(deadline.remaining().count()));
     source.collect_answers(deadline);
     target.collect_answers(deadline);
-    if (deadline.has_passed()) throw DeadlinePassed("the tables were not compared in time");
+    if (deadline.has_passed()) throw DeadlinePassed("the tables were not compared in time",
+                                                    "Give more time: --timeout before clients wait, cutover.max_pause while they do.");
   }
 }
 
